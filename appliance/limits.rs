@@ -1,0 +1,178 @@
+//! Every limit and every time-out, unit last in the name, the reason beside it.
+//!
+//! A number that bounds what the world may do to the box stands here and nowhere else.
+
+use std::time::Duration;
+
+// ---- connections ----
+
+/// All connections at once. 500 phones and desktops with three connections each.
+pub(crate) const CONNECTIONS_TOTAL: usize = 2_000;
+/// Connections from one address. A NAT hides a whole office behind one address, so this is high.
+pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 400;
+/// SMTP connections from one outside address: a sender that needs more waits.
+pub(crate) const SMTP_CONNECTIONS_PER_ADDRESS: usize = 100;
+/// Connections of one account. Phones and desktops each hold several; "too many connections"
+/// makes some clients stop for an hour, so this is far above need.
+pub(crate) const CONNECTIONS_PER_ACCOUNT: usize = 200;
+/// A TLS handshake that takes longer is not a client.
+pub(crate) const TLS_HANDSHAKE: Duration = Duration::from_secs(30);
+/// One write of output that makes no progress for this long: the peer is dead.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(120);
+/// How long sessions have to finish when the server stops.
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// Bytes read from a socket at a time.
+pub(crate) const READ_CHUNK_BYTES: usize = 16 * 1024;
+/// Unread bytes kept for a session: above it the socket is not read, TCP slows the peer.
+pub(crate) const INPUT_BUFFER_BYTES: usize = 256 * 1024;
+/// Output a session makes before it lets the driver write (`Step::Again`).
+pub(crate) const OUTPUT_PIECE_BYTES: usize = 64 * 1024;
+/// A buffer that grew above this is given back when the connection goes quiet.
+pub(crate) const IDLE_BUFFER_BYTES: usize = 1024;
+
+// ---- messages ----
+
+/// The largest message taken in by any way. RFC 1870; told in EHLO and APPENDLIMIT.
+pub(crate) const MESSAGE_BYTES: usize = 50 * 1024 * 1024;
+/// Messages being received at the same time may hold this much memory together.
+pub(crate) const RECEIVING_BYTES: usize = 128 * 1024 * 1024;
+/// MIME nesting read; deeper parts are kept as text.
+pub(crate) const MIME_DEPTH: usize = 64;
+/// MIME parts read in one message; the rest is kept as part of the last.
+pub(crate) const MIME_PARTS: usize = 1_000;
+/// Received headers before a message is taken to loop. RFC 5321 6.3 asks for at least 100.
+pub(crate) const RECEIVED_HEADERS: usize = 100;
+
+// ---- SMTP ----
+
+/// RFC 5321 4.5.3.1.4: at least 512; SMTPUTF8, DSN and SIZE parameters add to it.
+pub(crate) const SMTP_LINE_BYTES: usize = 2_048;
+/// RFC 4954 4: base64 lines of at least 12288 must be taken.
+pub(crate) const SASL_LINE_BYTES: usize = 12_288;
+/// RFC 5321 4.5.3.1.8: at least 100. RFC 9422: told in LIMITS.
+pub(crate) const SMTP_RECIPIENTS: usize = 1_000;
+/// RFC 9422: messages in one session, told in LIMITS.
+pub(crate) const SMTP_MAILS_PER_SESSION: usize = 1_000;
+/// RFC 5321 4.5.3.2.7: a server waits at least five minutes for the next command.
+pub(crate) const SMTP_COMMAND: Duration = Duration::from_secs(5 * 60);
+/// RFC 5321 4.5.3.2.5: three minutes between data blocks.
+pub(crate) const SMTP_DATA: Duration = Duration::from_secs(3 * 60);
+/// One message may take this long in all, so that a drip of bytes holds no memory for ever.
+pub(crate) const SMTP_DATA_TOTAL: Duration = Duration::from_secs(30 * 60);
+/// Wrong commands and refused recipients before the connection is closed with 421.
+pub(crate) const SMTP_ERRORS: usize = 20;
+/// From this error on, each answer is slowed.
+pub(crate) const SMTP_TARPIT_AFTER: usize = 5;
+/// How much each answer is slowed then.
+pub(crate) const SMTP_TARPIT: Duration = Duration::from_secs(1);
+
+// ---- IMAP ----
+
+/// A command line without its literals. RFC 7162 and long UID sets: RFC 2683 3.2.1.5 asks for 8000.
+pub(crate) const IMAP_LINE_BYTES: usize = 64 * 1024;
+/// All literals of one command that is not APPEND.
+pub(crate) const IMAP_LITERAL_BYTES: usize = 256 * 1024;
+/// A literal before log-in: only user names and passwords have reason to be one.
+pub(crate) const IMAP_LITERAL_BEFORE_LOGIN_BYTES: usize = 4 * 1024;
+/// RFC 9051 5.4: at least 30 minutes.
+pub(crate) const IMAP_AUTOLOGOUT: Duration = Duration::from_secs(31 * 60);
+/// Before log-in nobody has reason to linger.
+pub(crate) const IMAP_BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// Untagged OK while idle: keeps NAT entries alive, seldom enough not to drain phones.
+pub(crate) const IMAP_IDLE_TICK: Duration = Duration::from_secs(9 * 60 + 30);
+/// Wrong commands before the connection is closed with BYE.
+pub(crate) const IMAP_ERRORS: usize = 25;
+/// Nesting of SEARCH keys and of FETCH and LIST parentheses.
+pub(crate) const IMAP_DEPTH: usize = 40;
+/// Messages in one MULTIAPPEND.
+pub(crate) const IMAP_APPENDS: usize = 100;
+
+// ---- POP3 ----
+
+/// RFC 2449 4: at least 255.
+pub(crate) const POP3_LINE_BYTES: usize = 512;
+/// RFC 1939 3: at least ten minutes.
+pub(crate) const POP3_AUTOLOGOUT: Duration = Duration::from_secs(10 * 60);
+pub(crate) const POP3_ERRORS: usize = 20;
+
+// ---- log-in ----
+
+/// Failed log-ins on one connection before it is closed.
+pub(crate) const LOGIN_FAILURES_PER_CONNECTION: usize = 5;
+/// Failures of one address and account together before that pair waits.
+pub(crate) const LOGIN_FAILURES_BEFORE_DELAY: u32 = 3;
+/// The longest wait the throttle makes a log-in suffer.
+pub(crate) const LOGIN_DELAY: Duration = Duration::from_secs(8);
+/// A pair of address and account is forgotten after this long without failure.
+pub(crate) const LOGIN_MEMORY: Duration = Duration::from_secs(15 * 60);
+/// Pairs remembered at most; the oldest goes first.
+pub(crate) const LOGIN_PAIRS: usize = 10_000;
+/// argon2 runs at once: each takes 19 MiB and a core for tens of milliseconds.
+pub(crate) const ARGON2_AT_ONCE: usize = 2;
+/// A successful password is remembered this long as a keyed hash: phones poll every minute.
+pub(crate) const LOGIN_CACHE: Duration = Duration::from_secs(10 * 60);
+/// RFC 7677 4: at least 4096 iterations of PBKDF2.
+pub(crate) const SCRAM_ITERATIONS: u32 = 10_000;
+/// Credentials of one account: the password and app passwords, each tried at log-in.
+pub(crate) const CREDENTIALS_PER_ACCOUNT: usize = 20;
+/// A password longer than this is not typed by a person.
+pub(crate) const PASSWORD_BYTES: usize = 512;
+
+// ---- store ----
+
+/// Address space for the map at first; grows when no transaction is open.
+pub(crate) const MAP_BYTES: usize = 4 << 30;
+/// Growth step of the map.
+pub(crate) const MAP_STEP_BYTES: usize = 4 << 30;
+/// Readers at once; each is one short snapshot.
+pub(crate) const READERS: u32 = 510;
+/// The file grows by zeroed pieces so that a commit does not change its length (a third flush).
+pub(crate) const FILE_AHEAD_BYTES: u64 = 1 << 20;
+/// Raw bytes of a body compressed together.
+pub(crate) const BODY_BLOCK_BYTES: usize = 64 * 1024;
+/// A row of a body: fits four pages of the engine with their header.
+pub(crate) const BODY_PART_BYTES: usize = 16_280;
+/// Writes waiting for the writer; above it callers wait.
+pub(crate) const WRITE_QUEUE: usize = 1_024;
+/// Writes that share one commit.
+pub(crate) const WRITES_PER_COMMIT: usize = 256;
+/// Free disk space below which new mail is refused with 4xx while deleting still works.
+pub(crate) const DISK_RESERVE_BYTES: u64 = 32 << 20;
+/// Mailboxes of one account.
+pub(crate) const MAILBOXES_PER_ACCOUNT: usize = 10_000;
+/// A mailbox name in UTF-8.
+pub(crate) const MAILBOX_NAME_BYTES: usize = 1_000;
+/// Levels of a mailbox name.
+pub(crate) const MAILBOX_LEVELS: usize = 100;
+/// Keywords known to one mailbox.
+pub(crate) const KEYWORDS_PER_MAILBOX: usize = 250;
+/// One keyword.
+pub(crate) const KEYWORD_BYTES: usize = 200;
+/// Expunges remembered per mailbox for QRESYNC; older clients get a longer VANISHED list.
+pub(crate) const EXPUNGES_REMEMBERED: usize = 10_000;
+/// Events waiting for one watching session; above it the session reads the mailbox anew.
+pub(crate) const WATCH_QUEUE: usize = 1_000;
+/// Messages examined in one read snapshot: readers must stay short or pages are not reused.
+pub(crate) const SNAPSHOT_MESSAGES: usize = 2_000;
+/// Stories of messages are kept this long.
+pub(crate) const TRACE_DAYS: u64 = 90;
+/// The default quota of an account; 0 means none.
+pub(crate) const QUOTA_BYTES: u64 = 0;
+
+// ---- events ----
+
+/// Log lines kept in memory.
+pub(crate) const EVENT_RING: usize = 5_000;
+
+// ---- control socket ----
+
+/// One request of the command line tool.
+pub(crate) const CONTROL_REQUEST_BYTES: usize = 1 << 20;
+
+const _: () = assert!(SMTP_RECIPIENTS >= 100);
+const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);
+const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());
+const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
+const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
+const _: () = assert!(BODY_PART_BYTES + 84 <= 4 * 4096 - 16, "a part and its row head fit 4 pages");
+const _: () = assert!(SCRAM_ITERATIONS >= 4096);

@@ -1,0 +1,3 @@
+//! The content of a mail as views over its bytes.
+
+pub(crate) mod facts;

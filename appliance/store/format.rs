@@ -1,0 +1,319 @@
+//! The format of the store: every key and every row. Version 1.
+//!
+//! # The file
+//!
+//! `DATA/store/data.mdb` is one LMDB environment with one unnamed key space. A key is a tag octet
+//! and fixed-width big-endian numbers, so that what a delivery touches lies side by side:
+//!
+//! ```text
+//! key                                       row         what it is
+//! 'V'                                       Version     format version, store id
+//! 'C' account                               Account     log-in address, credentials, quota, state
+//! 'D' domain                                Domain      a domain the box is home to
+//! 'R' domain 00 local                       Route       where an address leads (both lower case)
+//! 'N' account mailbox                       MailboxName name, uidvalidity, special use, keywords
+//! 'U' account hash16(name)                  Subscribed  a subscription (it may outlive its mailbox)
+//! 'M' account mailbox 00 uid                MailRow     one message of a mailbox: small
+//! 'M' account mailbox FF                    MailboxTail uidnext, highestmodseq, counters
+//! 'X' account mailbox modseq                Expunged    uids that vanished at this modseq
+//! 'J' mail 00                               BodyHead    size, hash, reference count, Facts
+//! 'J' mail 01 part                          octets      the body: part = block * 8 + piece
+//! 'J' mail 02                               Trace       the story of the message
+//! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content
+//! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
+//!
+//! account, mailbox, uid: u32 · mail, modseq: u64 · part: u32 · domain, local: UTF-8
+//! ```
+//!
+//! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
+//! for each. A delivery touches three places: the end of 'J' (body, facts and trace together, since
+//! `mail` grows with time), one leaf of 'I' (found by Message-ID, so that content and thread share
+//! it), and the end of the mailbox in 'M' (the newest message beside the tail). The quota is the
+//! sum of the tails, so there is no row for it.
+//!
+//! # A row
+//!
+//! ```text
+//! crc32 u32 LE over all that follows · key length u8..u16 LE · key · payload
+//! ```
+//!
+//! The key stands in the row so that salvage can read pages without the tree. A payload is a
+//! protobuf message with the tags below; only the parts of a body are octets. Rows grow by new tags
+//! and never change the meaning of an old one, so the previous firmware reads what the next wrote.
+//!
+//! # A body
+//!
+//! Raw octets are cut into blocks of 64 KiB; each block is compressed by itself (zstd) where that
+//! helps, then cut into pieces of at most [`crate::limits::BODY_PART_BYTES`], so that no row needs
+//! a long run of free pages and any block can be read alone. The first octet of a block is 0 (raw)
+//! or 1 (zstd).
+//!
+//! What differs per person (Return-Path, Delivered-To) is `prefix` in the MailRow. A message as
+//! seen by a client is prefix followed by body: RFC822.SIZE counts both.
+//!
+//! # A message's states
+//!
+//! ```text
+//! Trace only (refused, or expunged and still told) <-> Body with references >= 1
+//! MailRow exists  <=>  it is counted in BodyHead.references and in its MailboxTail
+//! ```
+
+use prost::Message;
+
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// Row tags, the first octet of a key.
+pub(crate) mod tag {
+    pub(crate) const VERSION: u8 = b'V';
+    pub(crate) const ACCOUNT: u8 = b'C';
+    pub(crate) const DOMAIN: u8 = b'D';
+    pub(crate) const ROUTE: u8 = b'R';
+    pub(crate) const NAME: u8 = b'N';
+    pub(crate) const SUBSCRIBED: u8 = b'U';
+    pub(crate) const MAIL: u8 = b'M';
+    pub(crate) const EXPUNGED: u8 = b'X';
+    pub(crate) const BODY: u8 = b'J';
+    pub(crate) const INDEX: u8 = b'I';
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Version {
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    /// Random, made with the store: tells two stores apart.
+    #[prost(bytes = "vec", tag = "2")]
+    pub store_id: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub created: i64,
+    /// The next AccountId.
+    #[prost(uint32, tag = "4")]
+    pub next_account: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Account {
+    /// The address that is its log-in name.
+    #[prost(string, tag = "1")]
+    pub login: String,
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// Octets; 0: no limit.
+    #[prost(uint64, tag = "3")]
+    pub quota: u64,
+    #[prost(bool, tag = "4")]
+    pub suspended: bool,
+    #[prost(int64, tag = "5")]
+    pub created: i64,
+    #[prost(message, repeated, tag = "6")]
+    pub credentials: Vec<Credential>,
+    /// One salt and iteration count for all credentials, so that SCRAM can try each.
+    #[prost(bytes = "vec", tag = "7")]
+    pub scram_salt: Vec<u8>,
+    #[prost(uint32, tag = "8")]
+    pub scram_iterations: u32,
+    /// The next MailboxId.
+    #[prost(uint32, tag = "9")]
+    pub next_mailbox: u32,
+    /// The next UIDVALIDITY: grows with each mailbox made, so a name never gets an old one back.
+    #[prost(uint32, tag = "10")]
+    pub next_uidvalidity: u32,
+    /// IMAP capabilities that are not offered to this account.
+    #[prost(string, repeated, tag = "11")]
+    pub capabilities_off: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Credential {
+    /// "password", or what the person called the app password.
+    #[prost(string, tag = "1")]
+    pub label: String,
+    /// PHC string of argon2id.
+    #[prost(string, tag = "2")]
+    pub argon2: String,
+    /// RFC 5802 3; 32 octets each (SHA-256).
+    #[prost(bytes = "vec", tag = "3")]
+    pub stored_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub server_key: Vec<u8>,
+    #[prost(int64, tag = "5")]
+    pub created: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Domain {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(int64, tag = "2")]
+    pub created: i64,
+    /// Account that gets what no address of the domain takes.
+    #[prost(uint32, optional, tag = "3")]
+    pub catch_all: Option<u32>,
+}
+
+/// Where an address leads: to accounts, by id. One for a person's own address, more for an alias
+/// to many.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Route {
+    /// As the owner wrote it.
+    #[prost(string, tag = "1")]
+    pub address: String,
+    #[prost(uint32, repeated, tag = "2")]
+    pub accounts: Vec<u32>,
+    /// The log-in address of an account, which goes only with the account.
+    #[prost(bool, tag = "3")]
+    pub primary: bool,
+    #[prost(int64, tag = "4")]
+    pub created: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MailboxName {
+    /// UTF-8, "/" between levels.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    #[prost(uint32, tag = "2")]
+    pub uidvalidity: u32,
+    /// RFC 6154, as "\\Sent"; empty when none.
+    #[prost(string, tag = "3")]
+    pub special_use: String,
+    /// Keywords by their number in MailRow.keywords.
+    #[prost(string, repeated, tag = "4")]
+    pub keywords: Vec<String>,
+    #[prost(int64, tag = "5")]
+    pub created: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Subscribed {
+    #[prost(string, tag = "1")]
+    pub name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MailboxTail {
+    #[prost(uint32, tag = "1")]
+    pub uidnext: u32,
+    #[prost(uint64, tag = "2")]
+    pub highestmodseq: u64,
+    #[prost(uint32, tag = "3")]
+    pub messages: u32,
+    #[prost(uint32, tag = "4")]
+    pub unseen: u32,
+    #[prost(uint32, tag = "5")]
+    pub deleted: u32,
+    /// Sum of RFC822.SIZE.
+    #[prost(uint64, tag = "6")]
+    pub octets: u64,
+    /// Expunges up to this modseq are forgotten.
+    #[prost(uint64, tag = "7")]
+    pub forgotten: u64,
+    /// Rows in the expunge log.
+    #[prost(uint32, tag = "8")]
+    pub expunge_rows: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct MailRow {
+    /// MailId of its body.
+    #[prost(fixed64, tag = "1")]
+    pub body: u64,
+    /// Bits of [`super::mail::Flags`].
+    #[prost(uint32, tag = "2")]
+    pub flags: u32,
+    /// Indices into MailboxName.keywords.
+    #[prost(bytes = "vec", tag = "3")]
+    pub keywords: Vec<u8>,
+    #[prost(uint64, tag = "4")]
+    pub modseq: u64,
+    /// INTERNALDATE, seconds since 1970, and its zone in minutes.
+    #[prost(int64, tag = "5")]
+    pub internal_date: i64,
+    #[prost(sint32, tag = "6")]
+    pub internal_zone_minutes: i32,
+    /// RFC 8514: when it came into this mailbox.
+    #[prost(int64, tag = "7")]
+    pub save_date: i64,
+    /// Octets of prefix and body together.
+    #[prost(uint64, tag = "8")]
+    pub size: u64,
+    /// RFC 8474: mailbox and uid at birth; kept by COPY and MOVE.
+    #[prost(fixed64, tag = "9")]
+    pub email_id: u64,
+    #[prost(fixed64, tag = "10")]
+    pub thread_id: u64,
+    #[prost(bytes = "vec", tag = "11")]
+    pub prefix: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Expunged {
+    #[prost(uint32, repeated, tag = "1")]
+    pub uids: Vec<u32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BodyHead {
+    /// SHA-256 of the raw octets.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hash: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    #[prost(uint32, tag = "3")]
+    pub references: u32,
+    #[prost(message, optional, tag = "4")]
+    pub facts: Option<crate::message::facts::Facts>,
+    /// The first 8 octets of SHA-256 of the Message-ID (of the body where there is none).
+    #[prost(fixed64, tag = "5")]
+    pub message_id_hash: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct BodyRef {
+    #[prost(fixed64, tag = "1")]
+    pub mail: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ThreadRef {
+    #[prost(fixed64, tag = "1")]
+    pub thread_id: u64,
+    /// MailRows of the account with this Message-ID; the row goes with the last.
+    #[prost(uint32, tag = "2")]
+    pub messages: u32,
+}
+
+/// The story of one message, as steps in time.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Trace {
+    #[prost(string, tag = "1")]
+    pub from: String,
+    #[prost(string, repeated, tag = "2")]
+    pub to: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub subject: String,
+    #[prost(string, tag = "4")]
+    pub message_id: String,
+    #[prost(uint64, tag = "5")]
+    pub size: u64,
+    #[prost(message, repeated, tag = "6")]
+    pub steps: Vec<TraceStep>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TraceStep {
+    /// Seconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    /// A short word for programs: "connected", "refused", "delivered", "expunged".
+    #[prost(string, tag = "2")]
+    pub what: String,
+    /// What happened, for a person.
+    #[prost(string, tag = "3")]
+    pub text: String,
+    /// Whom it concerns, if one recipient.
+    #[prost(string, tag = "4")]
+    pub recipient: String,
+    /// The reply given or got, word by word.
+    #[prost(string, tag = "5")]
+    pub reply: String,
+}

@@ -1,0 +1,5 @@
+//! Bytes to values and back: the grammar of every protocol the box speaks.
+
+pub(crate) mod address;
+pub(crate) mod imap;
+pub(crate) mod sasl;

@@ -8,6 +8,7 @@
 
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod backup;
 pub(crate) mod change;
 pub(crate) mod error;
 pub(crate) mod format;
@@ -15,6 +16,7 @@ pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod trace;
+pub(crate) mod verify;
 pub(crate) mod writer;
 
 pub(crate) use error::{Result, StoreError};

@@ -1,5 +1,8 @@
 //! Bytes to values and back: the grammar of every protocol the box speaks.
 
 pub(crate) mod address;
+pub(crate) mod frame;
 pub(crate) mod imap;
+pub(crate) mod pop3;
 pub(crate) mod sasl;
+pub(crate) mod smtp;

@@ -1,0 +1,1 @@
+//! The same acts as the setup page, for scripts and tests.

@@ -1,0 +1,1 @@
+//! The IMAP session, without I/O.

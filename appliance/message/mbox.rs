@@ -1,0 +1,1 @@
+//! The mbox and Maildir formats.

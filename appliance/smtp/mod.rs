@@ -1,0 +1,1 @@
+//! SMTP sessions, without I/O.

@@ -1,0 +1,1 @@
+//! Backup while running, restore, compact.

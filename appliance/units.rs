@@ -1,0 +1,1 @@
+//! Every long-running unit of the server on one page.

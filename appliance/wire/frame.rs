@@ -1,0 +1,1 @@
+//! Lines and counted octets taken from the front of a buffer.

@@ -1,0 +1,1 @@
+//! SMTP commands and replies (RFC 5321).

@@ -1,0 +1,13 @@
+//! The tests, compiled into the crate: one binary, and nothing becomes public for a test's sake.
+
+mod cli;
+mod crash;
+mod imap;
+mod imap_wire;
+mod login;
+mod message;
+mod net;
+mod pop3;
+mod smtp;
+mod store;
+mod tidy;

@@ -1,1 +1,4 @@
-//! Tests: smtp.
+//! Mail comes in: header fields, addresses, commands, sessions, deliveries.
+
+mod addresses;
+mod headers;

@@ -62,7 +62,7 @@ impl Address {
         if local.len() > 64 {
             return Err(AddressError::LocalTooLong);
         }
-        if local.chars().any(|c| c.is_control()) {
+        if local.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')) {
             return Err(AddressError::LocalSyntax);
         }
         Ok(Self { local: local.to_string(), domain: check_domain(domain)? })
@@ -132,11 +132,14 @@ pub(crate) fn check_domain(domain: &str) -> Result<String, AddressError> {
             && !label.ends_with('-')
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || is_u(c))
     };
-    let bare = domain.strip_suffix('.').unwrap_or(domain);
-    if bare.is_empty() || !bare.split('.').all(label_ok) {
+    let bare = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
+    if !bare.split('.').all(label_ok) {
         return Err(AddressError::DomainSyntax);
     }
-    Ok(bare.to_lowercase())
+    if bare.len() > 255 {
+        return Err(AddressError::DomainTooLong);
+    }
+    Ok(bare)
 }
 
 fn is_u(c: char) -> bool {
@@ -159,7 +162,7 @@ fn check_literal(text: &str) -> Result<String, AddressError> {
 fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || "!#$%&'*+-/=?^_`{|}~".contains(c)
-        || (!c.is_ascii() && !c.is_control())
+        || (!c.is_ascii() && !c.is_control() && !c.is_whitespace())
 }
 
 fn is_dot_string(local: &str) -> bool {

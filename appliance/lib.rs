@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod cli;
+pub(crate) mod clock;
 pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod imap;

@@ -1,1 +1,29 @@
 //! Sockets: the only user of tokio::net and rustls.
+//!
+//! ```text
+//! listen: accept -> limits -> (implicit TLS) -> Service::connect -> drive: session <-> handler
+//! ```
+
+use crate::session::{Peer, Session};
+use std::future::Future;
+
+/// Answers what a session asks, with the store, the clock and the log-ins: one for each connection,
+/// dropped when the connection ends.
+pub(crate) trait Handler<S: Session>: Send + Sync {
+    /// The future may be started before the session's output is written, and always runs to its
+    /// end, even if the peer is gone.
+    fn answer(&self, ask: S::Ask) -> impl Future<Output = S::Answer> + Send;
+}
+
+/// A protocol as `units` serves it: makes a session and its handler for each connection.
+/// `serve::<protocol>` has one.
+pub(crate) trait Service: Send + Sync + 'static {
+    type Session: Session + 'static;
+    type Handler: Handler<Self::Session> + 'static;
+
+    fn connect(&self, peer: Peer) -> (Self::Session, Self::Handler);
+
+    /// What a connection beyond a limit is told before it is closed: a whole line with CRLF, such
+    /// as "421 4.7.0 Too many connections, try again later\r\n".
+    fn refusal(&self) -> &'static str;
+}

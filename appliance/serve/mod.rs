@@ -1,1 +1,3 @@
 //! Answers what sessions ask.
+
+pub(crate) mod login;

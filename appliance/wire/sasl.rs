@@ -69,6 +69,17 @@ pub(crate) struct Binding {
     pub endpoint: Vec<u8>,
 }
 
+impl From<Option<&crate::session::TlsFacts>> for Binding {
+    fn from(facts: Option<&crate::session::TlsFacts>) -> Self {
+        match facts {
+            Some(facts) => {
+                Self { tls: true, exporter: facts.exporter, endpoint: facts.endpoint.clone() }
+            }
+            None => Self::default(),
+        }
+    }
+}
+
 /// One exchange.
 #[derive(Debug)]
 pub(crate) struct Exchange {}

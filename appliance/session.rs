@@ -100,3 +100,14 @@ pub struct TlsFacts {
     /// RFC 5929 4: hash of the server's certificate.
     pub endpoint: Vec<u8>,
 }
+
+impl From<Option<&TlsFacts>> for crate::wire::sasl::Binding {
+    fn from(facts: Option<&TlsFacts>) -> Self {
+        match facts {
+            Some(facts) => {
+                Self { tls: true, exporter: facts.exporter, endpoint: facts.endpoint.clone() }
+            }
+            None => Self::default(),
+        }
+    }
+}

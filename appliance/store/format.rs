@@ -12,7 +12,7 @@
 //! 'D' domain                                Domain      a domain the box is home to
 //! 'R' domain 00 local                       Route       where an address leads (both lower case)
 //! 'N' account mailbox                       MailboxName name, uidvalidity, special use, keywords
-//! 'U' account hash16(name)                  Subscribed  a subscription (it may outlive its mailbox)
+//! 'U' account hash16(name)                  Subscribed  it may outlive its mailbox
 //! 'M' account mailbox 00 uid                MailRow     one message of a mailbox: small
 //! 'M' account mailbox FF                    MailboxTail uidnext, highestmodseq, counters
 //! 'X' account mailbox modseq                Expunged    uids that vanished at this modseq

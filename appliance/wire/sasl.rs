@@ -69,17 +69,6 @@ pub(crate) struct Binding {
     pub endpoint: Vec<u8>,
 }
 
-impl From<Option<&crate::session::TlsFacts>> for Binding {
-    fn from(facts: Option<&crate::session::TlsFacts>) -> Self {
-        match facts {
-            Some(facts) => {
-                Self { tls: true, exporter: facts.exporter, endpoint: facts.endpoint.clone() }
-            }
-            None => Self::default(),
-        }
-    }
-}
-
 /// One exchange.
 #[derive(Debug)]
 pub(crate) struct Exchange {}
@@ -109,8 +98,8 @@ pub(crate) fn mechanisms(_may_log_in: bool, _binding: &Binding) -> Vec<&'static 
 }
 
 impl Exchange {
-    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial` the
-    /// client sent its first response at once (decoded; empty for "=").
+    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial`
+    /// the client sent its first response at once (decoded; empty for "=").
     pub(crate) fn start(
         _mechanism: &str,
         _initial: Option<&[u8]>,

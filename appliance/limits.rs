@@ -40,6 +40,13 @@ pub(crate) const RECEIVING_BYTES: usize = 128 * 1024 * 1024;
 pub(crate) const MIME_DEPTH: usize = 64;
 /// MIME parts read in one message; the rest is kept as part of the last.
 pub(crate) const MIME_PARTS: usize = 1_000;
+/// Texts of a header kept beside a body (subject, addresses, parameters), all together: what a
+/// FETCH of ENVELOPE and BODYSTRUCTURE may cost.
+pub(crate) const FACTS_BYTES: usize = 256 * 1024;
+/// One such text; a longer one is cut. RFC 5322 2.1.1: lines have 998 octets, so this is 16 folds.
+pub(crate) const FACT_BYTES: usize = 16 * 1024;
+/// Message-IDs that one message refers to: its thread's root and the last ones are enough.
+pub(crate) const REFERENCES: usize = 100;
 /// Received headers before a message is taken to loop. RFC 5321 6.3 asks for at least 100.
 pub(crate) const RECEIVED_HEADERS: usize = 100;
 

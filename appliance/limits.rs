@@ -175,6 +175,16 @@ pub(crate) const EVENT_RING: usize = 5_000;
 
 /// One request of the command line tool.
 pub(crate) const CONTROL_REQUEST_BYTES: usize = 1 << 20;
+/// One line of the answer: a list of all accounts or of many stories.
+pub(crate) const CONTROL_LINE_BYTES: usize = 64 << 20;
+/// The caller has its request ready before it calls.
+pub(crate) const CONTROL_REQUEST: Duration = Duration::from_secs(10);
+/// Acts at once: an owner at a terminal and a few scripts.
+pub(crate) const CONTROL_CALLERS: usize = 16;
+/// Stories shown by one `trace`, unless asked for another number.
+pub(crate) const TRACE_SHOWN: usize = 20;
+/// Stories that one `trace` may ask for.
+pub(crate) const TRACE_SHOWN_AT_MOST: usize = 10_000;
 
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
 const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);

@@ -4,6 +4,8 @@
 //! listen: accept -> limits -> (implicit TLS) -> Service::connect -> drive: session <-> handler
 //! ```
 
+pub(crate) mod unix;
+
 use crate::session::{Peer, Session};
 use std::future::Future;
 

@@ -1,3 +1,4 @@
 //! Answers what sessions ask.
 
+pub(crate) mod control;
 pub(crate) mod login;

@@ -93,6 +93,13 @@ pub(crate) const IMAP_ERRORS: usize = 25;
 pub(crate) const IMAP_DEPTH: usize = 40;
 /// Messages in one MULTIAPPEND.
 pub(crate) const IMAP_APPENDS: usize = 100;
+/// All messages of one APPEND: they are in memory until they are stored together.
+pub(crate) const IMAP_APPEND_BYTES: usize = 64 * 1024 * 1024;
+/// Octets of a refused command read and thrown away, so that the next can be read: a message
+/// somewhat too large is worth it, more is not.
+pub(crate) const IMAP_DISCARD_BYTES: u64 = 128 * 1024 * 1024;
+/// The same before log-in.
+pub(crate) const IMAP_DISCARD_BEFORE_LOGIN_BYTES: u64 = 1024 * 1024;
 
 // ---- POP3 ----
 
@@ -191,5 +198,7 @@ const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);
 const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());
 const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
+const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES && IMAP_APPEND_BYTES <= RECEIVING_BYTES);
+const _: () = assert!(IMAP_LITERAL_BYTES >= IMAP_LITERAL_BEFORE_LOGIN_BYTES);
 const _: () = assert!(BODY_PART_BYTES + 84 <= 4 * 4096 - 16, "a part and its row head fit 4 pages");
 const _: () = assert!(SCRAM_ITERATIONS >= 4096);

@@ -67,7 +67,7 @@ pub(crate) enum Command {
         mailbox: String,
         items: Vec<StatusItem>,
     },
-    /// The message octets came as literals; see `parse::Append`.
+    /// The message octets came as literals; see `parse::Receiver`.
     Append {
         mailbox: String,
         messages: Vec<AppendMessage>,
@@ -161,6 +161,31 @@ pub(crate) enum StatusItem {
     DeletedStorage,
     /// RFC 8474.
     MailboxId,
+}
+
+impl StatusItem {
+    const NAMES: [(StatusItem, &str); 11] = [
+        (StatusItem::Messages, "MESSAGES"),
+        (StatusItem::Recent, "RECENT"),
+        (StatusItem::UidNext, "UIDNEXT"),
+        (StatusItem::UidValidity, "UIDVALIDITY"),
+        (StatusItem::Unseen, "UNSEEN"),
+        (StatusItem::Deleted, "DELETED"),
+        (StatusItem::Size, "SIZE"),
+        (StatusItem::HighestModSeq, "HIGHESTMODSEQ"),
+        (StatusItem::AppendLimit, "APPENDLIMIT"),
+        (StatusItem::DeletedStorage, "DELETED-STORAGE"),
+        (StatusItem::MailboxId, "MAILBOXID"),
+    ];
+
+    /// By its name in upper case.
+    pub(crate) fn named(name: &str) -> Option<StatusItem> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(item, _)| *item)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(item, _)| *item == self).map_or("", |(_, name)| name)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

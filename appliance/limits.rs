@@ -21,6 +21,18 @@ pub(crate) const TLS_HANDSHAKE: Duration = Duration::from_secs(30);
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(120);
 /// How long sessions have to finish when the server stops.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// How long a closed connection is read on, so that our last words are not cut off.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// Connections that wait for accept.
+pub(crate) const ACCEPT_BACKLOG: u32 = 1_024;
+/// A connection silent for this long is probed: a phone that lost its network says no goodbye.
+pub(crate) const KEEPALIVE_IDLE_SECONDS: u32 = 5 * 60;
+/// Between probes.
+pub(crate) const KEEPALIVE_INTERVAL_SECONDS: u32 = 60;
+/// Probes without an answer before the connection is dead.
+pub(crate) const KEEPALIVE_PROBES: u32 = 5;
+/// How often the certificate's files are looked at.
+pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 /// Bytes read from a socket at a time.
 pub(crate) const READ_CHUNK_BYTES: usize = 16 * 1024;
 /// Unread bytes kept for a session: above it the socket is not read, TCP slows the peer.

@@ -5,4 +5,5 @@ pub(crate) mod frame;
 pub(crate) mod imap;
 pub(crate) mod pop3;
 pub(crate) mod sasl;
+pub(crate) mod scram;
 pub(crate) mod smtp;

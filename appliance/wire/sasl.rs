@@ -7,7 +7,9 @@
 //! Started -> (Challenge -> Respond)* -> Ask(LoginAsk) -> answer -> Done | Denied
 //! ```
 
+use super::scram::{Scram, Variant};
 use std::time::Duration;
+use zeroize::Zeroize;
 
 /// What the exchange needs to know from the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,12 @@ pub(crate) struct ScramSecrets {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(pub Vec<u8>);
 
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret")
@@ -71,7 +79,25 @@ pub(crate) struct Binding {
 
 /// One exchange.
 #[derive(Debug)]
-pub(crate) struct Exchange {}
+pub(crate) struct Exchange {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waits for the one response of PLAIN.
+    Plain,
+    /// LOGIN asked for the name.
+    LoginName,
+    /// LOGIN asked for the password.
+    LoginPassword {
+        name: String,
+    },
+    /// The machine is asked whether the password is right.
+    Checking,
+    Scram(Box<Scram>),
+    Over,
+}
 
 /// What the session does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,29 +117,129 @@ pub(crate) enum Next {
     Unavailable,
 }
 
-/// The names to offer: PLAIN and LOGIN only where a password may be sent (see
+/// The names to offer, strongest first: PLAIN and LOGIN only where a password may be sent (see
 /// `session::Peer::may_log_in`); -PLUS only with a binding.
-pub(crate) fn mechanisms(_may_log_in: bool, _binding: &Binding) -> Vec<&'static str> {
-    todo!()
+pub(crate) fn mechanisms(may_log_in: bool, binding: &Binding) -> Vec<&'static str> {
+    let mut names = Vec::with_capacity(4);
+    if binding.tls {
+        names.push("SCRAM-SHA-256-PLUS");
+    }
+    names.push("SCRAM-SHA-256");
+    if may_log_in {
+        names.extend(["PLAIN", "LOGIN"]);
+    }
+    names
+}
+
+/// The form of a name or password in which it is compared and hashed; `None` when it holds what
+/// may not stand in one. RFC 4013 by way of RFC 7677 3.
+pub(crate) fn prepare(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    stringprep::saslprep(text).ok().map(|prepared| prepared.into_owned())
 }
 
 impl Exchange {
-    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial`
-    /// the client sent its first response at once (decoded; empty for "=").
+    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial` the
+    /// client sent its first response at once (decoded; empty for "=").
     pub(crate) fn start(
-        _mechanism: &str,
-        _initial: Option<&[u8]>,
-        _may_log_in: bool,
-        _binding: &Binding,
+        mechanism: &str,
+        initial: Option<&[u8]>,
+        may_log_in: bool,
+        binding: &Binding,
     ) -> Option<(Exchange, Next)> {
-        todo!()
+        let nonce = super::scram::nonce()?;
+        Self::start_with(mechanism, initial, may_log_in, binding, &nonce)
     }
 
-    pub(crate) fn respond(&mut self, _response: &[u8]) -> Next {
-        todo!()
+    /// The same with the server's nonce as a value.
+    pub(crate) fn start_with(
+        mechanism: &str,
+        initial: Option<&[u8]>,
+        may_log_in: bool,
+        binding: &Binding,
+        nonce: &str,
+    ) -> Option<(Exchange, Next)> {
+        let offered = mechanisms(may_log_in, binding);
+        let mechanism = offered.into_iter().find(|m| m.eq_ignore_ascii_case(mechanism))?;
+        let scram = |variant| State::Scram(Box::new(Scram::new(variant, binding.clone(), nonce)));
+        let (state, prompt) = match mechanism {
+            "SCRAM-SHA-256-PLUS" => (scram(Variant::Plus), ""),
+            "SCRAM-SHA-256" => (scram(Variant::Bare), ""),
+            "LOGIN" => (State::LoginName, "Username:"),
+            _ => (State::Plain, ""),
+        };
+        let mut exchange = Exchange { state };
+        let next = match initial {
+            Some(response) => exchange.respond(response),
+            None => Next::Challenge(prompt.as_bytes().to_vec()),
+        };
+        Some((exchange, next))
     }
 
-    pub(crate) fn answer(&mut self, _answer: LoginAnswer) -> Next {
-        todo!()
+    pub(crate) fn respond(&mut self, response: &[u8]) -> Next {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Plain => self.check(plain(response)),
+            State::LoginName => match String::from_utf8(response.to_vec()) {
+                Ok(name) if !name.is_empty() => {
+                    self.state = State::LoginPassword { name };
+                    Next::Challenge(b"Password:".to_vec())
+                }
+                _ => Next::Malformed("the name is empty or not UTF-8"),
+            },
+            State::LoginPassword { name } => self.check(Ok((name, Secret(response.to_vec())))),
+            State::Scram(mut scram) => {
+                let next = scram.respond(response);
+                self.state = State::Scram(scram);
+                next
+            }
+            State::Checking | State::Over => Next::Malformed("the exchange expects no response"),
+        }
     }
+
+    pub(crate) fn answer(&mut self, answer: LoginAnswer) -> Next {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Scram(mut scram) => {
+                let next = scram.answer(answer);
+                self.state = State::Scram(scram);
+                next
+            }
+            State::Checking => match answer {
+                LoginAnswer::Granted(login) => Next::Done(login),
+                LoginAnswer::Denied { wait } => Next::Denied { wait },
+                LoginAnswer::Scram(_) | LoginAnswer::Unavailable => Next::Unavailable,
+            },
+            _ => Next::Unavailable,
+        }
+    }
+
+    fn check(&mut self, read: Result<(String, Secret), &'static str>) -> Next {
+        match read {
+            Ok((name, password)) => {
+                self.state = State::Checking;
+                Next::Ask(LoginAsk::Password { name, password })
+            }
+            Err(why) => Next::Malformed(why),
+        }
+    }
+}
+
+/// ```text
+/// message = [authzid] NUL authcid NUL passwd                        RFC 4616 2
+/// ```
+fn plain(message: &[u8]) -> Result<(String, Secret), &'static str> {
+    let mut parts = message.split(|octet| *octet == 0);
+    let (Some(authzid), Some(authcid), Some(password), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err("PLAIN takes a name and a password, each after a NUL");
+    };
+    if authcid.is_empty() || password.is_empty() {
+        return Err("the name or the password is empty");
+    }
+    let name = std::str::from_utf8(authcid).map_err(|_| "the name is not UTF-8")?;
+    // RFC 4616 2: nobody may act for another here.
+    if !authzid.is_empty() && !authzid.eq_ignore_ascii_case(authcid) {
+        return Err("nobody may log in for another");
+    }
+    Ok((name.to_string(), Secret(password.to_vec())))
 }

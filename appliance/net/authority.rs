@@ -1,7 +1,7 @@
 //! The box's own certificate authority, for the time before (or without) a public one: ten years,
-//! able to sign host certificates and nothing below. The host certificate is made anew from the same
-//! key a month before it ends, and when the names change. A certificate of another authority is
-//! never touched.
+//! able to sign host certificates and nothing below. The host certificate is made anew from the
+//! same key a month before it ends, and when the names change. A certificate of another authority
+//! is never touched.
 
 use super::tls::{TlsFault, crypto};
 use rcgen::{

@@ -139,8 +139,8 @@ pub(crate) fn prepare(text: &[u8]) -> Option<String> {
 }
 
 impl Exchange {
-    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial` the
-    /// client sent its first response at once (decoded; empty for "=").
+    /// Begins a mechanism (name in any case); `None` when it is not offered here. With `initial`
+    /// the client sent its first response at once (decoded; empty for "=").
     pub(crate) fn start(
         mechanism: &str,
         initial: Option<&[u8]>,

@@ -115,8 +115,8 @@ pub(crate) const IMAP_DISCARD_BEFORE_LOGIN_BYTES: u64 = 1024 * 1024;
 
 // ---- POP3 ----
 
-/// RFC 2449 4: at least 255.
-pub(crate) const POP3_LINE_BYTES: usize = 512;
+/// RFC 2449 4: at least 255; a PASS with the longest password fits.
+pub(crate) const POP3_LINE_BYTES: usize = 1_024;
 /// RFC 1939 3: at least ten minutes.
 pub(crate) const POP3_AUTOLOGOUT: Duration = Duration::from_secs(10 * 60);
 pub(crate) const POP3_ERRORS: usize = 20;
@@ -208,6 +208,7 @@ pub(crate) const TRACE_SHOWN_AT_MOST: usize = 10_000;
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
 const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);
 const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());
+const _: () = assert!(POP3_LINE_BYTES > PASSWORD_BYTES + 7);
 const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES && IMAP_APPEND_BYTES <= RECEIVING_BYTES);

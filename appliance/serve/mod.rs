@@ -2,3 +2,4 @@
 
 pub(crate) mod control;
 pub(crate) mod login;
+pub(crate) mod pop3;

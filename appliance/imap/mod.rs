@@ -1,1 +1,2 @@
 //! The IMAP session, without I/O.
+pub(crate) mod structure;

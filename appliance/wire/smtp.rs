@@ -1,1 +1,23 @@
-//! SMTP commands and replies (RFC 5321).
+//! SMTP (RFC 5321) on the wire: command lines, replies, and the content of a message.
+//!
+//! ```text
+//! line    one command line out of the unread bytes: CRLF, a length, no stray CR, LF or NUL
+//! command the line as a value
+//! path    <reverse-path> and <forward-path>
+//! reply   code, enhanced code and text, with the only printer of them
+//! content DATA and BDAT octets become a message, or a reason why not
+//! xtext   RFC 3461 4
+//! ```
+
+pub(crate) mod command;
+pub(crate) mod content;
+pub(crate) mod line;
+pub(crate) mod path;
+pub(crate) mod reply;
+pub(crate) mod xtext;
+
+pub(crate) use command::{Body, Command, CommandError, Mail, Notify, OriginalRecipient, Rcpt, Ret};
+pub(crate) use content::{Budget, Content, Fault};
+pub(crate) use line::{LineError, Lines};
+pub(crate) use path::{ForwardPath, PathError};
+pub(crate) use reply::Reply;

@@ -84,6 +84,10 @@ pub(crate) const SMTP_ERRORS: usize = 20;
 pub(crate) const SMTP_TARPIT_AFTER: usize = 5;
 /// How much each answer is slowed then.
 pub(crate) const SMTP_TARPIT: Duration = Duration::from_secs(1);
+/// Refusals of one connection told one by one in its trace; the rest is a number.
+pub(crate) const SMTP_REFUSALS_TOLD: usize = 10;
+/// Traces of refused connections written a minute: who knocks without end fills no disk.
+pub(crate) const SMTP_REFUSED_TRACES_PER_MINUTE: u32 = 60;
 
 // ---- IMAP ----
 

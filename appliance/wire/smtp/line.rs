@@ -4,12 +4,13 @@
 //! is no command: acting on it would let two servers disagree about where a command begins.
 
 use crate::limits::{SASL_LINE_BYTES, SMTP_LINE_BYTES};
+use crate::wire::frame::{Ending, Line, LineTaker};
 use std::fmt;
 
 /// Why a line is no command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineError {
-    TooLong { limit: usize },
+    TooLong,
     BareLf,
     BareCr,
     Nul,
@@ -19,44 +20,33 @@ pub(crate) enum LineError {
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { limit } => write!(f, "the line is longer than {limit} octets"),
-            Self::BareLf => f.write_str("the line ends in LF without CR"),
-            Self::BareCr => f.write_str("the line holds a CR that does not end it"),
-            Self::Nul => f.write_str("the line holds a NUL"),
-            Self::NotUtf8 => f.write_str("the line is not UTF-8"),
+            Self::TooLong => write!(f, "The line is longer than {SMTP_LINE_BYTES} octets"),
+            Self::BareLf => f.write_str("The line ends in LF without CR"),
+            Self::BareCr => f.write_str("The line holds a CR that does not end it"),
+            Self::Nul => f.write_str("The line holds a NUL"),
+            Self::NotUtf8 => f.write_str("The line is not UTF-8"),
         }
     }
 }
 
 /// Takes lines from the front of a buffer. Of a line that is too long nothing is kept.
-#[derive(Debug, Default)]
-pub(crate) struct Lines {
-    /// Inside a line that is too long already: this was its limit.
-    skipping: Option<usize>,
-    /// Octets of the buffer known to hold no LF.
-    seen: usize,
-}
+#[derive(Debug)]
+pub(crate) struct Lines(LineTaker);
 
 impl Lines {
+    pub(crate) fn new() -> Self {
+        Self(LineTaker::new(SMTP_LINE_BYTES, Ending::Strict))
+    }
+
     /// The next whole line without its CRLF; `None` until it is all there.
     pub(crate) fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Result<String, LineError>> {
-        let limit = self.skipping.unwrap_or_else(|| limit_of(buffer));
-        let unseen = buffer.get(self.seen..).unwrap_or_default();
-        let Some(at) = unseen.iter().position(|&b| b == b'\n').map(|at| at + self.seen) else {
-            self.seen = buffer.len();
-            if self.skipping.is_some() || buffer.len() > limit {
-                self.skipping = Some(limit);
-                self.seen = 0;
-                buffer.clear();
-            }
-            return None;
-        };
-        self.seen = 0;
-        let line: Vec<u8> = buffer.drain(..=at).collect();
-        if self.skipping.take().is_some() || line.len() > limit {
-            return Some(Err(LineError::TooLong { limit }));
+        self.0.set_limit(limit_of(buffer));
+        match self.0.take(buffer) {
+            Line::Need => None,
+            Line::Whole(line) => Some(checked(line)),
+            Line::TooLong => Some(Err(LineError::TooLong)),
+            Line::BareLf => Some(Err(LineError::BareLf)),
         }
-        Some(checked(line))
     }
 }
 
@@ -68,12 +58,8 @@ fn limit_of(buffer: &[u8]) -> usize {
     }
 }
 
-fn checked(mut line: Vec<u8>) -> Result<String, LineError> {
-    // RFC 5321 2.3.8: lines end in CRLF; CR and LF stand nowhere else
-    if !line.ends_with(b"\r\n") {
-        return Err(LineError::BareLf);
-    }
-    line.truncate(line.len() - 2);
+/// RFC 5321 2.3.8: CR and LF stand at the end of a line and nowhere else.
+fn checked(line: Vec<u8>) -> Result<String, LineError> {
     if line.contains(&b'\r') {
         return Err(LineError::BareCr);
     }

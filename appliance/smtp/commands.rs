@@ -1,0 +1,273 @@
+//! Commands: `check_x` says whether it may be done now, `proceed_x` does it.
+
+use super::envelope::Recipient;
+use super::server::{Chunks, Phase, Role, Server, Transaction};
+use super::{Ask, Destination};
+use crate::limits::{SMTP_MAILS_PER_SESSION, SMTP_RECIPIENTS};
+use crate::session::Step;
+use crate::wire::smtp::{Command, CommandError, LineError, Mail, Rcpt, Reply};
+
+/// `None`: said, go on with what is in the buffer.
+type Then = Option<Step<Ask>>;
+
+impl Server {
+    /// A command line, or why it is none.
+    pub(super) fn line(&mut self, line: Result<String, LineError>, out: &mut Vec<u8>) -> Then {
+        let command = match line {
+            // RFC 5321 4.5.3.1.10, 4.3.2: a line that cannot be read is 500
+            Err(error) => return self.refuse(Reply::new(500, 5, 2, error.to_string()), out),
+            Ok(line) => Command::parse(&line),
+        };
+        match command {
+            Ok(command) => self.command(command, out),
+            Err(CommandError::ChunkSize) => {
+                Some(self.close(Some(CommandError::ChunkSize.reply()), out))
+            }
+            Err(error) => self.refuse(error.reply(), out),
+        }
+    }
+
+    fn command(&mut self, command: Command, out: &mut Vec<u8>) -> Then {
+        let done = match command {
+            Command::Ehlo(name) => Ok(self.proceed_ehlo(name, out)),
+            Command::Helo(name) => Ok(self.proceed_helo(name, out)),
+            Command::Mail(mail) => self.check_mail(&mail).map(|()| self.proceed_mail(mail, out)),
+            Command::Rcpt(rcpt) => self.check_rcpt(&rcpt).map(|()| self.proceed_rcpt(rcpt, out)),
+            Command::Data => self.check_data().map(|()| self.proceed_data(out)),
+            Command::Bdat { octets, last } => {
+                let checked = self.check_bdat();
+                Ok(self.proceed_bdat(octets, last, checked.err(), out))
+            }
+            Command::Rset => Ok(self.proceed_rset(out)),
+            Command::Vrfy(_) => Ok(self.say(
+                Reply::new(
+                    252,
+                    // RFC 5321 3.5.3, 7.3: addresses are not told to whoever asks
+                    0,
+                    0,
+                    "Cannot tell; send to it and RCPT will say",
+                ),
+                out,
+            )),
+            Command::Expn(_) => Err(Reply::new(502, 5, 1, "EXPN is not done here")),
+            Command::Help => Ok(self.say(Reply::new(214, 0, 0, HELP), out)),
+            Command::Noop => Ok(self.say(Reply::new(250, 0, 0, "OK"), out)),
+            Command::Quit => Ok(Some(self.proceed_quit(out))),
+            Command::StartTls => self.check_starttls().map(|()| Some(self.proceed_starttls(out))),
+            Command::Auth { .. } => Err(self.no_auth()),
+        };
+        match done {
+            Ok(then) => then,
+            Err(reply) => self.refuse(reply, out),
+        }
+    }
+
+    fn say(&mut self, reply: Reply, out: &mut Vec<u8>) -> Then {
+        reply.print(out);
+        self.pace()
+    }
+
+    // ---- EHLO, HELO ----
+
+    fn proceed_ehlo(&mut self, name: String, out: &mut Vec<u8>) -> Then {
+        self.hello(name, true);
+        let mut lines = vec![format!("{} greets {}", self.setting.host, self.talk.caller.helo)];
+        lines.extend(self.extensions());
+        self.say(Reply::plain(250, lines), out)
+    }
+
+    fn proceed_helo(&mut self, name: String, out: &mut Vec<u8>) -> Then {
+        self.hello(name, false);
+        self.say(Reply::plain(250, vec![self.setting.host.clone()]), out)
+    }
+
+    fn hello(&mut self, name: String, extended: bool) {
+        // RFC 5321 4.1.4: a further EHLO ends the transaction
+        self.reset();
+        self.talk.greeted = true;
+        self.talk.caller.helo = name;
+        self.talk.caller.extended = extended;
+    }
+
+    fn extensions(&self) -> Vec<String> {
+        let mut offered = vec![
+            "PIPELINING".to_string(),
+            format!("SIZE {}", self.setting.message_bytes),
+            "8BITMIME".to_string(),
+            "SMTPUTF8".to_string(),
+            "ENHANCEDSTATUSCODES".to_string(),
+            "CHUNKING".to_string(),
+            "DSN".to_string(),
+            format!("LIMITS MAILMAX={SMTP_MAILS_PER_SESSION} RCPTMAX={SMTP_RECIPIENTS}"),
+        ];
+        // RFC 3207 4.2: not offered once TLS is active
+        if self.setting.starttls && self.talk.caller.tls.is_none() {
+            offered.push("STARTTLS".to_string());
+        }
+        offered
+    }
+
+    // ---- MAIL ----
+
+    fn check_mail(&mut self, mail: &Mail) -> Result<(), Reply> {
+        // RFC 5321 4.1.4: EHLO or HELO comes first
+        if !self.talk.greeted {
+            return Err(Reply::new(503, 5, 1, "Say EHLO first"));
+        }
+        // RFC 5321 4.1.1.2: no second MAIL inside a transaction
+        if self.transaction.is_some() {
+            return Err(Reply::new(503, 5, 1, "There is a sender already; RSET gives it up"));
+        }
+        // RFC 5321 4.1.1.1: after HELO there are no extensions
+        if mail.extended && !self.talk.caller.extended {
+            return Err(Reply::new(555, 5, 4, "Parameters need EHLO"));
+        }
+        let size = mail.size.unwrap_or(0);
+        let limit = self.setting.message_bytes;
+        // RFC 1870 6.1: the declared size is above the fixed maximum
+        if size > limit as u64 {
+            let why = format!("Messages larger than {limit} octets are not taken");
+            let reply = Reply::new(552, 3, 4, why);
+            let from = mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
+            let why = format!("The message of {from} announced {size} octets, more than is taken");
+            self.note(String::new(), &why, &reply);
+            return Err(reply);
+        }
+        // RFC 1870 6.1: not now
+        if size > self.setting.budget.free() as u64 {
+            return Err(Reply::new(452, 3, 1, "Too many messages at once, try again later"));
+        }
+        Ok(())
+    }
+
+    fn proceed_mail(&mut self, mail: Mail, out: &mut Vec<u8>) -> Then {
+        if self.talk.mails >= SMTP_MAILS_PER_SESSION {
+            // RFC 9422 4.1: MAILMAX was told
+            let reply = Reply::new(421, 7, 0, "Enough messages in one session, connect again");
+            return Some(self.close(Some(reply), out));
+        }
+        self.talk.mails += 1;
+        self.transaction = Some(Transaction {
+            mail,
+            began: self.now(),
+            recipients: Vec::new(),
+            refused: Default::default(),
+            chunks: Chunks::None,
+        });
+        self.say(Reply::new(250, 1, 0, "Sender OK"), out)
+    }
+
+    // ---- RCPT ----
+
+    fn check_rcpt(&self, rcpt: &Rcpt) -> Result<(), Reply> {
+        // RFC 5321 4.1.1.3: no MAIL yet
+        let Some(transaction) = &self.transaction else {
+            return Err(Reply::new(503, 5, 1, "Say MAIL first"));
+        };
+        // RFC 3030 2: recipients come before the first chunk
+        if !matches!(transaction.chunks, Chunks::None) {
+            return Err(Reply::new(503, 5, 1, "The message has begun already"));
+        }
+        if rcpt.extended && !self.talk.caller.extended {
+            return Err(Reply::new(555, 5, 4, "Parameters need EHLO"));
+        }
+        if !transaction.mail.smtputf8 && !rcpt.to.is_ascii() {
+            return Err(CommandError::NotAscii.reply());
+        }
+        Ok(())
+    }
+
+    fn proceed_rcpt(&mut self, rcpt: Rcpt, out: &mut Vec<u8>) -> Then {
+        let Some(transaction) = &self.transaction else { return None };
+        // RFC 5321 4.5.3.1.10: 452 beyond the limit, and those before it stand
+        if transaction.recipients.len() >= SMTP_RECIPIENTS {
+            let reply = Reply::new(452, 5, 3, "Too many recipients, send the rest separately");
+            return self.say(reply, out);
+        }
+        let size = transaction.mail.size;
+        let to = rcpt.to.clone();
+        self.phase = Phase::Recipient(rcpt);
+        Some(Step::Ask(Ask::Recipient { to, size }))
+    }
+
+    pub(super) fn recipient_found(
+        &mut self,
+        rcpt: Rcpt,
+        destination: Destination,
+        out: &mut Vec<u8>,
+    ) -> Then {
+        let to = rcpt.to.to_string();
+        let (reply, why) = match destination {
+            Destination::Ours => return self.add_recipient(rcpt, out),
+            Destination::Unknown => {
+                (Reply::new(550, 1, 1, "No such person here"), "There is no such address here")
+            }
+            Destination::NotOurs => (
+                Reply::new(550, 7, 1, "This server takes no mail for that domain"),
+                "The domain is not ours, and mail is not passed on for strangers",
+            ),
+            Destination::OverQuota => {
+                (Reply::new(452, 2, 2, "The mailbox is full"), "The mailbox is full")
+            }
+            Destination::Unavailable => (
+                Reply::new(451, 3, 0, "Cannot look that up now, try again later"),
+                "The address could not be looked up",
+            ),
+        };
+        self.note(to, why, &reply);
+        // What is not the peer's fault is not counted against it.
+        if reply.is_temporary() { self.say(reply, out) } else { self.refuse(reply, out) }
+    }
+
+    fn add_recipient(&mut self, rcpt: Rcpt, out: &mut Vec<u8>) -> Then {
+        let text = format!("{} OK", rcpt.to);
+        if let Some(transaction) = &mut self.transaction {
+            // RFC 5321 4.1.1.3: named twice, delivered once
+            if !transaction.recipients.iter().any(|recipient| recipient.to == rcpt.to) {
+                let Rcpt { to, notify, orcpt, .. } = rcpt;
+                transaction.recipients.push(Recipient { to, notify, orcpt });
+            }
+        }
+        self.say(Reply::new(250, 1, 5, text), out)
+    }
+
+    // ---- RSET, QUIT, STARTTLS, AUTH ----
+
+    fn proceed_rset(&mut self, out: &mut Vec<u8>) -> Then {
+        self.reset();
+        self.say(Reply::new(250, 0, 0, "Forgotten"), out)
+    }
+
+    fn proceed_quit(&mut self, out: &mut Vec<u8>) -> Step<Ask> {
+        let text = format!("{} says goodbye", self.setting.host);
+        self.close(Some(Reply::new(221, 0, 0, text)), out)
+    }
+
+    fn check_starttls(&self) -> Result<(), Reply> {
+        if self.talk.caller.tls.is_some() {
+            return Err(Reply::new(503, 5, 1, "TLS is active already"));
+        }
+        if !self.setting.starttls {
+            return Err(Reply::new(502, 5, 1, "TLS is not offered here"));
+        }
+        if !self.talk.greeted {
+            return Err(Reply::new(503, 5, 1, "Say EHLO first"));
+        }
+        Ok(())
+    }
+
+    fn proceed_starttls(&mut self, out: &mut Vec<u8>) -> Step<Ask> {
+        self.reset();
+        Reply::new(220, 0, 0, "Begin TLS").print(out);
+        Step::Secure
+    }
+
+    fn no_auth(&self) -> Reply {
+        match self.setting.role {
+            // RFC 4954 3: AUTH is not offered where mail of other servers comes in
+            Role::Mx => Reply::new(502, 5, 1, "There is no log-in on this port"),
+        }
+    }
+}
+
+const HELP: &str = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS QUIT; see RFC 5321";

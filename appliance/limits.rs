@@ -48,6 +48,9 @@ pub(crate) const IDLE_BUFFER_BYTES: usize = 1024;
 pub(crate) const MESSAGE_BYTES: usize = 50 * 1024 * 1024;
 /// Messages being received at the same time may hold this much memory together.
 pub(crate) const RECEIVING_BYTES: usize = 128 * 1024 * 1024;
+/// A body below this is hashed and compressed where it arrives; a larger one on a thread that may
+/// block, so that it holds up no connection.
+pub(crate) const PREPARE_INLINE_BYTES: usize = 256 * 1024;
 /// MIME nesting read; deeper parts are kept as text.
 pub(crate) const MIME_DEPTH: usize = 64;
 /// MIME parts read in one message; the rest is kept as part of the last.

@@ -13,7 +13,7 @@ pub(crate) mod envelope;
 pub(crate) mod server;
 
 pub(crate) use envelope::{Arrived, Caller, Recipient, Refusal, Refusals, Story};
-pub(crate) use server::{Role, Server, Setting};
+pub(crate) use server::{Server, Setting};
 
 use crate::wire::smtp::{ForwardPath, Reply};
 

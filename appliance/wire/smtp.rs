@@ -19,5 +19,5 @@ pub(crate) mod xtext;
 pub(crate) use command::{Body, Command, CommandError, Mail, Notify, OriginalRecipient, Rcpt, Ret};
 pub(crate) use content::{Budget, Content, Fault};
 pub(crate) use line::{LineError, Lines};
-pub(crate) use path::{ForwardPath, PathError};
+pub(crate) use path::ForwardPath;
 pub(crate) use reply::Reply;

@@ -1,0 +1,201 @@
+//! An arriving message, step by step, until it is on disk.
+//!
+//! ```text
+//! hops     has it gone round in circles?
+//! stamp    Received on top; Return-Path and forged results off
+//! prepare  hash, compress, read the structure: outside of the writer
+//! write    one job, one commit: every copy, one body, the story
+//! ```
+//!
+//! DATA has one reply for all recipients. So that nothing is lost and nothing comes twice, a
+//! message is written for all of them or for none:
+//!
+//! - The quota is a door, asked at RCPT with the size the sender announced. A mailbox that is full
+//!   is refused there and the others are not touched. Who passed the door gets the message even if
+//!   it crosses the quota; the next one is refused. Only when none of the mailboxes has room for
+//!   it (the sender announced no size) is it refused as a whole.
+//! - An address that went away between RCPT and the write refuses the whole for now (450): at the
+//!   next try RCPT says which.
+
+use super::{local, stamp, story};
+use crate::event::{Event, emit};
+use crate::limits::{PREPARE_INLINE_BYTES, RECEIVED_HEADERS};
+use crate::smtp::{Arrived, Recipient, Story};
+use crate::store::format::Trace;
+use crate::store::mail::{FlagSet, NewMail, Prepared};
+use crate::store::{Batch, INBOX, MailId, Result, Store, StoreError, account, mail, trace};
+use crate::wire::address::Address;
+use crate::wire::smtp::Reply;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where mail comes in: the store, our name, and the ids to give.
+pub(crate) struct Post {
+    store: Store,
+    /// In Received, and the authserv-id that nobody else may use.
+    host: String,
+    last_id: AtomicU64,
+}
+
+/// What the write came to.
+enum Written {
+    Done,
+    /// The id is given already: the clock went back.
+    IdTaken,
+    /// An address no longer leads anywhere.
+    Changed,
+    /// None of the mailboxes has room.
+    Full,
+}
+
+/// What the writer needs, shared by all runs of its job.
+struct Work {
+    id: MailId,
+    from: Option<Address>,
+    recipients: Vec<Recipient>,
+    body: Arc<Prepared>,
+    story: Trace,
+    reply: Reply,
+    now: i64,
+}
+
+impl Post {
+    pub(crate) fn new(store: Store, host: String) -> Result<Self> {
+        // Ids grow with time, also over a start with the clock behind.
+        let newest = trace::find(&store.snapshot()?, "", None, 1)?;
+        let last = newest.first().map_or(0, |(id, _)| id.0);
+        Ok(Self { store, host, last_id: AtomicU64::new(last) })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes a message in. The reply is true only after the commit: 250 means on disk.
+    pub(crate) async fn receive(&self, arrived: Arrived, now: i64, now_micros: u64) -> Reply {
+        if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
+            // RFC 5321 6.3: a message with so many Received fields goes round in circles
+            return Reply::new(554, 4, 6, "The message goes round in circles: too many Received");
+        }
+        let arrived = Arc::new(arrived);
+        for _ in 0..3 {
+            let work = self.prepare(&arrived, now, now_micros).await;
+            let (id, reply) = (work.id, work.reply.clone());
+            match self.store.write(move |batch| write(batch, &work)).await {
+                Ok(Written::Done) => {
+                    self.tell(id, &arrived);
+                    return reply;
+                }
+                Ok(Written::IdTaken) => {}
+                Ok(Written::Changed) => {
+                    return Reply::new(450, 2, 1, "A recipient changed just now, try again");
+                }
+                Ok(Written::Full) => {
+                    return Reply::new(452, 2, 2, "The mailbox has no room for this message");
+                }
+                Err(error) => return refused(&error),
+            }
+        }
+        Reply::new(451, 3, 0, "Cannot name the message now, try again later")
+    }
+
+    /// Writes down what a connection was refused.
+    pub(crate) async fn remember(&self, refused: Story, now_micros: u64) {
+        let id = self.next_id(now_micros);
+        let story = story::of_refusals(&refused);
+        let job = move |batch: &mut Batch| match trace::get(batch, id)? {
+            None => trace::put(batch, id, &story),
+            Some(_) => Ok(()),
+        };
+        if let Err(error) = self.store.write(job).await {
+            emit(Event::StoreTrouble { doing: "writing a trace", why: error.to_string() });
+        }
+    }
+
+    async fn prepare(&self, arrived: &Arc<Arrived>, now: i64, now_micros: u64) -> Work {
+        let id = self.next_id(now_micros);
+        let body = stamp::stamped(arrived, &self.host, id, now);
+        Work {
+            id,
+            from: arrived.from.clone(),
+            recipients: arrived.recipients.clone(),
+            body: Arc::new(prepared(body).await),
+            story: story::of_arrival(arrived),
+            reply: Reply::new(250, 0, 0, format!("{id} delivered")),
+            now,
+        }
+    }
+
+    /// Above every id given before.
+    fn next_id(&self, now_micros: u64) -> MailId {
+        let next = |last: u64| now_micros.max(last.saturating_add(1));
+        let update = |last| Some(next(last));
+        let last = self.last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+        MailId(next(last.unwrap_or_default()))
+    }
+
+    fn tell(&self, id: MailId, arrived: &Arrived) {
+        emit(Event::Received {
+            id: id.0,
+            from: arrived.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+            recipients: arrived.recipients.len(),
+            octets: arrived.message.len(),
+        });
+    }
+}
+
+/// Large bodies take long: they are read beside the threads that serve connections.
+async fn prepared(body: Vec<u8>) -> Prepared {
+    if body.len() < PREPARE_INLINE_BYTES {
+        return Prepared::new(&body);
+    }
+    let body = Arc::new(body);
+    let shared = body.clone();
+    match tokio::task::spawn_blocking(move || Prepared::new(&shared)).await {
+        Ok(prepared) => prepared,
+        Err(_) => Prepared::new(&body),
+    }
+}
+
+/// The one job: may run more than once, and leaves nothing behind when it fails.
+fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
+    if trace::get(batch, work.id)?.is_some() {
+        return Ok(Written::IdTaken);
+    }
+    let Some(copies) = local::copies(batch, &work.recipients)? else {
+        return Ok(Written::Changed);
+    };
+    let mut room = Vec::with_capacity(copies.len());
+    for copy in &copies {
+        room.push(local::has_room(batch, copy.account, work.body.head.size)?);
+    }
+    if !room.contains(&true) {
+        return Ok(Written::Full);
+    }
+    let mut story = work.story.clone();
+    for (copy, fits) in copies.iter().zip(room) {
+        let new = NewMail {
+            body: work.body.clone(),
+            prefix: stamp::prefix(work.from.as_ref(), &copy.address),
+            flags: FlagSet::default(),
+            internal_date: work.now,
+            internal_zone_minutes: 0,
+            save_date: work.now,
+        };
+        mail::append(batch, copy.account, INBOX, &new, work.id)?;
+        let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
+        story.steps.push(story::delivered(copy, &login, !fits, work.now));
+    }
+    story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
+    trace::put(batch, work.id, &story)?;
+    Ok(Written::Done)
+}
+
+fn refused(error: &StoreError) -> Reply {
+    emit(Event::StoreTrouble { doing: "delivering", why: error.to_string() });
+    match error {
+        StoreError::DiskFull => Reply::new(452, 3, 1, "The disk is full, try again later"),
+        StoreError::OverQuota { .. } => Reply::new(452, 2, 2, "The mailbox is full"),
+        _ => Reply::new(451, 3, 0, "Cannot store the message now, try again later"),
+    }
+}

@@ -1,0 +1,103 @@
+//! The story of a message in plain words: what `mailroom trace` tells.
+
+use super::local::Copy;
+use super::stamp::literal;
+use crate::message::headers;
+use crate::smtp::{Arrived, Caller, Refusals, Story};
+use crate::store::format::{Trace, TraceStep};
+
+/// The story of a message up to the moment before its copies are made.
+pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
+    let text = |name| headers::find(&arrived.message, name).map(|f| headers::decode(f.value));
+    let caller = &arrived.caller;
+    let mut steps = vec![connected(caller, arrived.began)];
+    steps.extend(refused(&arrived.refused));
+    Trace {
+        from: arrived.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+        to: arrived.recipients.iter().map(|recipient| recipient.to.to_string()).collect(),
+        subject: text("Subject").map(|subject| clipped(&subject)).unwrap_or_default(),
+        message_id: text("Message-ID").map(|id| clipped(&id)).unwrap_or_default(),
+        size: arrived.message.len() as u64,
+        steps,
+    }
+}
+
+/// Into whose mailbox this copy went. `login` is the owner of the mailbox.
+pub(crate) fn delivered(copy: &Copy, login: &str, over_quota: bool, now: i64) -> TraceStep {
+    let full = if over_quota { ", which is now above its quota" } else { "" };
+    TraceStep {
+        at: now,
+        what: "delivered".to_string(),
+        text: format!("Put into the INBOX of {login}{full}"),
+        recipient: copy.address.clone(),
+        reply: String::new(),
+    }
+}
+
+/// The last step: the duty is ours now.
+pub(crate) fn accepted(reply: String, size: u64, now: i64) -> TraceStep {
+    TraceStep {
+        at: now,
+        what: "accepted".to_string(),
+        text: format!("Taken in whole, {size} octets; the sender was told so"),
+        recipient: String::new(),
+        reply,
+    }
+}
+
+/// The story of a connection that was refused something and left no message behind.
+pub(crate) fn of_refusals(story: &Story) -> Trace {
+    let mut steps = vec![connected(&story.caller, story.began)];
+    steps.extend(refused(&story.refusals));
+    let told = &story.refusals.told;
+    let mut to: Vec<String> = told.iter().map(|refusal| refusal.to.clone()).collect();
+    to.retain(|to| !to.is_empty());
+    to.dedup();
+    Trace {
+        from: told.iter().map(|r| r.from.clone()).find(|f| !f.is_empty()).unwrap_or_default(),
+        to,
+        steps,
+        ..Trace::default()
+    }
+}
+
+fn connected(caller: &Caller, at: i64) -> TraceStep {
+    let name = if caller.helo.is_empty() { "A server without a name" } else { &caller.helo };
+    let secured = match &caller.tls {
+        Some(tls) => format!("encrypted with {}", tls.version),
+        None => "not encrypted".to_string(),
+    };
+    TraceStep {
+        at,
+        what: "connected".to_string(),
+        text: format!("{name} connected from {}, {secured}", literal(caller.remote.ip())),
+        recipient: String::new(),
+        reply: String::new(),
+    }
+}
+
+fn refused(refusals: &Refusals) -> Vec<TraceStep> {
+    let step = |refusal: &crate::smtp::Refusal| TraceStep {
+        at: refusal.at,
+        what: "refused".to_string(),
+        text: refusal.why.clone(),
+        recipient: refusal.to.clone(),
+        reply: refusal.reply.to_string(),
+    };
+    let mut steps: Vec<TraceStep> = refusals.told.iter().map(step).collect();
+    if let (Some(last), more @ 1..) = (refusals.told.last(), refusals.more) {
+        steps.push(TraceStep {
+            at: last.at,
+            what: "refused".to_string(),
+            text: format!("{more} more were refused on this connection"),
+            recipient: String::new(),
+            reply: String::new(),
+        });
+    }
+    steps
+}
+
+/// A header is as long as its writer likes; a story is not.
+fn clipped(text: &str) -> String {
+    text.chars().take(200).collect()
+}

@@ -1,0 +1,111 @@
+//! Port 25: answers what the SMTP session asks.
+
+use crate::clock;
+use crate::delivery::local;
+use crate::delivery::receive::Post;
+use crate::event::{Event, emit};
+use crate::limits::{RECEIVING_BYTES, SMTP_REFUSED_TRACES_PER_MINUTE};
+use crate::net::{Handler, Service};
+use crate::session::Peer;
+use crate::smtp::{Answer, Ask, Destination, Server, Setting, Story};
+use crate::store::{Result, Store};
+use crate::wire::smtp::{Budget, ForwardPath};
+use std::sync::{Arc, Mutex};
+
+/// Port 25.
+pub(crate) struct Smtp {
+    setting: Arc<Setting>,
+    desk: Arc<Desk>,
+}
+
+/// What all connections share.
+struct Desk {
+    post: Post,
+    knocks: Mutex<Knocks>,
+}
+
+/// Refused connections told in the present minute.
+#[derive(Default)]
+struct Knocks {
+    minute: i64,
+    told: u32,
+}
+
+/// The machine of one connection.
+pub(crate) struct Machine(Arc<Desk>);
+
+impl Smtp {
+    /// `host`: our name in greeting, Received and Authentication-Results.
+    pub(crate) fn new(store: Store, host: String) -> Result<Self> {
+        let setting = Setting::mx(&host, Budget::new(RECEIVING_BYTES), clock::now);
+        let desk = Desk { post: Post::new(store, host)?, knocks: Mutex::default() };
+        Ok(Self { setting, desk: Arc::new(desk) })
+    }
+}
+
+impl Service for Smtp {
+    type Session = Server;
+    type Handler = Machine;
+
+    fn connect(&self, peer: Peer) -> (Server, Machine) {
+        (Server::new(self.setting.clone(), peer), Machine(self.desk.clone()))
+    }
+
+    fn refusal(&self) -> &'static str {
+        "421 4.7.0 Too many connections, try again later\r\n"
+    }
+}
+
+impl Handler<Server> for Machine {
+    async fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Recipient { to, size } => Answer::Recipient(self.recipient(&to, size)),
+            Ask::Receive(arrived) => {
+                let (now, now_micros) = (clock::now(), clock::now_micros());
+                Answer::Received(self.0.post.receive(*arrived, now, now_micros).await)
+            }
+            Ask::Tell(story) => {
+                self.tell(*story).await;
+                Answer::Told
+            }
+        }
+    }
+}
+
+impl Machine {
+    fn recipient(&self, to: &ForwardPath, size: Option<u64>) -> Destination {
+        let found = self
+            .0
+            .post
+            .store()
+            .snapshot()
+            .and_then(|snapshot| local::destination(&snapshot, to, size.unwrap_or(0)));
+        found.unwrap_or_else(|error| {
+            emit(Event::StoreTrouble { doing: "looking up an address", why: error.to_string() });
+            Destination::Unavailable
+        })
+    }
+
+    async fn tell(&self, story: Story) {
+        for refusal in &story.refusals.told {
+            emit(Event::Refused {
+                remote: story.caller.remote,
+                from: refusal.from.clone(),
+                to: refusal.to.clone(),
+                reply: refusal.reply.to_string(),
+            });
+        }
+        if self.may_write(clock::now() / 60) {
+            self.0.post.remember(story, clock::now_micros()).await;
+        }
+    }
+
+    fn may_write(&self, minute: i64) -> bool {
+        let Ok(mut knocks) = self.0.knocks.lock() else { return false };
+        if knocks.minute != minute {
+            *knocks = Knocks { minute, told: 0 };
+        }
+        knocks.told += 1;
+        knocks.told <= SMTP_REFUSED_TRACES_PER_MINUTE
+    }
+}

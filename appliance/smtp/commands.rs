@@ -14,7 +14,7 @@ impl Server {
     /// A command line, or why it is none.
     pub(super) fn line(&mut self, line: Result<String, LineError>, out: &mut Vec<u8>) -> Then {
         let command = match line {
-            // RFC 5321 4.5.3.1.10, 4.3.2: a line that cannot be read is 500
+            // RFC 5321 4.3.2: a line that cannot be read is 500
             Err(error) => return self.refuse(Reply::new(500, 5, 2, error.to_string()), out),
             Ok(line) => Command::parse(&line),
         };
@@ -42,7 +42,7 @@ impl Server {
             Command::Vrfy(_) => Ok(self.say(
                 Reply::new(
                     252,
-                    // RFC 5321 3.5.3, 7.3: addresses are not told to whoever asks
+                    // RFC 5321 7.3: addresses are not told to whoever asks
                     0,
                     0,
                     "Cannot tell; send to it and RCPT will say",

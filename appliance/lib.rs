@@ -18,6 +18,11 @@ pub(crate) mod store;
 pub(crate) mod units;
 pub(crate) mod wire;
 
+/// Runs the command line of this process.
+pub fn run() -> std::process::ExitCode {
+    cli::run(std::env::args_os())
+}
+
 #[cfg(test)]
 #[path = "../tests/tests.rs"]
 mod tests;

@@ -148,6 +148,8 @@ pub(crate) const LOGIN_CACHE: Duration = Duration::from_secs(10 * 60);
 pub(crate) const SCRAM_ITERATIONS: u32 = 10_000;
 /// Credentials of one account: the password and app passwords, each tried at log-in.
 pub(crate) const CREDENTIALS_PER_ACCOUNT: usize = 20;
+/// The name of an app password, as shown in lists.
+pub(crate) const LABEL_BYTES: usize = 100;
 /// A password longer than this is not typed by a person.
 pub(crate) const PASSWORD_BYTES: usize = 512;
 
@@ -207,6 +209,13 @@ pub(crate) const CONTROL_LINE_BYTES: usize = 64 << 20;
 pub(crate) const CONTROL_REQUEST: Duration = Duration::from_secs(10);
 /// Acts at once: an owner at a terminal and a few scripts.
 pub(crate) const CONTROL_CALLERS: usize = 16;
+/// The disk of the store has less than this part of it left, in percent: time to act.
+pub(crate) const DISK_LOW_PERCENT: u64 = 10;
+/// A certificate that ends sooner than this is told of: two weeks to find out why it was not
+/// replaced.
+pub(crate) const CERTIFICATE_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// A port of this machine that does not take a connection in this time is not served.
+pub(crate) const PORT_PROBE: Duration = Duration::from_secs(2);
 /// Stories shown by one `trace`, unless asked for another number.
 pub(crate) const TRACE_SHOWN: usize = 20;
 /// Stories that one `trace` may ask for.

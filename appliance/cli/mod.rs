@@ -1,1 +1,141 @@
-//! The same acts as the setup page, for scripts and tests.
+//! The command line: the same acts as the setup page, for scripts and tests.
+//!
+//! ```text
+//! args -> Request -> call: control.sock -> the server's act::answer -> act
+//!                    or, without a server, the store opened here  -> act
+//!         Reply or Failure -> render, print -> exit code 0 done, 1 failed, 2 wrong usage
+//! ```
+
+pub(crate) mod act;
+pub(crate) mod args;
+pub(crate) mod call;
+pub(crate) mod check;
+pub(crate) mod failure;
+pub(crate) mod people;
+pub(crate) mod print;
+pub(crate) mod render;
+pub(crate) mod transfer;
+
+use crate::{clock, units};
+use act::Reply;
+use args::{Command, GivenPassword, Line};
+use clap::Parser;
+use failure::Failure;
+use people::Password;
+use print::Screen;
+use std::ffi::OsString;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What the process returns.
+pub(crate) const DONE: u8 = 0;
+pub(crate) const FAILED: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+
+/// Letters and digits that are not mistaken for each other when read aloud or typed.
+const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Runs the command line of this process.
+pub(crate) fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut screen = Screen::terminal();
+    ExitCode::from(run_on(line, &mut std::io::stdin().lock(), &mut screen))
+}
+
+/// The same with other ends, for tests; returns the exit code.
+pub(crate) fn run_on(
+    line: impl IntoIterator<Item = OsString>,
+    input: &mut dyn BufRead,
+    screen: &mut Screen,
+) -> u8 {
+    let line = match Line::try_parse_from(line) {
+        Ok(line) => line,
+        Err(error) => {
+            screen.text(&error.to_string(), error.use_stderr());
+            return if error.use_stderr() { USAGE } else { DONE };
+        }
+    };
+    if line.json {
+        screen.speak_json();
+    }
+    let data = line.data.unwrap_or_else(default_data);
+    match perform(line.command, &data, input, screen) {
+        Ok(reply) => {
+            if let Some(reply) = &reply {
+                screen.result(reply, &render::text(reply));
+            }
+            if reply.is_some_and(|reply| tells_of_fault(&reply)) { FAILED } else { DONE }
+        }
+        Err(failure) => {
+            screen.failure(&failure);
+            FAILED
+        }
+    }
+}
+
+fn default_data() -> PathBuf {
+    std::env::var_os("MAILROOM_DATA").map_or_else(|| PathBuf::from("data"), PathBuf::from)
+}
+
+fn perform(
+    command: Command,
+    data: &Path,
+    input: &mut dyn BufRead,
+    screen: &mut Screen,
+) -> Result<Option<Reply>, Failure> {
+    let now = clock::now();
+    match command {
+        Command::Serve(args::Serve { port_base, demo }) => {
+            let options = units::ServeOptions { port_base, demo };
+            units::serve(data, options).map_err(|why| Failure::new("cannot serve", why, ""))?;
+            Ok(None)
+        }
+        Command::Check => Ok(Some(Reply::Checked(check::machine(data, now)))),
+        Command::Restore { file, replace } => call::restore(data, &file, replace).map(Some),
+        Command::Compact => call::compact(data, &mut |done, total| screen.progress(done, total)),
+        command => {
+            let mut password = |given: &GivenPassword| password(given, input);
+            let wrong = |why| Failure::new("cannot do this", why, "see --help");
+            let Some(request) = args::request(command, now, &mut password).map_err(wrong)? else {
+                return Ok(None);
+            };
+            let mut progress = |done, total| screen.progress(done, total);
+            call::perform(data, request, now, &mut progress).map(Some)
+        }
+    }
+}
+
+/// Did the reply find something that a script must not take for success?
+fn tells_of_fault(reply: &Reply) -> bool {
+    match reply {
+        Reply::Verified(verified) => !verified.faults.is_empty(),
+        Reply::Checked(findings) => findings.iter().any(|f| f.state == check::State::Wrong),
+        _ => false,
+    }
+}
+
+/// Reads the password from standard input or makes one up; it never stands in the arguments,
+/// where every user of the machine can read it.
+fn password(given: &GivenPassword, input: &mut dyn BufRead) -> Result<Password, String> {
+    if !given.password_stdin {
+        return Ok(Password { text: made_up()?, made_up: true });
+    }
+    let mut text = String::new();
+    let most = crate::limits::PASSWORD_BYTES + 2;
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    std::io::Read::take(input, most)
+        .read_line(&mut text)
+        .map_err(|error| format!("the password on standard input cannot be read: {error}"))?;
+    Ok(Password { text: text.trim_end_matches(['\r', '\n']).to_string(), made_up: false })
+}
+
+/// Four groups of four letters: 80 bits.
+fn made_up() -> Result<String, String> {
+    let mut random = [0_u8; 16];
+    let source = ring::rand::SystemRandom::new();
+    ring::rand::SecureRandom::fill(&source, &mut random)
+        .map_err(|_| "the system gives no random numbers".to_string())?;
+    let letter = |octet: &u8| char::from(PASSWORD_LETTERS[usize::from(octet % 32)]);
+    let groups = random.chunks(4).map(|group| group.iter().map(letter).collect::<String>());
+    Ok(groups.collect::<Vec<_>>().join("-"))
+}

@@ -21,3 +21,15 @@ impl Desk {
         todo!()
     }
 }
+pub(crate) fn make_credential(
+    _label: &str,
+    _password: &str,
+    _salt: &[u8],
+    _iterations: u32,
+    _now: i64,
+) -> Result<crate::store::format::Credential, &'static str> {
+    todo!()
+}
+pub(crate) fn new_salt() -> Result<Vec<u8>, &'static str> {
+    todo!()
+}

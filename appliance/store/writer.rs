@@ -65,4 +65,7 @@ impl Store {
     pub(crate) fn hub(&self) -> &Hub {
         todo!()
     }
+    pub(crate) fn close(&self) {
+        todo!()
+    }
 }

@@ -1,0 +1,227 @@
+//! Every act of the command line on an open store, as values: what is asked and what is answered.
+//! The same function runs in the server (over the control socket) and, without a server, in the
+//! command line itself.
+
+use super::failure::Failure;
+use super::people::{
+    self, AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView,
+};
+use super::transfer::{self, Export, Exported, Import, Imported};
+use crate::clock;
+use crate::limits::TRACE_SHOWN_AT_MOST;
+use crate::store::format::Trace;
+use crate::store::{MailId, Store, backup, trace, verify};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Request {
+    Account(AccountAct),
+    Domain(DomainAct),
+    Address(AddressAct),
+    Trace(StorySearch),
+    Verify,
+    Backup(Backup),
+    Import(Import),
+    Export(Export),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StorySearch {
+    pub text: String,
+    pub limit: usize,
+    /// Seconds since 1970.
+    pub since: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    pub file: PathBuf,
+}
+
+/// What came of it; as it stands here it is what `--json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    /// Done, in a sentence.
+    Done(String),
+    Accounts(Vec<AccountView>),
+    Account(AccountView),
+    /// A password that was set; shown once if it was made up.
+    Password(people::PasswordSet),
+    Domains(Vec<DomainView>),
+    Addresses(Vec<AddressView>),
+    Found(people::FoundView),
+    Stories(Vec<Story>),
+    Verified(Verified),
+    Copied(Copied),
+    Compacted {
+        before: u64,
+        after: u64,
+    },
+    Imported(Imported),
+    Exported(Exported),
+    Checked(Vec<super::check::Finding>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Story {
+    /// The number of the message, as replies and logs say it.
+    pub id: String,
+    pub from: String,
+    pub to: Vec<String>,
+    pub subject: String,
+    pub message_id: String,
+    pub size: u64,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// Seconds since 1970.
+    pub at: i64,
+    pub what: String,
+    pub text: String,
+    pub recipient: String,
+    pub reply: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Verified {
+    pub accounts: u64,
+    pub messages: u64,
+    pub bodies: u64,
+    pub faults: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Copied {
+    pub file: PathBuf,
+    pub octets: u64,
+}
+
+/// One line of an answer over the control socket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AnswerLine {
+    /// So much of so much.
+    Progress(u64, u64),
+    Reply(Reply),
+    Failure(Failure),
+}
+
+/// Reads a request, does it and says the answer: the server's side of the control socket.
+pub(crate) fn answer(store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])) {
+    let mut line = |answer: &AnswerLine| {
+        if let Ok(text) = serde_json::to_vec(answer) {
+            say(&text);
+        }
+    };
+    let result = match serde_json::from_slice(request) {
+        Ok(request) => act(store, request, clock::now(), &mut |done, total| {
+            line(&AnswerLine::Progress(done, total));
+        }),
+        Err(error) => Err(Failure::new(
+            "cannot read the request",
+            error,
+            "use the command line of the same version as the server",
+        )),
+    };
+    line(&match result {
+        Ok(reply) => AnswerLine::Reply(reply),
+        Err(failure) => AnswerLine::Failure(failure),
+    });
+}
+
+/// Does what is asked; `progress` hears how far it is, of how much.
+pub(crate) fn act(
+    store: &Store,
+    request: Request,
+    now: i64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Reply, Failure> {
+    match request {
+        Request::Account(act) => people::account(store, act, now),
+        Request::Domain(act) => people::domain(store, act, now),
+        Request::Address(act) => people::address(store, act, now),
+        Request::Trace(search) => stories(store, &search),
+        Request::Verify => verified(store, progress),
+        Request::Backup(to) => backed_up(store, to, progress),
+        Request::Import(import) => transfer::import(store, &import, progress)
+            .map(Reply::Imported)
+            .map_err(|why| Failure::new("cannot import", why, "")),
+        Request::Export(export) => transfer::export(store, &export, progress)
+            .map(Reply::Exported)
+            .map_err(|why| Failure::new("cannot export", why, "")),
+    }
+}
+
+/// The newest first, in pages so that no snapshot lives long.
+fn stories(store: &Store, search: &StorySearch) -> Result<Reply, Failure> {
+    const PAGE: usize = 100;
+    let limit = search.limit.min(TRACE_SHOWN_AT_MOST);
+    let mut told = Vec::new();
+    let mut before: Option<MailId> = None;
+    while told.len() < limit {
+        let most = PAGE.min(limit - told.len());
+        let page = store
+            .snapshot()
+            .and_then(|read| trace::find(&read, &search.text, before, most))
+            .map_err(|error| Failure::store("cannot read the stories of messages", &error))?;
+        let full = page.len() == most;
+        for (id, story) in page {
+            before = Some(id);
+            let begun = story.steps.first().map_or(0, |step| step.at);
+            if search.since.is_some_and(|since| begun < since) {
+                return Ok(Reply::Stories(told));
+            }
+            told.push(tell(id, story));
+        }
+        if !full {
+            break;
+        }
+    }
+    Ok(Reply::Stories(told))
+}
+
+fn tell(id: MailId, trace: Trace) -> Story {
+    let step = |step: crate::store::format::TraceStep| Step {
+        at: step.at,
+        what: step.what,
+        text: step.text,
+        recipient: step.recipient,
+        reply: step.reply,
+    };
+    Story {
+        id: id.to_string(),
+        from: trace.from,
+        to: trace.to,
+        subject: trace.subject,
+        message_id: trace.message_id,
+        size: trace.size,
+        steps: trace.steps.into_iter().map(step).collect(),
+    }
+}
+
+fn verified(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Reply, Failure> {
+    let report = verify::verify(store, progress)
+        .map_err(|error| Failure::store("cannot read the whole store", &error))?;
+    Ok(Reply::Verified(Verified {
+        accounts: report.accounts,
+        messages: report.messages,
+        bodies: report.bodies,
+        faults: report.faults,
+    }))
+}
+
+fn backed_up(
+    store: &Store,
+    to: Backup,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Reply, Failure> {
+    let what = format!("cannot back up to {}", to.file.display());
+    let octets =
+        backup::backup(store, &to.file, progress).map_err(|error| Failure::store(&what, &error))?;
+    Ok(Reply::Copied(Copied { file: to.file, octets }))
+}

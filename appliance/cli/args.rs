@@ -1,0 +1,325 @@
+//! The command line: what can be asked, and the help for it.
+
+use super::act::{Backup, Request, StorySearch};
+use super::people::{AccountAct, AddressAct, DomainAct};
+use super::transfer::{Export, Import};
+use crate::limits::TRACE_SHOWN;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Mailroom: plug-in office mail.
+///
+/// With a running server these commands act through it; without one they open the store
+/// themselves.
+#[derive(Parser, Debug)]
+#[command(name = "mailroom", version, max_term_width = 100)]
+pub(crate) struct Line {
+    /// Folder of the store and the settings [default: MAILROOM_DATA, else ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run the mail server in the foreground until SIGINT or SIGTERM
+    #[command(after_help = "Example:\n  mailroom serve --data ./data --port-base 2000 --demo")]
+    Serve(Serve),
+    /// People: who has a mailbox and may log in
+    #[command(subcommand)]
+    Account(Account),
+    /// Domains this box is home to
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Addresses, and where mail to them goes
+    #[command(subcommand)]
+    Address(Address),
+    /// Tell the story of messages: why a mail arrived, or did not
+    #[command(
+        after_help = "Examples:\n  mailroom trace 'bob@'\n  mailroom trace invoice --since 2d\n  \
+                            mailroom trace --since 2026-11-01 --limit 200"
+    )]
+    Trace(Trace),
+    /// Check every row of the store; exits 1 if anything is damaged
+    Verify,
+    /// Copy the whole store into one file, while mail flows
+    #[command(after_help = "Example:\n  mailroom backup /media/stick/mailroom.backup")]
+    Backup {
+        /// The file to write; it must not exist yet
+        file: PathBuf,
+    },
+    /// Put a backup in place of the store; the server must be stopped
+    #[command(after_help = "Example:\n  mailroom restore /media/stick/mailroom.backup --replace")]
+    Restore {
+        /// A file that `mailroom backup` wrote
+        file: PathBuf,
+        /// Replace the store that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Give the space of deleted mail back to the disk; the server must be stopped
+    Compact,
+    /// Take mail in from mbox files or a Maildir
+    Import(Import),
+    /// Write the mail of an account out as mbox files or a Maildir
+    Export(Export),
+    /// Look at this machine: space, certificate, ports, clock, settings
+    Check,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Listen on N+25, N+143, N+993 and so on instead of the well-known ports, on 127.0.0.1
+    #[arg(long, value_name = "N")]
+    pub port_base: Option<u16>,
+    /// On the first start make the domain office.test with alice@ and bob@, to try things with
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Account {
+    /// Make an account; the password is made up and shown once, unless it is given on stdin
+    #[command(
+        after_help = "Examples:\n  mailroom account add bob@office.test --name 'Bob Builder'\n  \
+                            pass show bob | mailroom account add bob@office.test --password-stdin"
+    )]
+    Add {
+        /// The address: it is the log-in name too
+        address: String,
+        /// The person's name
+        #[arg(long, default_value = "")]
+        name: String,
+        /// The most its mail may take, as 500M or 2G; none for no limit
+        #[arg(long, value_parser = quota, default_value = "none")]
+        quota: u64,
+        #[command(flatten)]
+        password: GivenPassword,
+    },
+    /// List all accounts
+    List,
+    /// Show one account
+    Show { login: String },
+    /// Set a new password; it is made up and shown once, unless it is given on stdin
+    Password {
+        login: String,
+        #[command(flatten)]
+        password: GivenPassword,
+    },
+    /// Add (or remove) a password for one app or device; it is made up and shown once
+    #[command(after_help = "Examples:\n  mailroom account app-password bob@office.test phone\n  \
+                            mailroom account app-password bob@office.test phone --remove")]
+    AppPassword {
+        login: String,
+        /// What the password is for
+        label: String,
+        /// Remove this app password instead
+        #[arg(long, conflicts_with = "password_stdin")]
+        remove: bool,
+        #[command(flatten)]
+        password: GivenPassword,
+    },
+    /// Refuse log-ins of the account; its mail still arrives
+    Suspend { login: String },
+    /// Let the account log in again
+    Resume { login: String },
+    /// Set the most that the account's mail may take
+    #[command(after_help = "Example:\n  mailroom account quota bob@office.test 2G")]
+    Quota {
+        login: String,
+        /// As 500M or 2G; none for no limit
+        #[arg(value_parser = quota)]
+        quota: u64,
+    },
+    /// Delete the account with all its mail
+    Delete {
+        login: String,
+        /// Really: there is no way back but a backup
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GivenPassword {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Domain {
+    /// Add a domain
+    Add { domain: String },
+    /// List all domains
+    List,
+    /// Remove a domain that no address uses any more
+    Remove { domain: String },
+    /// Name the account that gets what no address of the domain takes
+    #[command(
+        after_help = "Examples:\n  mailroom domain catch-all office.test bob@office.test\n  \
+                            mailroom domain catch-all office.test --none"
+    )]
+    CatchAll {
+        domain: String,
+        #[arg(required_unless_present = "none")]
+        login: Option<String>,
+        /// Refuse such mail
+        #[arg(long, conflicts_with = "login")]
+        none: bool,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Address {
+    /// Add an alias that leads to one or more accounts, or change where it leads
+    #[command(after_help = "Example:\n  mailroom address add sales@office.test bob@office.test")]
+    Add {
+        address: String,
+        #[arg(required = true)]
+        logins: Vec<String>,
+    },
+    /// Remove an alias
+    Remove { address: String },
+    /// List all addresses
+    List,
+    /// Where would mail to this address go?
+    Find { address: String },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Trace {
+    /// Part of an address, a subject, a Message-ID or the number in the reply; nothing for all
+    #[arg(default_value = "")]
+    pub text: String,
+    /// The most stories to tell
+    #[arg(long, default_value_t = TRACE_SHOWN, value_name = "N")]
+    pub limit: usize,
+    /// Only what began since: 30m, 12h, 7d, or a day as 2026-11-01 (UTC)
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+}
+
+/// A number of octets with K, M, G or T; 0 for none.
+fn quota(text: &str) -> Result<u64, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(0);
+    }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        _ => return Err("say a size as 500M, 2G or none".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "say a size as 500M, 2G or none".to_string())?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("no mail fits in 0: say none for no limit".into()),
+        Some(octets) => Ok(octets),
+        None => Err("no disk is that large".into()),
+    }
+}
+
+/// When `--since` begins, in seconds since 1970.
+pub(crate) fn since(text: &str, now: i64) -> Result<i64, String> {
+    const FORM: &str = "say --since as 30m, 12h, 7d or 2026-11-01";
+    let day = time::macros::format_description!("[year]-[month]-[day]");
+    if let Ok(date) = time::Date::parse(text, day) {
+        return Ok(date.midnight().assume_utc().unix_timestamp());
+    }
+    let unit = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(FORM.into()),
+    };
+    let number: i64 = text[..text.len() - 1].parse().map_err(|_| FORM.to_string())?;
+    let ago = number.checked_mul(unit).filter(|ago| *ago >= 0).ok_or_else(|| FORM.to_string())?;
+    Ok(now.saturating_sub(ago))
+}
+
+/// What is to be done by whoever has the store open; `None` for what the command line does itself.
+/// `password` reads or makes the password when one is needed.
+pub(crate) fn request(
+    command: Command,
+    now: i64,
+    password: &mut dyn FnMut(&GivenPassword) -> Result<super::people::Password, String>,
+) -> Result<Option<Request>, String> {
+    Ok(Some(match command {
+        Command::Account(act) => Request::Account(account(act, password)?),
+        Command::Domain(act) => Request::Domain(domain(act)),
+        Command::Address(act) => Request::Address(address(act)),
+        Command::Trace(Trace { text, limit, since: from }) => {
+            let since = from.map(|text| since(&text, now)).transpose()?;
+            Request::Trace(StorySearch { text, limit, since })
+        }
+        Command::Verify => Request::Verify,
+        Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),
+        Command::Import(mut import) => {
+            import.from = absolute(import.from)?;
+            Request::Import(import)
+        }
+        Command::Export(mut export) => {
+            export.to = absolute(export.to)?;
+            Request::Export(export)
+        }
+        Command::Serve(_) | Command::Restore { .. } | Command::Compact | Command::Check => {
+            return Ok(None);
+        }
+    }))
+}
+
+fn account(
+    act: Account,
+    password: &mut dyn FnMut(&GivenPassword) -> Result<super::people::Password, String>,
+) -> Result<AccountAct, String> {
+    Ok(match act {
+        Account::Add { address, name, quota, password: given } => {
+            AccountAct::Add { address, name, quota, password: password(&given)? }
+        }
+        Account::List => AccountAct::List,
+        Account::Show { login } => AccountAct::Show { login },
+        Account::Password { login, password: given } => {
+            AccountAct::Password { login, password: password(&given)? }
+        }
+        Account::AppPassword { login, label, remove: true, .. } => {
+            AccountAct::RemoveAppPassword { login, label }
+        }
+        Account::AppPassword { login, label, password: given, .. } => {
+            AccountAct::AppPassword { login, label, password: password(&given)? }
+        }
+        Account::Suspend { login } => AccountAct::Suspend { login, suspended: true },
+        Account::Resume { login } => AccountAct::Suspend { login, suspended: false },
+        Account::Quota { login, quota } => AccountAct::Quota { login, quota },
+        Account::Delete { login, yes } => AccountAct::Delete { login, yes },
+    })
+}
+
+fn domain(act: Domain) -> DomainAct {
+    match act {
+        Domain::Add { domain } => DomainAct::Add { domain },
+        Domain::List => DomainAct::List,
+        Domain::Remove { domain } => DomainAct::Remove { domain },
+        Domain::CatchAll { domain, login, .. } => DomainAct::CatchAll { domain, login },
+    }
+}
+
+fn address(act: Address) -> AddressAct {
+    match act {
+        Address::Add { address, logins } => AddressAct::Add { address, logins },
+        Address::Remove { address } => AddressAct::Remove { address },
+        Address::List => AddressAct::List,
+        Address::Find { address } => AddressAct::Find { address },
+    }
+}
+
+/// The server has another working folder than the one who calls.
+fn absolute(path: PathBuf) -> Result<PathBuf, String> {
+    std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))
+}

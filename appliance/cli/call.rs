@@ -1,0 +1,121 @@
+//! Who does an act: the running server, asked over its control socket, or, when none runs, this
+//! process with the store opened for itself alone.
+
+use super::act::{AnswerLine, Reply, Request, act};
+use super::failure::Failure;
+use crate::net::unix::Caller;
+use crate::store::writer::Options;
+use crate::store::{Store, StoreError, backup};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The name of the control socket in the data folder.
+pub(crate) const SOCKET: &str = "control.sock";
+/// The name of the store's folder in the data folder.
+pub(crate) const STORE: &str = "store";
+
+pub(crate) fn perform(
+    data: &Path,
+    request: Request,
+    now: i64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Reply, Failure> {
+    match server(data)? {
+        Some(server) => ask(server, &request, progress),
+        None => {
+            let store = open(data)?;
+            let result = act(&store, request, now, progress);
+            store.close();
+            result
+        }
+    }
+}
+
+/// Puts a backup in place of the store.
+pub(crate) fn restore(data: &Path, file: &Path, replace: bool) -> Result<Reply, Failure> {
+    let what = format!("cannot restore {}", file.display());
+    refuse_with_server(data, &what)?;
+    backup::restore(file, &data.join(STORE), replace)
+        .map_err(|error| Failure::store(&what, &error))?;
+    let done = format!("the store is as it was when {} was written", file.display());
+    Ok(Reply::Done(done))
+}
+
+/// Writes the store anew without the room that deleted rows left.
+pub(crate) fn compact(
+    data: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<Reply>, Failure> {
+    let what = "cannot compact the store";
+    refuse_with_server(data, what)?;
+    let store = open(data)?;
+    let result = backup::compact(&store, progress).map_err(|error| Failure::store(what, &error));
+    store.close();
+    result.map(|(before, after)| Some(Reply::Compacted { before, after }))
+}
+
+fn refuse_with_server(data: &Path, what: &str) -> Result<(), Failure> {
+    match server(data)? {
+        Some(_) => Err(Failure::new(what, "the server is running", "stop it first")),
+        None => Ok(()),
+    }
+}
+
+/// The running server, if there is one.
+fn server(data: &Path) -> Result<Option<Caller>, Failure> {
+    match Caller::call(&data.join(SOCKET)) {
+        Ok(caller) => Ok(Some(caller)),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            let what = format!("cannot ask the server at {}", data.join(SOCKET).display());
+            let remedy = "run this as the user who runs the server, or as root";
+            Err(Failure::new(&what, error, remedy))
+        }
+    }
+}
+
+/// Opens a store that exists: a wrong --data must not make a new one.
+fn open(data: &Path) -> Result<Store, Failure> {
+    let folder: PathBuf = data.join(STORE);
+    let what = format!("cannot open the store in {}", folder.display());
+    if !folder.join("data.mdb").exists() {
+        let remedy = "name its folder with --data, or make it: mailroom serve --data DIR";
+        return Err(Failure::new(&what, "there is none", remedy));
+    }
+    Store::open(&folder, Options::default()).map_err(|error| match error {
+        StoreError::Locked => Failure::new(
+            &what,
+            "another process has it open, and no server answers at its control socket",
+            "wait for the other command, or look for a server that is starting or stopping",
+        ),
+        error => Failure::store(&what, &error),
+    })
+}
+
+fn ask(
+    mut server: Caller,
+    request: &Request,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Reply, Failure> {
+    let what = "cannot ask the server";
+    let lost = |why: &str| Failure::new(what, why, "look at what the server says");
+    let line = serde_json::to_vec(request).map_err(|error| lost(&error.to_string()))?;
+    server.send(&line).map_err(|error| lost(&error.to_string()))?;
+    loop {
+        let line = server.answer().map_err(|error| lost(&error.to_string()))?;
+        let line = line.ok_or_else(|| lost("it closed the connection before it was done"))?;
+        match serde_json::from_slice(&line) {
+            Ok(AnswerLine::Progress(done, total)) => progress(done, total),
+            Ok(AnswerLine::Reply(reply)) => return Ok(reply),
+            Ok(AnswerLine::Failure(failure)) => return Err(failure),
+            Err(error) => {
+                let remedy = "use the command line of the same version as the server";
+                return Err(Failure::new(what, error, remedy));
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `mailroom check`: looks at this machine and says of each thing whether it is right, what that
+//! means and what to do.
+
+use super::call::{SOCKET, STORE};
+use super::print::{date_time, octets};
+use crate::limits::{DISK_LOW_PERCENT, DISK_RESERVE_BYTES};
+use crate::net::unix::Caller;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    Ok,
+    /// Works now, and will not for long, or not for all.
+    Warn,
+    Wrong,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// What was looked at.
+    pub what: String,
+    pub state: State,
+    pub meaning: String,
+    /// Empty where nothing is to be done.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn new(what: &str, state: State, meaning: impl Into<String>, remedy: &str) -> Finding {
+        let remedy = remedy.to_string();
+        Finding { what: what.to_string(), state, meaning: meaning.into(), remedy }
+    }
+}
+
+/// 2026-01-01 in seconds since 1970: this version did not exist before.
+const THIS_VERSION: i64 = 1_767_225_600;
+/// Thirty years on no clock stands by itself.
+const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
+
+/// Everything that can be told of the machine with the data in `data`, most basic first.
+pub(crate) fn machine(data: &Path, now: i64) -> Vec<Finding> {
+    vec![clock(now), space(data), server(data)]
+}
+
+pub(crate) fn clock(now: i64) -> Finding {
+    let says = format!("it is {} UTC", date_time(now));
+    if (THIS_VERSION..FAR_FUTURE).contains(&now) {
+        return Finding::new("clock", State::Ok, says, "");
+    }
+    let meaning = format!("{says}, which cannot be: certificates and dates of mail will be wrong");
+    Finding::new("clock", State::Wrong, meaning, "set the clock, or let the network set it")
+}
+
+fn space(data: &Path) -> Finding {
+    let stat = match nix::sys::statvfs::statvfs(data) {
+        Ok(stat) => stat,
+        Err(error) => {
+            let meaning = format!("{} cannot be read: {error}", data.display());
+            let remedy = "name the data folder with --data, or make it with `mailroom serve`";
+            return Finding::new("space", State::Wrong, meaning, remedy);
+        }
+    };
+    let size = stat.blocks() * stat.fragment_size();
+    let left = stat.blocks_available() * stat.fragment_size();
+    space_left(left, size)
+}
+
+/// What so many octets left on a disk of `size` mean.
+pub(crate) fn space_left(left: u64, size: u64) -> Finding {
+    let says = format!("{} of {} are free", octets(left), octets(size));
+    let remedy = "delete mail and run `mailroom compact`, or move the data to a larger disk";
+    if left < DISK_RESERVE_BYTES {
+        let meaning = format!("{says}: new mail is refused until there is room");
+        return Finding::new("space", State::Wrong, meaning, remedy);
+    }
+    if left.saturating_mul(100) < size.saturating_mul(DISK_LOW_PERCENT) {
+        let meaning = format!("{says}: mail is taken, but not for long");
+        return Finding::new("space", State::Warn, meaning, remedy);
+    }
+    Finding::new("space", State::Ok, says, "")
+}
+
+fn server(data: &Path) -> Finding {
+    if Caller::call(&data.join(SOCKET)).is_ok() {
+        return Finding::new("server", State::Ok, "it runs and answers", "");
+    }
+    let (meaning, remedy) = if data.join(STORE).exists() {
+        ("it does not run: no mail is taken", "start it: mailroom serve")
+    } else {
+        ("it was never started here", "start it: mailroom serve --data DIR")
+    };
+    Finding::new("server", State::Wrong, meaning, remedy)
+}

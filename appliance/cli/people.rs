@@ -1,0 +1,491 @@
+//! Acts on accounts, domains and addresses.
+
+use super::act::Reply;
+use super::failure::Failure;
+use crate::limits::{PASSWORD_BYTES, SCRAM_ITERATIONS};
+use crate::serve::login::{make_credential, new_salt};
+use crate::store::account::{self as accounts, NewAccount};
+use crate::store::address::{self as addresses, Found};
+use crate::store::format::{Account, Credential};
+use crate::store::{AccountId, Batch, Read, Store, StoreError};
+use crate::wire::address::{Address, check_domain};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The label of the credential that is the account's own password.
+pub(crate) const OWN_PASSWORD: &str = "password";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AccountAct {
+    Add { address: String, name: String, quota: u64, password: Password },
+    List,
+    Show { login: String },
+    Password { login: String, password: Password },
+    AppPassword { login: String, label: String, password: Password },
+    RemoveAppPassword { login: String, label: String },
+    Suspend { login: String, suspended: bool },
+    Quota { login: String, quota: u64 },
+    Delete { login: String, yes: bool },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DomainAct {
+    Add { domain: String },
+    List,
+    Remove { domain: String },
+    CatchAll { domain: String, login: Option<String> },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AddressAct {
+    Add { address: String, logins: Vec<String> },
+    Remove { address: String },
+    List,
+    Find { address: String },
+}
+
+/// A password on its way to the store; no Debug output shows it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Password {
+    pub text: String,
+    /// It was made up here, so the person must be shown it.
+    pub made_up: bool,
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AccountView {
+    pub login: String,
+    pub name: String,
+    /// Octets; 0: no limit.
+    pub quota: u64,
+    /// Octets of all its messages.
+    pub used: u64,
+    pub messages: u64,
+    pub suspended: bool,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Every address that leads to it, its log-in address first.
+    pub addresses: Vec<String>,
+    /// What its app passwords are for.
+    pub app_passwords: Vec<String>,
+}
+
+/// What was set, and the password itself where it was made up.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PasswordSet {
+    pub login: String,
+    /// What it is for: "password", or the app.
+    pub label: String,
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for PasswordSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PasswordSet({}, {})", self.login, self.label)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DomainView {
+    pub domain: String,
+    pub catch_all: Option<String>,
+    pub addresses: usize,
+    pub created: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AddressView {
+    pub address: String,
+    pub logins: Vec<String>,
+    /// The log-in address of an account: it goes only with the account.
+    pub primary: bool,
+}
+
+/// Where mail to an address would go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FoundView {
+    pub address: String,
+    /// "accounts", "unknown" (the domain is ours, mail is refused) or "elsewhere".
+    pub leads: String,
+    pub logins: Vec<String>,
+    /// The address of ours that matched, "@domain" for its catch-all.
+    pub via: String,
+}
+
+type Outcome = Result<Reply, Failure>;
+
+// ---- accounts ----
+
+pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
+    match act {
+        AccountAct::Add { address, name, quota, password } => {
+            add_account(store, &address, name, quota, password, now)
+        }
+        AccountAct::List => list_accounts(store),
+        AccountAct::Show { login } => show_account(store, &login),
+        AccountAct::Password { login, password } => {
+            set_password(store, &login, OWN_PASSWORD, password, now)
+        }
+        AccountAct::AppPassword { login, label, password } => {
+            let label = check_label(&label)?;
+            set_password(store, &login, label, password, now)
+        }
+        AccountAct::RemoveAppPassword { login, label } => {
+            remove_app_password(store, &login, &label)
+        }
+        AccountAct::Suspend { login, suspended } => {
+            let now_is = if suspended { "may not log in now" } else { "may log in again" };
+            change(store, &login, format!("{login} {now_is}"), move |account| {
+                account.suspended = suspended;
+                Ok(())
+            })
+        }
+        AccountAct::Quota { login, quota } => {
+            let now_is = if quota == 0 { "no limit".into() } else { super::print::octets(quota) };
+            change(store, &login, format!("{login} has {now_is} of room"), move |account| {
+                account.quota = quota;
+                Ok(())
+            })
+        }
+        AccountAct::Delete { login, yes } => delete_account(store, &login, yes),
+    }
+}
+
+fn add_account(
+    store: &Store,
+    address: &str,
+    name: String,
+    quota: u64,
+    password: Password,
+    now: i64,
+) -> Outcome {
+    let what = format!("cannot add the account {address}");
+    let login = parse(address, &what)?;
+    let known = domains(store, &what)?;
+    if !known.iter().any(|domain| domain == login.domain()) {
+        let remedy = format!("add the domain first: mailroom domain add {}", login.domain());
+        let why = format!("{} is not a domain of this box", login.domain());
+        return Err(Failure::new(&what, why, &remedy));
+    }
+    let scram_salt = new_salt().map_err(|why| Failure::new(&what, why, ""))?;
+    let credential =
+        credential(&what, OWN_PASSWORD, &password, &scram_salt, SCRAM_ITERATIONS, now)?;
+    let new = NewAccount {
+        login: login.clone(),
+        name,
+        quota,
+        credentials: vec![credential],
+        scram_salt,
+        scram_iterations: SCRAM_ITERATIONS,
+    };
+    write(store, &what, move |batch| accounts::create(batch, new.clone(), now))?;
+    Ok(password_set(&login.to_string(), OWN_PASSWORD, password))
+}
+
+fn list_accounts(store: &Store) -> Outcome {
+    let what = "cannot list the accounts";
+    let list = read(store, what, |read| accounts::list(read))?;
+    let mut views = Vec::with_capacity(list.len());
+    for (id, account) in list {
+        // One snapshot each: counting a large account must not hold one for long.
+        views.push(read(store, what, |read| view(read, id, &account))?);
+    }
+    Ok(Reply::Accounts(views))
+}
+
+fn show_account(store: &Store, login: &str) -> Outcome {
+    let what = format!("cannot show {login}");
+    let (id, account) = find_account(store, login, &what)?;
+    read(store, &what, |read| view(read, id, &account)).map(Reply::Account)
+}
+
+fn view(read: &impl Read, id: AccountId, account: &Account) -> Result<AccountView, StoreError> {
+    let (used, messages) = accounts::usage(read, id)?;
+    let mut routes = addresses::of_account(read, id)?;
+    routes.sort_by_key(|route| !route.primary);
+    let apps = account.credentials.iter().filter(|c| c.label != OWN_PASSWORD);
+    Ok(AccountView {
+        login: account.login.clone(),
+        name: account.name.clone(),
+        quota: account.quota,
+        used,
+        messages,
+        suspended: account.suspended,
+        created: account.created,
+        addresses: routes.into_iter().map(|route| route.address).collect(),
+        app_passwords: apps.map(|c| c.label.clone()).collect(),
+    })
+}
+
+/// Sets the credential of this label, in place of one that is there.
+fn set_password(store: &Store, login: &str, label: &str, password: Password, now: i64) -> Outcome {
+    let what = format!("cannot set the password of {login}");
+    let (_, account) = find_account(store, login, &what)?;
+    let (salt, iterations) = (&account.scram_salt, account.scram_iterations);
+    let new = credential(&what, label, &password, salt, iterations, now)?;
+    let reply = password_set(&account.login, label, password);
+    change_account(store, login, &what, move |account| {
+        account.credentials.retain(|c| c.label != new.label);
+        account.credentials.push(new.clone());
+        if account.credentials.len() > crate::limits::CREDENTIALS_PER_ACCOUNT {
+            return Err(StoreError::Limit("passwords of one account"));
+        }
+        Ok(())
+    })?;
+    Ok(reply)
+}
+
+fn remove_app_password(store: &Store, login: &str, label: &str) -> Outcome {
+    let label = check_label(label)?.to_string();
+    let done = format!("the app password {label:?} of {login} is gone");
+    change(store, login, done, move |account| {
+        let before = account.credentials.len();
+        account.credentials.retain(|c| c.label != label);
+        if account.credentials.len() == before {
+            return Err(StoreError::NotFound("app password"));
+        }
+        Ok(())
+    })
+}
+
+fn delete_account(store: &Store, login: &str, yes: bool) -> Outcome {
+    let what = format!("cannot delete {login}");
+    let (id, _) = find_account(store, login, &what)?;
+    if !yes {
+        let (octets, messages) = read(store, &what, |read| accounts::usage(read, id))?;
+        let why = format!(
+            "it has {messages} messages ({}), which would be gone for ever",
+            super::print::octets(octets)
+        );
+        return Err(Failure::new(&what, why, "say --yes if that is what you want"));
+    }
+    write(store, &what, move |batch| accounts::delete(batch, id))?;
+    Ok(Reply::Done(format!("{login} and all its mail are deleted")))
+}
+
+// ---- domains ----
+
+pub(crate) fn domain(store: &Store, act: DomainAct, now: i64) -> Outcome {
+    match act {
+        DomainAct::Add { domain } => {
+            let what = format!("cannot add the domain {domain}");
+            let name = check_domain(&domain).map_err(|why| Failure::new(&what, why, ""))?;
+            let done = format!("this box is home to {name} now");
+            write(store, &what, move |batch| addresses::add_domain(batch, &name, now))?;
+            Ok(Reply::Done(done))
+        }
+        DomainAct::List => list_domains(store),
+        DomainAct::Remove { domain } => {
+            let what = format!("cannot remove the domain {domain}");
+            let name = domain.to_lowercase();
+            write(store, &what, move |batch| addresses::remove_domain(batch, &name))?;
+            Ok(Reply::Done(format!("mail to {domain} is no longer taken")))
+        }
+        DomainAct::CatchAll { domain, login } => catch_all(store, &domain, login.as_deref()),
+    }
+}
+
+fn list_domains(store: &Store) -> Outcome {
+    read(store, "cannot list the domains", |read| {
+        let routes = addresses::routes(read)?;
+        let of = |name: &str| {
+            let ends = |address: &str| address.rsplit('@').next() == Some(name);
+            routes.iter().filter(|route| ends(&route.address.to_lowercase())).count()
+        };
+        let mut views = Vec::new();
+        for domain in addresses::domains(read)? {
+            let catch_all = match domain.catch_all {
+                Some(id) => login_of(read, id)?,
+                None => None,
+            };
+            let addresses = of(&domain.name);
+            let created = domain.created;
+            views.push(DomainView { domain: domain.name, catch_all, addresses, created });
+        }
+        Ok(Reply::Domains(views))
+    })
+}
+
+fn catch_all(store: &Store, domain: &str, login: Option<&str>) -> Outcome {
+    let what = format!("cannot set the catch-all of {domain}");
+    let to = match login {
+        Some(login) => Some(find_account(store, login, &what)?.0),
+        None => None,
+    };
+    let name = domain.to_lowercase();
+    write(store, &what, move |batch| addresses::set_catch_all(batch, &name, to))?;
+    Ok(Reply::Done(match login {
+        Some(login) => format!("mail to unknown addresses of {domain} goes to {login}"),
+        None => format!("mail to unknown addresses of {domain} is refused"),
+    }))
+}
+
+// ---- addresses ----
+
+pub(crate) fn address(store: &Store, act: AddressAct, now: i64) -> Outcome {
+    match act {
+        AddressAct::Add { address, logins } => {
+            let what = format!("cannot add the address {address}");
+            let alias = parse(&address, &what)?;
+            let mut ids = Vec::new();
+            for login in &logins {
+                ids.push(find_account(store, login, &what)?.0);
+            }
+            write(store, &what, move |batch| addresses::set_alias(batch, &alias, &ids, now))?;
+            Ok(Reply::Done(format!("mail to {address} goes to {}", logins.join(", "))))
+        }
+        AddressAct::Remove { address } => {
+            let what = format!("cannot remove the address {address}");
+            let alias = parse(&address, &what)?;
+            write(store, &what, move |batch| addresses::remove_alias(batch, &alias))?;
+            Ok(Reply::Done(format!("the address {address} is gone")))
+        }
+        AddressAct::List => list_addresses(store),
+        AddressAct::Find { address } => find_address(store, &address),
+    }
+}
+
+fn list_addresses(store: &Store) -> Outcome {
+    read(store, "cannot list the addresses", |read| {
+        let mut views = Vec::new();
+        for route in addresses::routes(read)? {
+            let logins = logins_of(read, &route.accounts)?;
+            views.push(AddressView { address: route.address, logins, primary: route.primary });
+        }
+        Ok(Reply::Addresses(views))
+    })
+}
+
+fn find_address(store: &Store, text: &str) -> Outcome {
+    let what = format!("cannot look up {text}");
+    let address = parse(text, &what)?;
+    read(store, &what, |read| {
+        let (leads, logins, via) = match addresses::find(read, &address)? {
+            Found::Accounts { accounts, via } => {
+                let ids: Vec<u32> = accounts.iter().map(|id| id.0).collect();
+                ("accounts", logins_of(read, &ids)?, via)
+            }
+            Found::UnknownLocal => ("unknown", Vec::new(), String::new()),
+            Found::NotOurs => ("elsewhere", Vec::new(), String::new()),
+        };
+        let address = address.to_string();
+        Ok(Reply::Found(FoundView { address, leads: leads.to_string(), logins, via }))
+    })
+}
+
+// ---- helpers ----
+
+fn logins_of(read: &impl Read, ids: &[u32]) -> Result<Vec<String>, StoreError> {
+    let mut logins = Vec::new();
+    for id in ids {
+        logins.extend(login_of(read, *id)?);
+    }
+    Ok(logins)
+}
+
+fn login_of(read: &impl Read, id: u32) -> Result<Option<String>, StoreError> {
+    Ok(accounts::get(read, AccountId(id))?.map(|account| account.login))
+}
+
+fn domains(store: &Store, what: &str) -> Result<Vec<String>, Failure> {
+    let list = read(store, what, |read| addresses::domains(read))?;
+    Ok(list.into_iter().map(|domain| domain.name).collect())
+}
+
+fn find_account(store: &Store, login: &str, what: &str) -> Result<(AccountId, Account), Failure> {
+    let folded = login.to_lowercase();
+    let found = read(store, what, |read| accounts::by_login(read, &folded))?;
+    found.ok_or_else(|| {
+        let why = format!("there is no account {login}");
+        Failure::new(what, why, "see them all with `mailroom account list`")
+    })
+}
+
+fn parse(text: &str, what: &str) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|why| Failure::new(what, why, "write it as name@domain"))
+}
+
+fn check_label(label: &str) -> Result<&str, Failure> {
+    let what = "cannot use this name for an app password";
+    let fine = !label.trim().is_empty()
+        && label.len() <= crate::limits::LABEL_BYTES
+        && !label.chars().any(char::is_control);
+    if label == OWN_PASSWORD {
+        let remedy = "set the account's own with `mailroom account password`";
+        return Err(Failure::new(what, "it names the account's own password", remedy));
+    }
+    if fine {
+        return Ok(label);
+    }
+    Err(Failure::new(what, "it is empty or too long", "name the app or device, as \"phone\""))
+}
+
+fn credential(
+    what: &str,
+    label: &str,
+    password: &Password,
+    salt: &[u8],
+    iterations: u32,
+    now: i64,
+) -> Result<Credential, Failure> {
+    let remedy = "choose another, or leave it out to have one made";
+    if password.text.is_empty() {
+        return Err(Failure::new(what, "the password is empty", remedy));
+    }
+    if password.text.len() > PASSWORD_BYTES {
+        let why = format!("the password is longer than {PASSWORD_BYTES} octets");
+        return Err(Failure::new(what, why, remedy));
+    }
+    make_credential(label, &password.text, salt, iterations, now)
+        .map_err(|why| Failure::new(what, why, remedy))
+}
+
+fn password_set(login: &str, label: &str, password: Password) -> Reply {
+    let shown = password.made_up.then_some(password.text);
+    Reply::Password(PasswordSet {
+        login: login.to_string(),
+        label: label.to_string(),
+        password: shown,
+    })
+}
+
+fn change<F>(store: &Store, login: &str, done: String, edit: F) -> Outcome
+where
+    F: Fn(&mut Account) -> Result<(), StoreError> + Send + 'static,
+{
+    change_account(store, login, &format!("cannot change {login}"), edit)?;
+    Ok(Reply::Done(done))
+}
+
+fn change_account<F>(store: &Store, login: &str, what: &str, edit: F) -> Result<(), Failure>
+where
+    F: Fn(&mut Account) -> Result<(), StoreError> + Send + 'static,
+{
+    let (id, _) = find_account(store, login, what)?;
+    write(store, what, move |batch| accounts::update(batch, id, &mut |account| edit(account)))
+}
+
+fn read<R>(
+    store: &Store,
+    what: &str,
+    job: impl FnOnce(&crate::store::Snapshot) -> Result<R, StoreError>,
+) -> Result<R, Failure> {
+    store.snapshot().and_then(|read| job(&read)).map_err(|error| Failure::store(what, &error))
+}
+
+fn write<R, F>(store: &Store, what: &str, job: F) -> Result<R, Failure>
+where
+    R: Send + 'static,
+    F: FnMut(&mut Batch) -> Result<R, StoreError> + Send + 'static,
+{
+    store.write_blocking(job).map_err(|error| Failure::store(what, &error))
+}

@@ -1,0 +1,170 @@
+//! Replies in words and tables, for people.
+
+use super::act::{Reply, Step, Story, Verified};
+use super::check::{Finding, State};
+use super::people::{AccountView, FoundView, PasswordSet};
+use super::print::{date_time, octets, plain, table};
+
+pub(crate) fn text(reply: &Reply) -> String {
+    match reply {
+        Reply::Done(what) => format!("{what}\n"),
+        Reply::Accounts(accounts) => accounts_table(accounts),
+        Reply::Account(account) => account_sheet(account),
+        Reply::Password(set) => password(set),
+        Reply::Domains(domains) => {
+            let row = |d: &super::people::DomainView| {
+                let catch_all = d.catch_all.clone().unwrap_or_else(|| "-".into());
+                vec![d.domain.clone(), d.addresses.to_string(), catch_all]
+            };
+            let rows: Vec<_> = domains.iter().map(row).collect();
+            table(&["domain", "addresses", "catch-all"], &rows)
+        }
+        Reply::Addresses(addresses) => {
+            let kind = |primary: bool| if primary { "log-in" } else { "alias" };
+            let row = |a: &super::people::AddressView| {
+                vec![a.address.clone(), kind(a.primary).into(), a.logins.join(", ")]
+            };
+            let rows: Vec<_> = addresses.iter().map(row).collect();
+            table(&["address", "kind", "goes to"], &rows)
+        }
+        Reply::Found(found) => self::found(found),
+        Reply::Stories(stories) => self::stories(stories),
+        Reply::Verified(verified) => self::verified(verified),
+        Reply::Copied(copied) => {
+            let size = octets(copied.octets);
+            format!("the whole store is in {} ({size})\n", copied.file.display())
+        }
+        Reply::Compacted { before, after } => {
+            format!("the store takes {} now, {} before\n", octets(*after), octets(*before))
+        }
+        Reply::Imported(imported) => imported.to_string(),
+        Reply::Exported(exported) => exported.to_string(),
+        Reply::Checked(findings) => checked(findings),
+    }
+}
+
+fn accounts_table(accounts: &[AccountView]) -> String {
+    let row = |a: &AccountView| {
+        let state = if a.suspended { "suspended" } else { "active" };
+        let room = if a.quota == 0 { "no limit".into() } else { octets(a.quota) };
+        vec![
+            a.login.clone(),
+            plain(&a.name),
+            a.messages.to_string(),
+            octets(a.used),
+            room,
+            state.into(),
+        ]
+    };
+    let rows: Vec<_> = accounts.iter().map(row).collect();
+    table(&["account", "name", "messages", "used", "room", "state"], &rows)
+}
+
+fn account_sheet(account: &AccountView) -> String {
+    let room = if account.quota == 0 { "no limit".into() } else { octets(account.quota) };
+    let apps = account.app_passwords.iter().map(|label| plain(label)).collect::<Vec<_>>();
+    let state = if account.suspended { "suspended: may not log in" } else { "active" };
+    let used = format!("{} in {} messages", octets(account.used), account.messages);
+    let or_none = |text: String| if text.is_empty() { "none".to_string() } else { text };
+    let rows = [
+        ("account", account.login.clone()),
+        ("name", or_none(plain(&account.name))),
+        ("state", state.to_string()),
+        ("used", used),
+        ("room", room),
+        ("addresses", account.addresses.join(", ")),
+        ("app passwords", or_none(apps.join(", "))),
+        ("since", format!("{} UTC", date_time(account.created))),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:14} {value}\n")).collect()
+}
+
+fn password(set: &PasswordSet) -> String {
+    match &set.password {
+        Some(password) => format!(
+            "{}: {}: {password}\nIt is shown only this once.\n",
+            set.login,
+            plain(&set.label)
+        ),
+        None => format!("{}: {}: set as given\n", set.login, plain(&set.label)),
+    }
+}
+
+fn found(found: &FoundView) -> String {
+    let address = &found.address;
+    match found.leads.as_str() {
+        "accounts" if found.via.starts_with('@') => format!(
+            "mail to {address} goes to {}, the catch-all of {}\n",
+            found.logins.join(", "),
+            &found.via[1..]
+        ),
+        "accounts" => {
+            format!("mail to {address} goes to {} (by {})\n", found.logins.join(", "), found.via)
+        }
+        "unknown" => format!("mail to {address} is refused: no such address here\n"),
+        _ => format!("{address} is at home elsewhere\n"),
+    }
+}
+
+fn stories(stories: &[Story]) -> String {
+    if stories.is_empty() {
+        return "no message is known of which this is true; stories are kept 90 days\n".into();
+    }
+    stories.iter().map(story).collect::<Vec<_>>().join("\n")
+}
+
+fn story(story: &Story) -> String {
+    let subject = if story.subject.is_empty() { "(no subject)" } else { &story.subject };
+    let from = if story.from.is_empty() { "nobody (a delivery report)" } else { &story.from };
+    let mut text = format!("Message {}: {}\n", story.id, plain(subject));
+    text.push_str(&format!("  from {}\n", plain(from)));
+    if !story.to.is_empty() {
+        text.push_str(&format!("  to   {}\n", plain(&story.to.join(", "))));
+    }
+    if story.size > 0 {
+        text.push_str(&format!("  size {}\n", octets(story.size)));
+    }
+    for step in &story.steps {
+        text.push_str(&self::step(step));
+    }
+    text
+}
+
+fn step(step: &Step) -> String {
+    let mut text = format!("  {} UTC  ", date_time(step.at));
+    if !step.recipient.is_empty() {
+        text.push_str(&format!("{}: ", plain(&step.recipient)));
+    }
+    let said = if step.text.is_empty() { &step.what } else { &step.text };
+    text.push_str(&format!("{}\n", plain(said)));
+    if !step.reply.is_empty() {
+        text.push_str(&format!("{:27}the reply was: {}\n", "", plain(step.reply.trim_end())));
+    }
+    text
+}
+
+fn verified(verified: &Verified) -> String {
+    let Verified { accounts, messages, bodies, faults } = verified;
+    let seen = format!("{accounts} accounts, {messages} messages, {bodies} bodies");
+    if faults.is_empty() {
+        return format!("{seen}: nothing is damaged\n");
+    }
+    let list: String = faults.iter().map(|fault| format!("  {}\n", plain(fault))).collect();
+    format!("{seen}: {} faults\n{list}", faults.len())
+}
+
+fn checked(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let state = match finding.state {
+            State::Ok => "OK   ",
+            State::Warn => "warn ",
+            State::Wrong => "WRONG",
+        };
+        text.push_str(&format!("{state}  {}: {}\n", finding.what, plain(&finding.meaning)));
+        if !finding.remedy.is_empty() {
+            text.push_str(&format!("       what to do: {}\n", finding.remedy));
+        }
+    }
+    text
+}

@@ -138,10 +138,20 @@ pub(crate) const LOGIN_FAILURES_BEFORE_DELAY: u32 = 3;
 pub(crate) const LOGIN_DELAY: Duration = Duration::from_secs(8);
 /// A pair of address and account is forgotten after this long without failure.
 pub(crate) const LOGIN_MEMORY: Duration = Duration::from_secs(15 * 60);
+/// Attempts of one outside pair that wait for their turn; above it they are turned away.
+pub(crate) const LOGIN_QUEUE: Duration = Duration::from_secs(40);
+/// Accounts that one address may fail for before it waits for each further one.
+pub(crate) const LOGIN_NAMES_BEFORE_DELAY: u32 = 10;
+/// Letters of a wrong log-in name that are shown: it may be a password in the wrong field.
+pub(crate) const LOGIN_NAME_SHOWN: usize = 64;
 /// Pairs remembered at most; the oldest goes first.
 pub(crate) const LOGIN_PAIRS: usize = 10_000;
 /// argon2 runs at once: each takes 19 MiB and a core for tens of milliseconds.
 pub(crate) const ARGON2_AT_ONCE: usize = 2;
+/// Log-ins that wait for argon2; above it they are told to come later.
+pub(crate) const ARGON2_WAITING: usize = 200;
+/// Successful passwords remembered at most.
+pub(crate) const LOGIN_CACHED: usize = 4_000;
 /// A successful password is remembered this long as a keyed hash: phones poll every minute.
 pub(crate) const LOGIN_CACHE: Duration = Duration::from_secs(10 * 60);
 /// RFC 7677 4: at least 4096 iterations of PBKDF2.
@@ -198,6 +208,11 @@ pub(crate) const QUOTA_BYTES: u64 = 0;
 
 /// Log lines kept in memory.
 pub(crate) const EVENT_RING: usize = 5_000;
+
+// ---- settings ----
+
+/// A settings file larger than this is not one.
+pub(crate) const SETTINGS_BYTES: usize = 256 * 1024;
 
 // ---- control socket ----
 

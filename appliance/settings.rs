@@ -1,1 +1,274 @@
 //! The owner's settings: one TOML file, typed, validated, replaced atomically.
+//!
+//! What is wrong is told with file, line and reason, and nothing is served until it is right.
+
+use crate::limits;
+use crate::wire::address::check_domain;
+use serde::Deserialize;
+use std::fmt;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The settings, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The name of this server, as others and the certificate call it.
+    pub host: String,
+    /// The addresses it listens on.
+    pub listen: Vec<IpAddr>,
+    pub ports: Ports,
+    /// More names and addresses that the box's own certificate is for.
+    pub names: Vec<String>,
+    /// Connections at once, in all and from one address.
+    pub connections: usize,
+    pub connections_per_address: usize,
+}
+
+/// The port of each protocol; 0: not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub smtp: u16,
+    pub imap: u16,
+    pub imaps: u16,
+    pub pop3: u16,
+    pub pop3s: u16,
+}
+
+impl Ports {
+    /// The well-known ports.
+    pub(crate) const WELL_KNOWN: Ports =
+        Ports { smtp: 25, imap: 143, imaps: 993, pop3: 110, pop3s: 995 };
+
+    /// Each as far above `base` as it is above 0; `None` when that leaves no port.
+    pub(crate) fn above(base: u16) -> Option<Ports> {
+        let known = Self::WELL_KNOWN;
+        Some(Ports {
+            smtp: base.checked_add(known.smtp)?,
+            imap: base.checked_add(known.imap)?,
+            imaps: base.checked_add(known.imaps)?,
+            pop3: base.checked_add(known.pop3)?,
+            pop3s: base.checked_add(known.pop3s)?,
+        })
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingsError {
+    pub path: PathBuf,
+    /// From 1; `None` when it is about the whole file.
+    pub line: Option<usize>,
+    pub why: String,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.path.display(), self.why),
+            None => write!(f, "{}: {}", self.path.display(), self.why),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// Reads and checks the settings in `path`.
+pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
+    let whole = |why: String| SettingsError { path: path.to_path_buf(), line: None, why };
+    let octets = std::fs::read(path).map_err(|error| whole(error.to_string()))?;
+    if octets.len() > limits::SETTINGS_BYTES {
+        return Err(whole("is larger than 256 KiB".to_string()));
+    }
+    let text = String::from_utf8(octets).map_err(|_| whole("is not UTF-8".to_string()))?;
+    parse(&text).map_err(|fault| SettingsError {
+        path: path.to_path_buf(),
+        line: fault.at.map(|at| line_of(&text, at.start)),
+        why: fault.why,
+    })
+}
+
+/// A settings file with these values and words for the owner.
+pub(crate) fn print(settings: &Settings) -> String {
+    let list = |items: Vec<String>| {
+        items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let listen = list(settings.listen.iter().map(IpAddr::to_string).collect());
+    let names = list(settings.names.clone());
+    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
+    format!(
+        "# Settings of this mail server. Read at its start.\n\
+         \n\
+         # The server's name, as other servers and its certificate call it.\n\
+         host = {:?}\n\
+         # The addresses it listens on; [\"0.0.0.0\", \"::\"] is every one.\n\
+         listen = [{listen}]\n\
+         \n\
+         # A port of 0 is not served.\n\
+         [ports]\n\
+         smtp = {smtp}\nimap = {imap}\nimaps = {imaps}\npop3 = {pop3}\npop3s = {pop3s}\n\
+         \n\
+         [tls]\n\
+         # More names and addresses that the box's own certificate is for.\n\
+         names = [{names}]\n\
+         \n\
+         [limits]\n\
+         # Connections at once, in all and from one address.\n\
+         connections = {}\n\
+         connections_per_address = {}\n",
+        settings.host, settings.connections, settings.connections_per_address,
+    )
+}
+
+/// Replaces a file whole or not at all, readable by the server alone.
+pub(crate) fn replace_file(path: &Path, octets: &[u8]) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+impl Settings {
+    /// For a first start on this machine alone.
+    pub(crate) fn first(host: &str, ports: Ports) -> Self {
+        Self {
+            host: host.to_string(),
+            listen: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            ports,
+            names: Vec::new(),
+            connections: limits::CONNECTIONS_TOTAL,
+            connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
+        }
+    }
+}
+
+// ---- the file as it is written ----
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    host: Spanned<String>,
+    #[serde(default)]
+    listen: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    ports: WrittenPorts,
+    #[serde(default)]
+    tls: WrittenTls,
+    #[serde(default)]
+    limits: WrittenLimits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenPorts {
+    smtp: Option<Spanned<u16>>,
+    imap: Option<Spanned<u16>>,
+    imaps: Option<Spanned<u16>>,
+    pop3: Option<Spanned<u16>>,
+    pop3s: Option<Spanned<u16>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenTls {
+    #[serde(default)]
+    names: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenLimits {
+    connections: Option<Spanned<usize>>,
+    connections_per_address: Option<Spanned<usize>>,
+}
+
+struct Fault {
+    at: Option<Range<usize>>,
+    why: String,
+}
+
+fn fault<T>(at: &Spanned<T>, why: impl Into<String>) -> Fault {
+    Fault { at: Some(at.span()), why: why.into() }
+}
+
+fn parse(text: &str) -> Result<Settings, Fault> {
+    let written: Written = toml::from_str(text)
+        .map_err(|error| Fault { at: error.span(), why: error.message().to_string() })?;
+    let host = name(&written.host)?;
+    let listen = match &written.listen {
+        Some(list) => list.iter().map(address).collect::<Result<Vec<_>, _>>()?,
+        None => vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+    };
+    if listen.is_empty() {
+        let why = "listen names no address: nobody could reach the server".to_string();
+        return Err(Fault { at: text.find("listen").map(|at| at..at), why });
+    }
+    let names = written.tls.names.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+    let limits = &written.limits;
+    let connections = count(&limits.connections, limits::CONNECTIONS_TOTAL)?;
+    let per_address = count(&limits.connections_per_address, limits::CONNECTIONS_PER_ADDRESS)?;
+    let ports = ports(&written.ports)?;
+    Ok(Settings { host, listen, ports, names, connections, connections_per_address: per_address })
+}
+
+/// A host name or an address.
+fn name(written: &Spanned<String>) -> Result<String, Fault> {
+    let text = written.get_ref();
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.clone());
+    }
+    let ascii_name = |name: &String| name.is_ascii() && !name.starts_with('[');
+    match check_domain(text) {
+        Ok(name) if ascii_name(&name) => Ok(name),
+        _ => Err(fault(written, format!("{text:?} is not a host name such as mail.example.org"))),
+    }
+}
+
+fn address(written: &Spanned<String>) -> Result<IpAddr, Fault> {
+    let text = written.get_ref();
+    text.parse().map_err(|_| fault(written, format!("{text:?} is not an IP address")))
+}
+
+fn count(written: &Option<Spanned<usize>>, most: usize) -> Result<usize, Fault> {
+    match written {
+        None => Ok(most),
+        Some(count) if (1..=most).contains(count.get_ref()) => Ok(*count.get_ref()),
+        Some(count) => Err(fault(count, format!("must be from 1 to {most}"))),
+    }
+}
+
+fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {
+    let known = Ports::WELL_KNOWN;
+    let all = [&written.smtp, &written.imap, &written.imaps, &written.pop3, &written.pop3s];
+    let mut seen: Vec<u16> = Vec::new();
+    for port in all.into_iter().flatten().filter(|port| *port.get_ref() != 0) {
+        if seen.contains(port.get_ref()) {
+            return Err(fault(port, format!("port {} is given twice", port.get_ref())));
+        }
+        seen.push(*port.get_ref());
+    }
+    let or =
+        |port: &Option<Spanned<u16>>, known: u16| port.as_ref().map_or(known, |p| *p.get_ref());
+    Ok(Ports {
+        smtp: or(&written.smtp, known.smtp),
+        imap: or(&written.imap, known.imap),
+        imaps: or(&written.imaps, known.imaps),
+        pop3: or(&written.pop3, known.pop3),
+        pop3s: or(&written.pop3s, known.pop3s),
+    })
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|octet| *octet == b'\n').count() + 1
+}

@@ -9,9 +9,8 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose,
 };
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
@@ -156,20 +155,7 @@ fn key(path: &Path) -> Result<KeyPair, TlsFault> {
 
 /// Whole or not at all, for the owner's eyes only.
 fn write(path: &Path, octets: &[u8]) -> Result<(), TlsFault> {
-    replace(path, octets).map_err(|error| file(path, error))
-}
-
-fn replace(path: &Path, octets: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut out = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    out.write_all(octets)?;
-    out.sync_all()?;
-    std::fs::rename(&new, path)?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    crate::settings::replace_file(path, octets).map_err(|error| file(path, error))
 }
 
 fn file(path: &Path, why: impl std::fmt::Display) -> TlsFault {

@@ -106,8 +106,23 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
     pub(crate) async fn run(mut self, stream: Stream) -> Result<(), End> {
         let mut line = Line::new(stream, self.terms.pace);
         let result = self.steps(&mut line).await;
+        if result.is_err() && !line.ended {
+            self.last_words(&mut line).await;
+        }
         line.close(result.is_ok()).await;
         result
+    }
+
+    /// The connection broke: the session may still have something to ask, such as to write down
+    /// what was tried.
+    async fn last_words(&mut self, line: &mut Line) {
+        let mut step = self.session.step(Input::Ended, &mut line.output);
+        for _ in 0..STEPS_IN_A_ROW {
+            let Step::Ask(ask) = step else { return };
+            let answer = self.handler.answer(ask).await;
+            line.output.clear();
+            step = self.session.step(Input::Answer(answer), &mut line.output);
+        }
     }
 
     async fn steps(&mut self, line: &mut Line) -> Result<(), End> {

@@ -1,35 +1,445 @@
 //! Log-ins: answers [`LoginAsk`].
+//!
+//! ```text
+//! Password: cached? -> Granted
+//!           else turn of the throttle -> PBKDF2 finds the credential -> argon2 confirms it
+//! Scram:    turn of the throttle -> salt and keys -> (session) -> Proved -> Granted | Denied
+//! ```
+//!
+//! PBKDF2 with the account's one salt tells which of many app passwords is meant, so a check costs
+//! one PBKDF2 and one argon2 however many there are, and as much for a name that does not exist.
 
-use crate::wire::sasl::{LoginAnswer, LoginAsk};
+use super::throttle::{Pair, Throttle, Turn};
+use crate::event::{Event, emit};
+use crate::limits;
+use crate::net::network;
+use crate::store::format::{Account, Credential};
+use crate::store::{AccountId, Store, account};
+use crate::wire::sasl::{Login, LoginAnswer, LoginAsk, ScramSecrets, Secret, prepare};
+use crate::wire::scram;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 /// What all log-ins of the server share.
-pub(crate) struct Logins {}
+pub(crate) struct Logins {
+    store: Store,
+    /// Makes the salts of names that do not exist; the same after a restart.
+    secret: hmac::Key,
+    /// Keys the cache; made anew at each start.
+    cache_key: hmac::Key,
+    /// A hash that no password has.
+    dummy: String,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    throttle: Throttle,
+    /// Keyed hash of network, credentials and password, and when it was last checked.
+    cache: HashMap<[u8; 32], Instant>,
+    connections: HashMap<u32, usize>,
+}
 
 /// The log-ins of one connection; each protocol's handler holds one.
-pub(crate) struct Desk {}
+pub(crate) struct Desk {
+    logins: Arc<Logins>,
+    unit: &'static str,
+    remote: IpAddr,
+    /// The account this connection is counted for.
+    counted: Mutex<Option<u32>>,
+}
 
 impl Logins {
-    pub(crate) fn desk(self: &Arc<Self>, _unit: &'static str, _remote: IpAddr) -> Desk {
-        todo!()
+    /// `secret` is the store's own, kept for ever in DATA/secret.key.
+    pub(crate) fn new(store: Store, secret: &[u8]) -> Result<Arc<Self>, &'static str> {
+        let mut random = [0; 32];
+        fill(&mut random)?;
+        Ok(Arc::new(Self {
+            store,
+            secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            cache_key: hmac::Key::new(hmac::HMAC_SHA256, &random),
+            dummy: hash_password(b"", &new_salt()?)?,
+            turns: Semaphore::new(limits::ARGON2_AT_ONCE),
+            waiting: AtomicUsize::new(0),
+            started: Instant::now(),
+            state: Mutex::default(),
+        }))
     }
+
+    pub(crate) fn desk(self: &Arc<Self>, unit: &'static str, remote: IpAddr) -> Desk {
+        Desk { logins: self.clone(), unit, remote, counted: Mutex::new(None) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account with this log-in name that may log in, or one made up whose password nobody has.
+    fn find(&self, name: &str) -> crate::store::Result<Found> {
+        let found = account::by_login(&self.store.snapshot()?, name)?;
+        Ok(match found {
+            Some((id, account)) if !account.suspended => Found { id: Some(id), account },
+            Some((_, mut account)) => {
+                account.credentials = vec![self.made_up(name)];
+                Found { id: None, account }
+            }
+            None => Found { id: None, account: self.nobody(name) },
+        })
+    }
+
+    fn nobody(&self, name: &str) -> Account {
+        Account {
+            login: name.to_string(),
+            credentials: vec![self.made_up(name)],
+            scram_salt: self.derived("salt", name)[..SALT_OCTETS].to_vec(),
+            scram_iterations: limits::SCRAM_ITERATIONS,
+            ..Account::default()
+        }
+    }
+
+    fn made_up(&self, name: &str) -> Credential {
+        Credential {
+            stored_key: self.derived("stored", name).to_vec(),
+            server_key: self.derived("server", name).to_vec(),
+            ..Credential::default()
+        }
+    }
+
+    fn derived(&self, what: &str, name: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.secret);
+        context.update(what.as_bytes());
+        context.update(&[0]);
+        context.update(name.as_bytes());
+        fixed(context.sign().as_ref())
+    }
+
+    /// Runs the costly check on a thread that may block, few at once.
+    async fn check(&self, found: &Found, password: Secret) -> Option<bool> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= limits::ARGON2_WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let turn = self.turns.acquire().await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let _turn = turn.ok()?;
+        let (account, dummy) = (found.account.clone(), self.dummy.clone());
+        let real = found.id.is_some();
+        let right =
+            tokio::task::spawn_blocking(move || is_password(&account, &password, &dummy)).await;
+        right.ok().map(|right| right && real)
+    }
+
+    /// Changes with the credentials, so that an old password is forgotten when it is changed.
+    fn cache_tag(&self, network: IpAddr, found: &Found, password: &Secret) -> Option<[u8; 32]> {
+        let id = found.id?;
+        let mut context = hmac::Context::with_key(&self.cache_key);
+        context.update(network.to_string().as_bytes());
+        context.update(&id.0.to_be_bytes());
+        for credential in &found.account.credentials {
+            context.update(credential.argon2.as_bytes());
+            context.update(&[0]);
+        }
+        context.update(&password.0);
+        Some(fixed(context.sign().as_ref()))
+    }
+
+    fn is_cached(&self, tag: Option<[u8; 32]>) -> bool {
+        let Some(tag) = tag else { return false };
+        self.state().cache.get(&tag).is_some_and(|at| at.elapsed() < limits::LOGIN_CACHE)
+    }
+
+    fn remember(&self, tag: Option<[u8; 32]>) {
+        let Some(tag) = tag else { return };
+        let mut state = self.state();
+        if state.cache.len() >= limits::LOGIN_CACHED {
+            state.cache.retain(|_, at| at.elapsed() < limits::LOGIN_CACHE);
+        }
+        if state.cache.len() >= limits::LOGIN_CACHED {
+            let oldest = state.cache.iter().min_by_key(|(_, at)| **at).map(|(tag, _)| *tag);
+            oldest.and_then(|tag| state.cache.remove(&tag));
+        }
+        state.cache.insert(tag, Instant::now());
+    }
+
+    /// Milliseconds since the start: a clock that only grows.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// An account, or a made-up one (`id` is `None`).
+struct Found {
+    id: Option<AccountId>,
+    account: Account,
 }
 
 impl Desk {
-    pub(crate) async fn answer(&self, _ask: LoginAsk) -> LoginAnswer {
-        todo!()
+    pub(crate) async fn answer(&self, ask: LoginAsk) -> LoginAnswer {
+        match ask {
+            LoginAsk::Password { name, password } => self.password(&name, password).await,
+            LoginAsk::Scram { name } => self.scram(&name).await,
+            LoginAsk::Proved { name, right } => self.proved(&name, right),
+        }
+    }
+
+    async fn password(&self, name: &str, password: Secret) -> LoginAnswer {
+        let name = folded(name);
+        let Some(password) = prepared(&password) else { return self.denied(&name) };
+        let Ok(found) = self.find(&name) else { return LoginAnswer::Unavailable };
+        let tag = self.logins.cache_tag(network(self.remote), &found, &password);
+        if self.logins.is_cached(tag) {
+            return self.granted(found);
+        }
+        if !self.take_turn(&name).await {
+            return LoginAnswer::Unavailable;
+        }
+        match self.logins.check(&found, password).await {
+            Some(true) => {
+                self.logins.remember(tag);
+                self.granted(found)
+            }
+            Some(false) => self.denied(&name),
+            None => LoginAnswer::Unavailable,
+        }
+    }
+
+    async fn scram(&self, name: &str) -> LoginAnswer {
+        let name = folded(name);
+        if !self.take_turn(&name).await {
+            return LoginAnswer::Unavailable;
+        }
+        let Ok(found) = self.find(&name) else { return LoginAnswer::Unavailable };
+        let account = found.account;
+        let keys = |credential: &Credential| {
+            let stored = credential.stored_key.as_slice().try_into().ok()?;
+            Some((stored, credential.server_key.as_slice().try_into().ok()?))
+        };
+        LoginAnswer::Scram(ScramSecrets {
+            keys: account.credentials.iter().filter_map(keys).collect(),
+            salt: account.scram_salt,
+            iterations: account.scram_iterations,
+        })
+    }
+
+    fn proved(&self, name: &str, right: bool) -> LoginAnswer {
+        let name = folded(name);
+        match self.find(&name) {
+            Ok(found) if right && found.id.is_some() => self.granted(found),
+            Ok(_) => self.denied(&name),
+            Err(_) => LoginAnswer::Unavailable,
+        }
+    }
+
+    fn find(&self, name: &str) -> crate::store::Result<Found> {
+        self.logins.find(name).inspect_err(|error| {
+            emit(Event::StoreTrouble { doing: "log-in", why: error.to_string() });
+        })
+    }
+
+    /// False when too many wait already.
+    async fn take_turn(&self, name: &str) -> bool {
+        let turn = self.logins.state().throttle.turn(self.pair(name), self.logins.now());
+        match turn {
+            Turn::After(Duration::ZERO) => true,
+            Turn::After(wait) => {
+                tokio::time::sleep(wait).await;
+                true
+            }
+            Turn::Crowded => false,
+        }
+    }
+
+    fn granted(&self, found: Found) -> LoginAnswer {
+        let Found { id: Some(AccountId(id)), account } = found else {
+            return LoginAnswer::Unavailable;
+        };
+        self.logins.state().throttle.granted(self.pair(&account.login));
+        if !self.count(id) {
+            return LoginAnswer::Unavailable;
+        }
+        let remote = std::net::SocketAddr::new(self.remote, 0);
+        emit(Event::LoginGranted { unit: self.unit, remote, login: account.login.clone() });
+        LoginAnswer::Granted(Login {
+            account: id,
+            name: account.login,
+            capabilities_off: account.capabilities_off,
+        })
+    }
+
+    fn denied(&self, name: &str) -> LoginAnswer {
+        self.logins.state().throttle.failed(self.pair(name), self.logins.now());
+        let remote = std::net::SocketAddr::new(self.remote, 0);
+        let login = name.chars().take(limits::LOGIN_NAME_SHOWN).collect();
+        emit(Event::LoginDenied { unit: self.unit, remote, login });
+        // The wait was taken before the check, where it slows a guesser who hangs up as well.
+        LoginAnswer::Denied { wait: Duration::ZERO }
+    }
+
+    /// Counts this connection for the account; false above CONNECTIONS_PER_ACCOUNT.
+    fn count(&self, account: u32) -> bool {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *counted == Some(account) {
+            return true;
+        }
+        let mut state = self.logins.state();
+        if state.connections.get(&account).is_some_and(|n| *n >= limits::CONNECTIONS_PER_ACCOUNT) {
+            return false;
+        }
+        *state.connections.entry(account).or_default() += 1;
+        if let Some(before) = counted.replace(account) {
+            uncount(&mut state.connections, before);
+        }
+        true
+    }
+
+    fn pair(&self, name: &str) -> Pair {
+        let hash = digest::digest(&digest::SHA256, folded(name).as_bytes());
+        let mut name = [0; 16];
+        name.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Pair { network: network(self.remote), name }
     }
 }
-pub(crate) fn make_credential(
-    _label: &str,
-    _password: &str,
-    _salt: &[u8],
-    _iterations: u32,
-    _now: i64,
-) -> Result<crate::store::format::Credential, &'static str> {
-    todo!()
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let counted = self.counted.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(account) = counted {
+            uncount(&mut self.logins.state().connections, account);
+        }
+    }
 }
+
+fn uncount(connections: &mut HashMap<u32, usize>, account: u32) {
+    if let Some(count) = connections.get_mut(&account) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            connections.remove(&account);
+        }
+    }
+}
+
+const SALT_OCTETS: usize = 16;
+
+/// The salt of a new account.
 pub(crate) fn new_salt() -> Result<Vec<u8>, &'static str> {
-    todo!()
+    let mut salt = vec![0; SALT_OCTETS];
+    fill(&mut salt)?;
+    Ok(salt)
+}
+
+/// A random password that a person can type: 20 letters and digits, none mistaken for another
+/// (over 100 bits with 4 groups of 5).
+pub(crate) fn new_password() -> Result<String, &'static str> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut octets = [0; 20];
+    fill(&mut octets)?;
+    let letters: Vec<char> =
+        octets.iter().map(|octet| char::from(LETTERS[usize::from(octet % 32)])).collect();
+    Ok(letters
+        .chunks(5)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("-"))
+}
+
+/// What is kept of a password: argon2id and the keys of SCRAM. Takes tens of milliseconds.
+pub(crate) fn make_credential(
+    label: &str,
+    password: &str,
+    salt: &[u8],
+    iterations: u32,
+    now: i64,
+) -> Result<Credential, &'static str> {
+    if password.is_empty() {
+        return Err("the password is empty");
+    }
+    if password.len() > limits::PASSWORD_BYTES {
+        return Err("the password is longer than 512 octets");
+    }
+    let prepared = prepare(password.as_bytes())
+        .filter(|prepared| !prepared.is_empty())
+        .ok_or("the password holds a character that cannot be typed everywhere")?;
+    let (stored_key, server_key) = scram::keys(&prepared, salt, iterations);
+    Ok(Credential {
+        label: label.to_string(),
+        argon2: hash_password(prepared.as_bytes(), &new_salt()?)?,
+        stored_key: stored_key.to_vec(),
+        server_key: server_key.to_vec(),
+        created: now,
+    })
+}
+
+/// Reads the store's secret from `path`, made at first.
+pub(crate) fn secret(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Ok(secret) if secret.len() >= 32 => return Ok(secret),
+        Ok(_) => (),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (),
+        Err(error) => return Err(error),
+    }
+    let mut secret = vec![0; 32];
+    fill(&mut secret).map_err(std::io::Error::other)?;
+    crate::settings::replace_file(path, &secret)?;
+    Ok(secret)
+}
+
+fn fill(octets: &mut [u8]) -> Result<(), &'static str> {
+    SystemRandom::new().fill(octets).map_err(|_| "the system gives no random numbers")
+}
+
+fn folded(name: &str) -> String {
+    prepare(name.as_bytes()).unwrap_or_else(|| name.to_string()).to_lowercase()
+}
+
+/// The form in which passwords are hashed; `None` for one that nobody can have.
+fn prepared(password: &Secret) -> Option<Secret> {
+    if password.0.len() > limits::PASSWORD_BYTES {
+        return None;
+    }
+    prepare(&password.0).map(|text| Secret(text.into_bytes()))
+}
+
+/// Is it one of the account's passwords? Takes as long if not.
+fn is_password(account: &Account, password: &Secret, dummy: &str) -> bool {
+    let text = String::from_utf8_lossy(&password.0);
+    let (stored, _) = scram::keys(&text, &account.scram_salt, account.scram_iterations);
+    let mut hash = dummy;
+    for credential in &account.credentials {
+        if bool::from(credential.stored_key.ct_eq(&stored)) {
+            hash = &credential.argon2;
+        }
+    }
+    let right = PasswordHash::new(hash)
+        .is_ok_and(|parsed| argon2id().verify_password(&password.0, &parsed).is_ok());
+    right && !std::ptr::eq(hash, dummy)
+}
+
+fn hash_password(password: &[u8], salt: &[u8]) -> Result<String, &'static str> {
+    let salt = SaltString::encode_b64(salt).map_err(|_| "the salt has a wrong length")?;
+    let hash = argon2id().hash_password(password, &salt);
+    hash.map(|hash| hash.to_string()).map_err(|_| "argon2 failed")
+}
+
+/// RFC 9106 4 leaves the costs to the machine; these are for a small board: 19 MiB, two passes.
+fn argon2id() -> Argon2<'static> {
+    let params = Params::new(19_456, 2, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn fixed(octets: &[u8]) -> [u8; 32] {
+    let mut array = [0; 32];
+    array.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+    array
 }

@@ -4,3 +4,4 @@ pub(crate) mod control;
 pub(crate) mod login;
 pub(crate) mod pop3;
 pub(crate) mod receive;
+pub(crate) mod throttle;

@@ -4,10 +4,16 @@
 //! owner can read. It carries no password, no message text and no secret. Add a variant for what
 //! you need to say; its words are written for the owner of the box.
 
+use crate::clock;
 use std::collections::VecDeque;
 use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tracing::field::{Field, Visit};
+use tracing::span;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -134,5 +140,63 @@ pub(crate) fn emit(event: Event) {
             ring.pop_front();
         }
         ring.push_back(line);
+    }
+}
+
+/// Sends events to the standard error output from now on, and panics as events.
+pub(crate) fn start() {
+    // A second start in one process (tests) keeps the first.
+    if tracing::subscriber::set_global_default(StandardError).is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            emit(Event::UnitFailed { unit: "internal error", why: panic.to_string() });
+        }));
+    }
+}
+
+/// The newest lines, oldest first.
+pub(crate) fn recent() -> Vec<String> {
+    RING.lock().map(|ring| ring.iter().cloned().collect()).unwrap_or_default()
+}
+
+/// One line for each event: time, level, words.
+struct StandardError;
+
+impl tracing::Subscriber for StandardError {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let at = OffsetDateTime::from_unix_timestamp(clock::now()).ok();
+        let at = at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default();
+        let mut line = Words(format!("{at} {:5} ", event.metadata().level()));
+        event.record(&mut line);
+        line.0.push('\n');
+        // Nobody is left to be told when this fails.
+        let _ = std::io::stderr().write_all(line.0.as_bytes());
+    }
+
+    fn enter(&self, _span: &span::Id) {}
+
+    fn exit(&self, _span: &span::Id) {}
+}
+
+struct Words(String);
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        use fmt::Write;
+        if field.name() == "message" {
+            // One event is one line, whatever a peer put into it.
+            let _ = write!(self.0, "{}", format!("{value:?}").replace(['\n', '\r'], " "));
+        }
     }
 }

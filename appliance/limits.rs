@@ -209,6 +209,23 @@ pub(crate) const QUOTA_BYTES: u64 = 0;
 /// Log lines kept in memory.
 pub(crate) const EVENT_RING: usize = 5_000;
 
+// ---- the server ----
+
+/// Stack of a worker thread; futures live on the heap.
+pub(crate) const THREAD_STACK_BYTES: usize = 1 << 20;
+/// Threads for argon2 and files; more would wait for cores.
+pub(crate) const BLOCKING_THREADS: usize = 16;
+/// After [`SHUTDOWN_GRACE`], how long the rest may take before the process ends.
+pub(crate) const SHUTDOWN_REST: Duration = Duration::from_secs(1);
+/// The longest wait before a failed unit is started again.
+pub(crate) const RESTART_WAIT: Duration = Duration::from_secs(60);
+/// The owner hears this many days before a certificate ends.
+pub(crate) const CERTIFICATE_WARN_DAYS: i64 = 14;
+/// How often old traces are looked for.
+pub(crate) const TRACE_LOOK: Duration = Duration::from_secs(60 * 60);
+/// Traces forgotten in one write.
+pub(crate) const TRACES_AT_ONCE: usize = 500;
+
 // ---- settings ----
 
 /// A settings file larger than this is not one.

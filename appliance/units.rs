@@ -1,8 +1,267 @@
 //! Every long-running unit of the server on one page.
+//!
+//! Everything is read, checked, opened and bound before anything is served: a server that could
+//! only start half does not start.
+//!
+//! ```text
+//! unit          port  TLS        restart
+//! smtp          25    STARTTLS   a unit that fails is started again after 1 s, 2 s, .. 60 s;
+//! imap imaps    143   993        a connection that fails ends alone
+//! pop3 pop3s    110   995
+//! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
+//! traces        forgets stories older than TRACE_DAYS
+//! control       DATA/control.sock, threads of its own
+//! ```
+
+mod background;
+mod first;
+
+use crate::event::{self, Event, emit};
+use crate::net::authority::Names;
+use crate::net::drive::{Pace, Terms};
+use crate::net::listen::{Door, Gate};
+use crate::net::tls::Tls;
+use crate::net::{Service, stopped};
+use crate::serve::login::{self, Logins};
+use crate::serve::{control, pop3::Pop3, receive::Smtp};
+use crate::settings::{self, Ports, Settings};
+use crate::store::Store;
+use crate::store::writer::Options;
+use crate::{cli, clock, limits};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How the server is started, beside its settings.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ServeOptions {
+    /// Each port is this far above its well-known one, whatever the settings say.
     pub port_base: Option<u16>,
+    /// Makes a domain and two people to try it with.
     pub demo: bool,
 }
-pub(crate) fn serve(_data: &std::path::Path, _options: ServeOptions) -> Result<(), String> {
-    todo!()
+
+/// Serves the folder `data` until the process is asked to stop. The error says what is wrong.
+pub(crate) fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
+    event::start();
+    more_descriptors();
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|error| format!("{}: {error}", data.display()))?;
+    let settings = settings_of(data, options)?;
+    let store = open_store(data)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .thread_stack_size(limits::THREAD_STACK_BYTES)
+        .max_blocking_threads(limits::BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no threads: {error}"))?;
+    let result = runtime.block_on(run(data, options, settings, &store));
+    runtime.shutdown_timeout(limits::SHUTDOWN_REST);
+    store.close();
+    result
+}
+
+async fn run(
+    data: &Path,
+    options: ServeOptions,
+    settings: Settings,
+    store: &Store,
+) -> Result<(), String> {
+    let names = Names { host: settings.host.clone(), others: settings.names.clone() };
+    let tls = Tls::open(&data.join("tls"), names, clock::now());
+    let tls = tls.map_err(|fault| fault.to_string())?;
+    let secret = data.join("secret.key");
+    let secret = login::secret(&secret).map_err(|e| format!("{}: {e}", secret.display()))?;
+    let logins = Logins::new(store.clone(), &secret)?;
+    let (stopper, stop) = watch::channel(false);
+    let mut units = Units::new(&settings, tls.clone(), stop.clone());
+    let Ports { smtp, imap: _, imaps: _, pop3, pop3s } = settings.ports;
+    let host = settings.host.clone();
+    let mail = Smtp::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
+    let few = limits::SMTP_CONNECTIONS_PER_ADDRESS;
+    units.add("smtp", smtp, Security::StartTls, few, mail)?;
+    units.add("pop3", pop3, Security::StartTls, usize::MAX, pop.clone())?;
+    units.add("pop3s", pop3s, Security::Tls, usize::MAX, pop)?;
+    let lines = first::start(data, options.demo, &settings, store).await?;
+    let socket = data.join("control.sock");
+    let control = control::start(&socket, store.clone(), cli::act::answer)
+        .map_err(|error| format!("{}: {error}", socket.display()))?;
+    let mut running = units.start();
+    running.spawn(background::certificate(tls, stop.clone()));
+    running.spawn(background::traces(store.clone(), stop));
+    lines.iter().for_each(|line| cli::print::line(line));
+    let ended = until_stopped(stopper, running).await;
+    drop(control);
+    ended
+}
+
+/// Waits for the signal to stop, then for the units, unless there is a second signal.
+async fn until_stopped(
+    stopper: watch::Sender<bool>,
+    mut running: JoinSet<()>,
+) -> Result<(), String> {
+    let no_signal = |error: io::Error| format!("signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
+    let mut asked = async || {
+        tokio::select! {
+            _ = terminate.recv() => (),
+            _ = interrupt.recv() => (),
+        }
+    };
+    asked().await;
+    emit(Event::Stopping);
+    let _ = stopper.send(true);
+    let finish = async { while running.join_next().await.is_some() {} };
+    tokio::select! {
+        () = finish => (),
+        () = tokio::time::sleep(limits::SHUTDOWN_GRACE + limits::SHUTDOWN_REST) => (),
+        () = asked() => (),
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Security {
+    /// In clear until the client asks for TLS.
+    StartTls,
+    /// TLS from the first octet.
+    Tls,
+}
+
+/// The units with sockets, bound and not yet serving.
+struct Units {
+    listen: Vec<IpAddr>,
+    gate: Gate,
+    terms: Terms,
+    starts: Vec<Start>,
+}
+
+/// Starts one unit.
+type Start = Box<dyn FnOnce(&mut JoinSet<()>)>;
+
+impl Units {
+    fn new(settings: &Settings, tls: Arc<Tls>, stop: watch::Receiver<bool>) -> Self {
+        Self {
+            listen: settings.listen.clone(),
+            gate: Gate::new(settings.connections, settings.connections_per_address),
+            terms: Terms { tls, stop, pace: Pace::default() },
+            starts: Vec::new(),
+        }
+    }
+
+    /// Binds the unit's port on every address; 0 leaves it out.
+    fn add<P: Service>(
+        &mut self,
+        unit: &'static str,
+        port: u16,
+        security: Security,
+        per_address: usize,
+        service: P,
+    ) -> Result<(), String> {
+        if port == 0 {
+            return Ok(());
+        }
+        let service = Arc::new(service);
+        for address in &self.listen {
+            let at = SocketAddr::new(*address, port);
+            let door = Door::bind(unit, at, security == Security::Tls, per_address)
+                .map_err(|error| format!("{unit}: cannot listen on {at}: {error}"))?;
+            let bound = door.at().map_err(|error| format!("{unit}: {at}: {error}"))?;
+            let (door, service) = (Arc::new(door), service.clone());
+            let (gate, terms) = (self.gate.clone(), self.terms.clone());
+            self.starts.push(Box::new(move |running| {
+                emit(Event::Listening { unit, at: bound });
+                running.spawn(keep_serving(door, service, gate, terms));
+            }));
+        }
+        Ok(())
+    }
+
+    fn start(self) -> JoinSet<()> {
+        let mut running = JoinSet::new();
+        self.starts.into_iter().for_each(|start| start(&mut running));
+        running
+    }
+}
+
+/// Serves a door, again after each failure, until the server stops.
+async fn keep_serving<P: Service>(door: Arc<Door>, service: Arc<P>, gate: Gate, terms: Terms) {
+    let unit = door.unit;
+    let mut wait = Duration::from_secs(1);
+    loop {
+        let (door, service) = (door.clone(), service.clone());
+        let (gate, task_terms) = (gate.clone(), terms.clone());
+        let serving = tokio::spawn(async move { door.serve(&service, &gate, &task_terms).await });
+        let why = match serving.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        emit(Event::UnitFailed { unit, why });
+        let mut stop = terms.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => (),
+            () = stopped(&mut stop) => return,
+        }
+        wait = (wait * 2).min(limits::RESTART_WAIT);
+    }
+}
+
+/// The settings in `data`, written there at the first start.
+fn settings_of(data: &Path, options: ServeOptions) -> Result<Settings, String> {
+    let path = data.join("mailroom.toml");
+    let above = options
+        .port_base
+        .map(|base| Ports::above(base).ok_or_else(|| format!("a port base of {base} is too high")));
+    let above = above.transpose()?;
+    if !path.exists() {
+        let host = if options.demo { first::HOST } else { "localhost" };
+        let settings = Settings::first(host, above.unwrap_or(Ports::WELL_KNOWN));
+        settings::replace_file(&path, settings::print(&settings).as_bytes())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let mut settings = settings::load(&path).map_err(|error| error.to_string())?;
+    settings.ports = above.unwrap_or(settings.ports);
+    Ok(settings)
+}
+
+fn open_store(data: &Path) -> Result<Store, String> {
+    let folder = data.join("store");
+    let mut options = Options::default();
+    crash_control(&mut options);
+    Store::open(&folder, options).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// The crash suite's control: with this a debug build answers before the commit, and the suite must
+/// find mail lost.
+#[cfg(debug_assertions)]
+fn crash_control(options: &mut Options) {
+    options.answer_before_commit =
+        std::env::var_os("MAILROOM_TEST_ANSWER_BEFORE_COMMIT").is_some_and(|value| value == "1");
+}
+
+#[cfg(not(debug_assertions))]
+fn crash_control(_options: &mut Options) {}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, |count| count.get().max(2))
+}
+
+/// As many descriptors as the system allows: a connection is one.
+fn more_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }

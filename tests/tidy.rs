@@ -16,7 +16,7 @@ const COLUMNS: usize = 100;
 const IMPORTS: &[(&str, &str)] = &[
     ("limits", ""),
     ("clock", ""),
-    ("event", "limits wire"),
+    ("event", "limits clock wire"),
     ("session", "limits wire"),
     ("settings", "limits wire"),
     ("wire", "limits"),

@@ -130,7 +130,7 @@ fn password(given: &GivenPassword, input: &mut dyn BufRead) -> Result<Password, 
 }
 
 /// Four groups of four letters: 80 bits.
-fn made_up() -> Result<String, String> {
+pub(crate) fn made_up() -> Result<String, String> {
     let mut random = [0_u8; 16];
     let source = ring::rand::SystemRandom::new();
     ring::rand::SecureRandom::fill(&source, &mut random)

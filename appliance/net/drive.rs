@@ -12,8 +12,8 @@
 //! While a connection is quiet it holds no buffer: reading goes through one scratch buffer of the
 //! thread, and the buffers of input and output are given back.
 
-use super::Handler;
 use super::tls::{Tls, TlsFault};
+use super::{Handler, stopped};
 use crate::limits;
 use crate::session::{Input, Session, Step};
 use std::cell::RefCell;
@@ -273,13 +273,6 @@ enum News {
     Woken,
     TimedOut,
     Stopping,
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        // Nobody is left who could stop us.
-        std::future::pending().await
-    }
 }
 
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {

@@ -6,7 +6,7 @@
 //! ```
 
 use super::drive::{Drive, End, Stream, Terms};
-use super::{Service, network};
+use super::{Service, network, stopped};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::session::Peer;
@@ -74,7 +74,7 @@ impl Door {
                     Err(error) => back_off.after(self.unit, error).await?,
                 },
                 Some(ended) = tasks.join_next() => self.ended(ended),
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
             }
         }
         let finish = async { while tasks.join_next().await.is_some() {} };

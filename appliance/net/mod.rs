@@ -13,6 +13,7 @@ pub(crate) mod unix;
 use crate::session::{Peer, Session};
 use std::future::Future;
 use std::net::IpAddr;
+use tokio::sync::watch;
 
 /// Answers what a session asks, with the store, the clock and the log-ins: one for each connection,
 /// dropped when the connection ends.
@@ -40,5 +41,13 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}
+
+/// Returns when the server stops: when the value becomes true.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could stop us.
+        std::future::pending().await
     }
 }

@@ -339,21 +339,6 @@ pub(crate) fn new_salt() -> Result<Vec<u8>, &'static str> {
     Ok(salt)
 }
 
-/// A random password that a person can type: 20 letters and digits, none mistaken for another
-/// (over 100 bits with 4 groups of 5).
-pub(crate) fn new_password() -> Result<String, &'static str> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut octets = [0; 20];
-    fill(&mut octets)?;
-    let letters: Vec<char> =
-        octets.iter().map(|octet| char::from(LETTERS[usize::from(octet % 32)])).collect();
-    Ok(letters
-        .chunks(5)
-        .map(|group| group.iter().collect::<String>())
-        .collect::<Vec<_>>()
-        .join("-"))
-}
-
 /// What is kept of a password: argon2id and the keys of SCRAM. Takes tens of milliseconds.
 pub(crate) fn make_credential(
     label: &str,

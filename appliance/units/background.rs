@@ -1,0 +1,64 @@
+//! Units that nobody connects to.
+
+use crate::event::{Event, emit};
+use crate::net::stopped;
+use crate::net::tls::Tls;
+use crate::store::{MailId, Store, trace};
+use crate::{clock, limits};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const DAY_SECONDS: i64 = 24 * 3600;
+
+/// Takes over a replaced certificate, renews our own, and tells once a day when one ends.
+pub(super) async fn certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) {
+    let mut told = 0;
+    loop {
+        let (watched, now) = (tls.clone(), clock::now());
+        // Reads and perhaps writes files, so not on a worker.
+        let _ = tokio::task::spawn_blocking(move || watched.refresh(now)).await;
+        let days = (tls.ends() - now) / DAY_SECONDS;
+        if days < limits::CERTIFICATE_WARN_DAYS && now - told >= DAY_SECONDS {
+            told = now;
+            let why = if days < 0 {
+                "the certificate has ended: mail programs will warn or refuse".to_string()
+            } else {
+                format!("the certificate ends in {days} days")
+            };
+            emit(Event::CertificateTrouble { why });
+        }
+        if stops_within(&mut stop, limits::CERTIFICATE_LOOK).await {
+            return;
+        }
+    }
+}
+
+/// Forgets old stories, a few at a time so that mail waits for nothing.
+pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
+    let kept = Duration::from_secs(limits::TRACE_DAYS * 24 * 3600);
+    let kept = u64::try_from(kept.as_micros()).unwrap_or(u64::MAX);
+    loop {
+        let before = MailId(clock::now_micros().saturating_sub(kept));
+        let forget = store.write(move |batch| trace::forget(batch, before, limits::TRACES_AT_ONCE));
+        let wait = match forget.await {
+            Ok(count) if count >= limits::TRACES_AT_ONCE => Duration::from_secs(1),
+            Ok(_) => limits::TRACE_LOOK,
+            Err(error) => {
+                let why = error.to_string();
+                emit(Event::StoreTrouble { doing: "forgetting old traces", why });
+                limits::TRACE_LOOK
+            }
+        };
+        if stops_within(&mut stop, wait).await {
+            return;
+        }
+    }
+}
+
+async fn stops_within(stop: &mut watch::Receiver<bool>, wait: Duration) -> bool {
+    tokio::select! {
+        () = stopped(stop) => true,
+        () = tokio::time::sleep(wait) => false,
+    }
+}

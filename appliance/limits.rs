@@ -193,8 +193,18 @@ pub(crate) const MAILBOX_LEVELS: usize = 100;
 pub(crate) const KEYWORDS_PER_MAILBOX: usize = 250;
 /// One keyword.
 pub(crate) const KEYWORD_BYTES: usize = 200;
-/// Expunges remembered per mailbox for QRESYNC; older clients get a longer VANISHED list.
+/// Runs of expunged uids remembered per mailbox for QRESYNC; older clients get a longer VANISHED
+/// list.
 pub(crate) const EXPUNGES_REMEMBERED: usize = 10_000;
+/// Runs of expunged uids in one row: few pages, so that no long run of free pages is needed.
+pub(crate) const EXPUNGES_PER_ROW: usize = 1_000;
+/// The row of what is known of one body; what would fill more is read anew when it is asked for.
+pub(crate) const FACTS_ROW_BYTES: usize = 64 * 1024;
+/// References of a message looked up to find its thread: the nearest are the last.
+pub(crate) const THREAD_REFERENCES: usize = 50;
+/// How long a new reader gives way to one who needs the engine alone, before it goes in all the
+/// same: it may be the same thread that already reads.
+pub(crate) const GATE_PATIENCE: Duration = Duration::from_millis(50);
 /// Events waiting for one watching session; above it the session reads the mailbox anew.
 pub(crate) const WATCH_QUEUE: usize = 1_000;
 /// Messages examined in one read snapshot: readers must stay short or pages are not reused.
@@ -261,5 +271,6 @@ const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES && IMAP_APPEND_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(IMAP_LITERAL_BYTES >= IMAP_LITERAL_BEFORE_LOGIN_BYTES);
+const _: () = assert!(BODY_BLOCK_BYTES < 8 * BODY_PART_BYTES, "a part is block * 8 + piece");
 const _: () = assert!(BODY_PART_BYTES + 84 <= 4 * 4096 - 16, "a part and its row head fit 4 pages");
 const _: () = assert!(SCRAM_ITERATIONS >= 4096);

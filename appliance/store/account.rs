@@ -1,17 +1,57 @@
 //! Accounts: people's log-ins.
 
-use super::format::{Account, Credential};
-use super::{AccountId, Batch, Read, Result};
+use super::format::{Account, Credential, MailboxTail, Route, Version, tag};
+use super::key::{self, load, save};
+use super::writer::Usage;
+use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox};
+use crate::limits;
+use crate::wire::address::Address;
+
+/// The mailboxes made with each account: name and special use (RFC 6154 2).
+const FIRST_MAILBOXES: [(&str, &str); 6] = [
+    ("INBOX", ""),
+    ("Sent", "\\Sent"),
+    ("Drafts", "\\Drafts"),
+    ("Junk", "\\Junk"),
+    ("Trash", "\\Trash"),
+    ("Archive", "\\Archive"),
+];
 
 /// Makes an account with its log-in address (whose domain must be a domain of ours), the mailboxes
 /// INBOX, Sent, Drafts, Junk, Trash, Archive (special use set, subscribed), and its route.
-pub(crate) fn create(_batch: &mut Batch, _account: NewAccount, _now: i64) -> Result<AccountId> {
-    todo!()
+pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result<AccountId> {
+    let login = account.login.to_string();
+    check(&account.name, &account.credentials)?;
+    let mut version: Version = load(batch, &key::version())?.unwrap_or_default();
+    let id = AccountId(version.next_account.max(1));
+    let route = Route { address: login.clone(), accounts: vec![id.0], primary: true, created: now };
+    address::add_route(batch, &account.login, &route)?;
+    version.next_account = id.0.checked_add(1).ok_or(StoreError::Limit("accounts"))?;
+    save(batch, &key::version(), &version)?;
+    let row = Account {
+        login,
+        name: account.name,
+        quota: account.quota,
+        suspended: false,
+        created: now,
+        credentials: account.credentials,
+        scram_salt: account.scram_salt,
+        scram_iterations: account.scram_iterations,
+        next_mailbox: 1,
+        next_uidvalidity: 1,
+        capabilities_off: Vec::new(),
+    };
+    save(batch, &key::account(id), &row)?;
+    for (name, special_use) in FIRST_MAILBOXES {
+        mailbox::create(batch, id, name, special_use, now)?;
+        mailbox::subscribe(batch, id, name)?;
+    }
+    Ok(id)
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct NewAccount {
-    pub login: crate::wire::address::Address,
+    pub login: Address,
     pub name: String,
     pub quota: u64,
     pub credentials: Vec<Credential>,
@@ -19,34 +59,139 @@ pub(crate) struct NewAccount {
     pub scram_iterations: u32,
 }
 
-pub(crate) fn get(_read: &impl Read, _id: AccountId) -> Result<Option<Account>> {
-    todo!()
+pub(crate) fn get(read: &impl Read, id: AccountId) -> Result<Option<Account>> {
+    load(read, &key::account(id))
 }
 
 /// By log-in address, case folded.
-pub(crate) fn by_login(_read: &impl Read, _login: &str) -> Result<Option<(AccountId, Account)>> {
-    todo!()
+pub(crate) fn by_login(read: &impl Read, login: &str) -> Result<Option<(AccountId, Account)>> {
+    let Ok(login) = Address::parse(login) else { return Ok(None) };
+    let route = address::route(read, &login)?.filter(|route| route.primary);
+    let Some(&id) = route.as_ref().and_then(|route| route.accounts.first()) else {
+        return Ok(None);
+    };
+    Ok(get(read, AccountId(id))?.map(|account| (AccountId(id), account)))
 }
 
-pub(crate) fn list(_read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
-    todo!()
+pub(crate) fn list(read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
+    let mut all = Vec::new();
+    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+        all.push((AccountId(key::u32_at(key, 1)?), key::decode(key, payload)?));
+        Ok(true)
+    })?;
+    Ok(all)
+}
+
+/// The account made first: it gets what nobody else is named for.
+pub(crate) fn first(read: &impl Read) -> Result<Option<AccountId>> {
+    let mut first = None;
+    read.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key| {
+        first = Some(AccountId(key::u32_at(key, 1)?));
+        Ok(false)
+    })?;
+    Ok(first)
 }
 
 /// Changes the row of an account; the log-in address cannot be changed so.
 pub(crate) fn update(
-    _batch: &mut Batch,
-    _id: AccountId,
-    _change: &mut dyn FnMut(&mut Account) -> Result<()>,
+    batch: &mut Batch,
+    id: AccountId,
+    change: &mut dyn FnMut(&mut Account) -> Result<()>,
 ) -> Result<()> {
-    todo!()
+    let before = get(batch, id)?.ok_or(StoreError::NotFound("account"))?;
+    let mut after = before.clone();
+    change(&mut after)?;
+    if after.login != before.login {
+        return Err(StoreError::Invalid("the log-in address of an account cannot be changed"));
+    }
+    check(&after.name, &after.credentials)?;
+    // Ids given are never given again, whatever the change did.
+    after.next_mailbox = after.next_mailbox.max(before.next_mailbox);
+    after.next_uidvalidity = after.next_uidvalidity.max(before.next_uidvalidity);
+    batch.memory.usage.remove(&id);
+    save(batch, &key::account(id), &after)
 }
 
 /// Deletes the account with its routes (aliases to others lose it), mailboxes and messages.
-pub(crate) fn delete(_batch: &mut Batch, _id: AccountId) -> Result<()> {
-    todo!()
+pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
+    if get(batch, id)?.is_none() {
+        return Err(StoreError::NotFound("account"));
+    }
+    for (mailbox, _) in mailbox::names(batch, id)? {
+        mailbox::remove(batch, id, mailbox)?;
+    }
+    for tag in [tag::SUBSCRIBED, tag::EXPUNGED, tag::MAIL, tag::NAME] {
+        let from = key::of_account(tag, id);
+        batch.delete_range(&from, &key::after(&from))?;
+    }
+    address::forget_account(batch, id)?;
+    batch.memory.usage.remove(&id);
+    batch.delete(&key::account(id)).map(drop)
 }
 
 /// Octets in all its mailboxes, number of messages.
-pub(crate) fn usage(_read: &impl Read, _id: AccountId) -> Result<(u64, u64)> {
-    todo!()
+pub(crate) fn usage(read: &impl Read, id: AccountId) -> Result<(u64, u64)> {
+    let (mut octets, mut messages) = (0, 0);
+    for mailbox in mailbox_ids(read, id)? {
+        let tail: MailboxTail = load(read, &key::tail(id, mailbox))?.unwrap_or_default();
+        octets += tail.octets;
+        messages += u64::from(tail.messages);
+    }
+    Ok((octets, messages))
+}
+
+/// Refuses what the quota does not hold, and counts what it does.
+pub(super) fn charge(batch: &mut Batch, id: AccountId, octets: u64) -> Result<()> {
+    let usage = remembered(batch, id)?;
+    let used = usage.used.saturating_add(octets);
+    if usage.quota > 0 && used > usage.quota {
+        return Err(StoreError::OverQuota { used: usage.used, quota: usage.quota });
+    }
+    batch.memory.usage.insert(id, Usage { used, ..usage });
+    Ok(())
+}
+
+/// Counts also what the quota does not hold.
+pub(super) fn charge_anyway(batch: &mut Batch, id: AccountId, octets: u64) -> Result<()> {
+    let usage = remembered(batch, id)?;
+    let used = usage.used.saturating_add(octets);
+    batch.memory.usage.insert(id, Usage { used, ..usage });
+    Ok(())
+}
+
+/// Counts what is gone.
+pub(super) fn release(batch: &mut Batch, id: AccountId, octets: u64) {
+    if let Some(usage) = batch.memory.usage.get_mut(&id) {
+        usage.used = usage.used.saturating_sub(octets);
+    }
+}
+
+fn remembered(batch: &mut Batch, id: AccountId) -> Result<Usage> {
+    if let Some(usage) = batch.memory.usage.get(&id) {
+        return Ok(*usage);
+    }
+    let account = get(batch, id)?.ok_or(StoreError::NotFound("account"))?;
+    let usage = Usage { used: self::usage(batch, id)?.0, quota: account.quota };
+    batch.memory.usage.insert(id, usage);
+    Ok(usage)
+}
+
+fn mailbox_ids(read: &impl Read, id: AccountId) -> Result<Vec<MailboxId>> {
+    let from = key::of_account(tag::NAME, id);
+    let mut ids = Vec::new();
+    read.keys(&from, &key::after(&from), &mut |key| {
+        ids.push(MailboxId(key::u32_at(key, 5)?));
+        Ok(true)
+    })?;
+    Ok(ids)
+}
+
+fn check(name: &str, credentials: &[Credential]) -> Result<()> {
+    if name.chars().any(char::is_control) || name.len() > limits::MAILBOX_NAME_BYTES {
+        return Err(StoreError::Invalid("the name is too long or has a control character"));
+    }
+    if credentials.len() > limits::CREDENTIALS_PER_ACCOUNT {
+        return Err(StoreError::Limit("passwords of an account"));
+    }
+    Ok(())
 }

@@ -15,11 +15,11 @@
 //! 'U' account hash16(name)                  Subscribed  it may outlive its mailbox
 //! 'M' account mailbox 00 uid                MailRow     one message of a mailbox: small
 //! 'M' account mailbox FF                    MailboxTail uidnext, highestmodseq, counters
-//! 'X' account mailbox modseq                Expunged    uids that vanished at this modseq
-//! 'J' mail 00                               BodyHead    size, hash, reference count, Facts
+//! 'X' account mailbox modseq uid            Expunged    uids from uid that vanished at this modseq
+//! 'J' mail 00                               BodyHead    size, hash, Facts
 //! 'J' mail 01 part                          octets      the body: part = block * 8 + piece
 //! 'J' mail 02                               Trace       the story of the message
-//! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content
+//! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content, references
 //! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
 //!
 //! account, mailbox, uid: u32 · mail, modseq: u64 · part: u32 · domain, local: UTF-8
@@ -29,12 +29,13 @@
 //! for each. A delivery touches three places: the end of 'J' (body, facts and trace together, since
 //! `mail` grows with time), one leaf of 'I' (found by Message-ID, so that content and thread share
 //! it), and the end of the mailbox in 'M' (the newest message beside the tail). The quota is the
-//! sum of the tails, so there is no row for it.
+//! sum of the tails, so there is no row for it. The reference count stands in BodyRef and not in
+//! BodyHead, so that COPY and expunge write one leaf of 'I' and none of 'J'.
 //!
 //! # A row
 //!
 //! ```text
-//! crc32 u32 LE over all that follows · key length u8..u16 LE · key · payload
+//! crc32 u32 LE over all that follows · key length u16 LE · key · payload
 //! ```
 //!
 //! The key stands in the row so that salvage can read pages without the tree. A payload is a
@@ -55,7 +56,8 @@
 //!
 //! ```text
 //! Trace only (refused, or expunged and still told) <-> Body with references >= 1
-//! MailRow exists  <=>  it is counted in BodyHead.references and in its MailboxTail
+//! MailRow exists  <=>  it is counted in BodyRef.references, in ThreadRef.messages and in its
+//!                      MailboxTail
 //! ```
 
 use prost::Message;
@@ -83,11 +85,12 @@ pub(crate) struct Version {
     /// Random, made with the store: tells two stores apart.
     #[prost(bytes = "vec", tag = "2")]
     pub store_id: Vec<u8>,
-    #[prost(int64, tag = "3")]
-    pub created: i64,
     /// The next AccountId.
-    #[prost(uint32, tag = "4")]
+    #[prost(uint32, tag = "3")]
     pub next_account: u32,
+    /// The newest MailId whose rows are gone while it was the newest of all: MailIds go on above.
+    #[prost(fixed64, tag = "4")]
+    pub last_mail: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -207,9 +210,9 @@ pub(crate) struct MailboxTail {
     /// Expunges up to this modseq are forgotten.
     #[prost(uint64, tag = "7")]
     pub forgotten: u64,
-    /// Rows in the expunge log.
+    /// Runs of uids in the expunge log.
     #[prost(uint32, tag = "8")]
-    pub expunge_rows: u32,
+    pub expunge_runs: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -247,8 +250,9 @@ pub(crate) struct MailRow {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Expunged {
+    /// Runs of uids, ascending: first, last, first, last, ...
     #[prost(uint32, repeated, tag = "1")]
-    pub uids: Vec<u32>,
+    pub runs: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -258,12 +262,13 @@ pub(crate) struct BodyHead {
     pub hash: Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub size: u64,
-    #[prost(uint32, tag = "3")]
-    pub references: u32,
-    #[prost(message, optional, tag = "4")]
+    /// Absent when they would fill more than limits::FACTS_ROW_BYTES: then they are read from the body
+    /// each time.
+    #[prost(message, optional, tag = "3")]
     pub facts: Option<crate::message::facts::Facts>,
-    /// The first 8 octets of SHA-256 of the Message-ID (of the body where there is none).
-    #[prost(fixed64, tag = "5")]
+    /// The first 8 octets of SHA-256 of the Message-ID without its angle brackets (of the body
+    /// where there is none).
+    #[prost(fixed64, tag = "4")]
     pub message_id_hash: u64,
 }
 
@@ -271,6 +276,9 @@ pub(crate) struct BodyHead {
 pub(crate) struct BodyRef {
     #[prost(fixed64, tag = "1")]
     pub mail: u64,
+    /// MailRows with this body; with the last the body goes.
+    #[prost(uint32, tag = "2")]
+    pub references: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -9,9 +9,12 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod backup;
+mod body;
 pub(crate) mod change;
 pub(crate) mod error;
 pub(crate) mod format;
+mod gate;
+mod key;
 pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
@@ -35,7 +38,7 @@ pub(crate) const INBOX: MailboxId = MailboxId(1);
 
 /// A message's life on this box, from its arrival (also a refused one): grows with time, and is
 /// what the reply to DATA, the log and the trace call it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct MailId(pub u64);
 
 impl std::fmt::Display for MailId {

@@ -1,34 +1,72 @@
 //! The stories of messages: why a mail arrived, or did not.
 
-use super::format::{Trace, TraceStep};
-use super::{Batch, MailId, Read, Result};
+use super::format::{Trace, TraceStep, tag};
+use super::key::{self, BODY_TRACE, load, save};
+use super::{Batch, MailId, Read, Result, mail};
 
 /// Writes the story of a new arrival (also one that was refused and has no body).
-pub(crate) fn put(_batch: &mut Batch, _id: MailId, _trace: &Trace) -> Result<()> {
-    todo!()
+pub(crate) fn put(batch: &mut Batch, id: MailId, trace: &Trace) -> Result<()> {
+    save(batch, &key::body(id, BODY_TRACE), trace)
 }
 
 /// Adds a step to a story, if it is still there.
-pub(crate) fn add_step(_batch: &mut Batch, _id: MailId, _step: TraceStep) -> Result<()> {
-    todo!()
+pub(crate) fn add_step(batch: &mut Batch, id: MailId, step: TraceStep) -> Result<()> {
+    let Some(mut trace) = get(batch, id)? else { return Ok(()) };
+    trace.steps.push(step);
+    put(batch, id, &trace)
 }
 
-pub(crate) fn get(_read: &impl Read, _id: MailId) -> Result<Option<Trace>> {
-    todo!()
+pub(crate) fn get(read: &impl Read, id: MailId) -> Result<Option<Trace>> {
+    load(read, &key::body(id, BODY_TRACE))
 }
 
 /// Newest first, those in which the text occurs (addresses, subject, Message-ID, id; case folded;
 /// empty: all), at most `limit`, looking at arrivals before `before` (`None`: from the newest).
 pub(crate) fn find(
-    _read: &impl Read,
-    _text: &str,
-    _before: Option<MailId>,
-    _limit: usize,
+    read: &impl Read,
+    text: &str,
+    before: Option<MailId>,
+    limit: usize,
 ) -> Result<Vec<(MailId, Trace)>> {
-    todo!()
+    let text = text.to_lowercase();
+    let mut found = Vec::new();
+    let mut end = before.map_or(vec![tag::BODY + 1], key::of_mail);
+    // From mail to mail backwards: bodies are stepped over, not read.
+    while found.len() < limit {
+        let Some(newest) = read.last_key(&[tag::BODY], &end)? else { break };
+        let id = MailId(key::u64_at(&newest, 1)?);
+        if let Some(trace) = get(read, id)?
+            && tells_of(id, &trace, &text)
+        {
+            found.push((id, trace));
+        }
+        end = key::of_mail(id);
+    }
+    Ok(found)
 }
 
 /// Forgets stories older than `before`; at most `limit` at a time. Returns how many went.
-pub(crate) fn forget(_batch: &mut Batch, _before: MailId, _limit: usize) -> Result<usize> {
-    todo!()
+pub(crate) fn forget(batch: &mut Batch, before: MailId, limit: usize) -> Result<usize> {
+    let mut old = Vec::new();
+    batch.keys(&[tag::BODY], &key::of_mail(before), &mut |key| {
+        if key.len() == 10 && key.last() == Some(&BODY_TRACE) {
+            old.push(key.to_vec());
+        }
+        Ok(old.len() < limit)
+    })?;
+    for key in &old {
+        batch.delete(key)?;
+        mail::remember_newest(batch, MailId(key::u64_at(key, 1)?))?;
+    }
+    Ok(old.len())
+}
+
+fn tells_of(id: MailId, trace: &Trace, text: &str) -> bool {
+    let has = |words: &str| words.to_lowercase().contains(text);
+    text.is_empty()
+        || has(&trace.from)
+        || trace.to.iter().any(|to| has(to))
+        || has(&trace.subject)
+        || has(&trace.message_id)
+        || has(&id.to_string())
 }

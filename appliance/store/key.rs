@@ -1,0 +1,270 @@
+//! Keys as `format` draws them, the row head, and rows as protobuf values.
+
+use super::error::{Result, StoreError};
+use super::format::tag;
+use super::kv::{Batch, Read};
+use super::{AccountId, MailId, MailboxId};
+use prost::Message;
+
+/// Octets of a row head before the key: checksum and key length.
+pub(super) const ROW_HEAD: usize = 6;
+/// The longest key the engine takes.
+pub(super) const KEY_BYTES: usize = 511;
+
+/// What stands behind the mailbox in an 'M' key.
+const MAIL_MESSAGE: u8 = 0;
+const MAIL_TAIL: u8 = 0xff;
+/// What stands behind the mail in a 'J' key.
+pub(super) const BODY_HEAD: u8 = 0;
+pub(super) const BODY_PART: u8 = 1;
+pub(super) const BODY_TRACE: u8 = 2;
+/// What stands behind the Message-ID's hash in an 'I' key.
+pub(super) const INDEX_BODY: u8 = 0;
+pub(super) const INDEX_THREAD: u8 = 1;
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+pub(super) fn version() -> Vec<u8> {
+    vec![tag::VERSION]
+}
+
+pub(super) fn account(id: AccountId) -> Vec<u8> {
+    join(&[&[tag::ACCOUNT], &id.0.to_be_bytes()])
+}
+
+pub(super) fn domain(name: &str) -> Vec<u8> {
+    join(&[&[tag::DOMAIN], name.as_bytes()])
+}
+
+pub(super) fn route(domain: &str, local: &str) -> Vec<u8> {
+    join(&[&[tag::ROUTE], domain.as_bytes(), &[0], local.as_bytes()])
+}
+
+/// Before every route of a domain.
+pub(super) fn routes(domain: &str) -> Vec<u8> {
+    join(&[&[tag::ROUTE], domain.as_bytes(), &[0]])
+}
+
+pub(super) fn name(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    of_mailbox(tag::NAME, account, mailbox)
+}
+
+pub(super) fn subscribed(account: AccountId, name: &str) -> Vec<u8> {
+    join(&[&[tag::SUBSCRIBED], &account.0.to_be_bytes(), &sha256(name.as_bytes())[..16]])
+}
+
+/// Before every row with this tag of an account.
+pub(super) fn of_account(tag: u8, account: AccountId) -> Vec<u8> {
+    join(&[&[tag], &account.0.to_be_bytes()])
+}
+
+/// Before every row with this tag of a mailbox.
+pub(super) fn of_mailbox(tag: u8, account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    join(&[&[tag], &account.0.to_be_bytes(), &mailbox.0.to_be_bytes()])
+}
+
+pub(super) fn mail(account: AccountId, mailbox: MailboxId, uid: u32) -> Vec<u8> {
+    let mut key = of_mailbox(tag::MAIL, account, mailbox);
+    key.push(MAIL_MESSAGE);
+    key.extend_from_slice(&uid.to_be_bytes());
+    key
+}
+
+/// After every message of a mailbox and before its tail.
+pub(super) fn mail_end(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    let mut key = of_mailbox(tag::MAIL, account, mailbox);
+    key.push(MAIL_MESSAGE + 1);
+    key
+}
+
+pub(super) fn tail(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    let mut key = of_mailbox(tag::MAIL, account, mailbox);
+    key.push(MAIL_TAIL);
+    key
+}
+
+pub(super) fn expunged(
+    account: AccountId,
+    mailbox: MailboxId,
+    modseq: u64,
+    first_uid: u32,
+) -> Vec<u8> {
+    let mut key = of_mailbox(tag::EXPUNGED, account, mailbox);
+    key.extend_from_slice(&modseq.to_be_bytes());
+    key.extend_from_slice(&first_uid.to_be_bytes());
+    key
+}
+
+/// Before every row of a mail.
+pub(super) fn of_mail(mail: MailId) -> Vec<u8> {
+    join(&[&[tag::BODY], &mail.0.to_be_bytes()])
+}
+
+pub(super) fn body(mail: MailId, kind: u8) -> Vec<u8> {
+    join(&[&[tag::BODY], &mail.0.to_be_bytes(), &[kind]])
+}
+
+pub(super) fn part(mail: MailId, part: u32) -> Vec<u8> {
+    join(&[&[tag::BODY], &mail.0.to_be_bytes(), &[BODY_PART], &part.to_be_bytes()])
+}
+
+pub(super) fn body_ref(message_id_hash: u64, content_hash: &[u8]) -> Vec<u8> {
+    join(&[&[tag::INDEX], &message_id_hash.to_be_bytes(), &[INDEX_BODY], content_hash])
+}
+
+pub(super) fn thread_ref(message_id_hash: u64, account: AccountId) -> Vec<u8> {
+    let hash = message_id_hash.to_be_bytes();
+    join(&[&[tag::INDEX], &hash, &[INDEX_THREAD], &account.0.to_be_bytes()])
+}
+
+/// The first key after all that begin with `prefix` (tags are ASCII, so there is one).
+pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+/// The big-endian u32 at `at`; a key that is too short is a damaged one.
+pub(super) fn u32_at(key: &[u8], at: usize) -> Result<u32> {
+    match key.get(at..at + 4).and_then(|octets| octets.try_into().ok()) {
+        Some(octets) => Ok(u32::from_be_bytes(octets)),
+        None => Err(corrupt(key, "the key is too short")),
+    }
+}
+
+pub(super) fn u64_at(key: &[u8], at: usize) -> Result<u64> {
+    match key.get(at..at + 8).and_then(|octets| octets.try_into().ok()) {
+        Some(octets) => Ok(u64::from_be_bytes(octets)),
+        None => Err(corrupt(key, "the key is too short")),
+    }
+}
+
+/// The uid in the key of a message.
+pub(super) fn uid_of(key: &[u8]) -> Result<u32> {
+    u32_at(key, 10)
+}
+
+pub(super) fn is_tail(key: &[u8]) -> bool {
+    key.len() == 10 && key.last() == Some(&MAIL_TAIL)
+}
+
+pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, octets);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    hash
+}
+
+/// The first 8 octets of a hash as they stand in an 'I' key.
+pub(super) fn hash8(hash: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Checksum over key length, key and payload.
+pub(super) fn checksum(key: &[u8], payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&key_length(key));
+    crc.update(key);
+    crc.update(payload);
+    crc.finalize()
+}
+
+pub(super) fn key_length(key: &[u8]) -> [u8; 2] {
+    // The engine refuses keys above 511 octets, so that the length always fits.
+    u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes()
+}
+
+/// The payload of the row found at `key`, once its head is found right.
+pub(super) fn open_row<'a>(key: &[u8], row: &'a [u8]) -> Result<&'a [u8]> {
+    let short = || corrupt(key, "the row is too short");
+    let (head, rest) = row.split_first_chunk::<ROW_HEAD>().ok_or_else(short)?;
+    let [c0, c1, c2, c3, l0, l1] = *head;
+    let length = usize::from(u16::from_le_bytes([l0, l1]));
+    let (stored, payload) = rest.split_at_checked(length).ok_or_else(short)?;
+    if stored != key {
+        return Err(corrupt(key, "the row belongs to another key"));
+    }
+    if checksum(key, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Err(corrupt(key, "the checksum is wrong"));
+    }
+    Ok(payload)
+}
+
+pub(super) fn corrupt(key: &[u8], how: &str) -> StoreError {
+    StoreError::Corrupt(format!("{}: {how}", describe(key)))
+}
+
+pub(super) fn decode<M: Message + Default>(key: &[u8], payload: &[u8]) -> Result<M> {
+    M::decode(payload).map_err(|error| corrupt(key, &format!("the row cannot be read: {error}")))
+}
+
+/// The row at `key` as a value.
+pub(super) fn load<M: Message + Default>(read: &impl Read, key: &[u8]) -> Result<Option<M>> {
+    let mut found = None;
+    read.view(key, &mut |payload| {
+        found = Some(decode(key, payload)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn save(batch: &mut Batch, key: &[u8], row: &impl Message) -> Result<()> {
+    batch.put(key, &row.encode_to_vec())
+}
+
+/// A key in words, for the owner and for whoever repairs.
+pub(super) fn describe(key: &[u8]) -> String {
+    words(key).unwrap_or_else(|| format!("row with the odd key {}", hex(key)))
+}
+
+fn words(key: &[u8]) -> Option<String> {
+    let (&first, rest) = key.split_first()?;
+    let text = || String::from_utf8_lossy(rest).into_owned();
+    Some(match first {
+        tag::VERSION => "the store's version".to_string(),
+        tag::ACCOUNT => format!("account {}", u32_at(key, 1).ok()?),
+        tag::DOMAIN => format!("domain {}", text()),
+        tag::ROUTE => {
+            let (domain, local) = rest.split_at(rest.iter().position(|&octet| octet == 0)?);
+            let local = String::from_utf8_lossy(local.get(1..)?).into_owned();
+            format!("address {local}@{}", String::from_utf8_lossy(domain))
+        }
+        tag::NAME => format!("name of {}", mailbox_words(key)?),
+        tag::SUBSCRIBED => format!("a subscription of account {}", u32_at(key, 1).ok()?),
+        tag::MAIL if is_tail(key) => format!("counters of {}", mailbox_words(key)?),
+        tag::MAIL => format!("message {} of {}", uid_of(key).ok()?, mailbox_words(key)?),
+        tag::EXPUNGED => format!("expunge log of {}", mailbox_words(key)?),
+        tag::BODY => body_words(key)?,
+        tag::INDEX => match key.get(9)? {
+            &INDEX_BODY => format!("index of contents at {}", hex(rest)),
+            _ => format!("index of threads at {}", hex(rest)),
+        },
+        _ => return None,
+    })
+}
+
+fn mailbox_words(key: &[u8]) -> Option<String> {
+    Some(format!("mailbox {} of account {}", u32_at(key, 5).ok()?, u32_at(key, 1).ok()?))
+}
+
+fn body_words(key: &[u8]) -> Option<String> {
+    let mail = MailId(u64_at(key, 1).ok()?);
+    Some(match *key.get(9)? {
+        BODY_HEAD => format!("head of mail {mail}"),
+        BODY_PART => format!("part {} of mail {mail}", u32_at(key, 10).ok()?),
+        BODY_TRACE => format!("trace of mail {mail}"),
+        _ => return None,
+    })
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

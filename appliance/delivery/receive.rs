@@ -191,7 +191,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     Ok(Written::Done)
 }
 
-fn refused(error: &StoreError) -> Reply {
+pub(super) fn refused(error: &StoreError) -> Reply {
     emit(Event::StoreTrouble { doing: "delivering", why: error.to_string() });
     match error {
         StoreError::DiskFull => Reply::new(452, 3, 1, "The disk is full, try again later"),

@@ -202,11 +202,12 @@ fn without_its_end_a_message_is_no_message() {
 }
 
 /// A conversation with everything in it, cut anywhere, says and delivers the same.
-const CONVERSATION: &[u8] = b"EHLO client.test\r\nNOOP\nFROB\rNICATE\r\nMAIL FROM:<x@far.test> BODY=8BITMIME\r\n\
-    RCPT TO:<nobody@office.test>\r\nRCPT TO:<bob@office.test>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n\
-    .\r\nMAIL FROM:<>\r\nRCPT TO:<alice@office.test>\r\nBDAT 9\r\nSubject: \r\nBDAT 4\r\ny\r\n\r\
-    BDAT 1 LAST\r\n\nMAIL FROM:<x@far.test>\r\nRCPT TO:<bob@office.test>\r\nDATA\r\na\nb\r\n.\n\r\n.\r\n\
-    VRFY bob\r\nQUIT\r\n";
+const CONVERSATION: &[u8] = b"EHLO client.test\r\nNOOP\nFROB\rNICATE\r\n\
+    MAIL FROM:<x@far.test> BODY=8BITMIME\r\nRCPT TO:<nobody@office.test>\r\n\
+    RCPT TO:<bob@office.test>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n\
+    MAIL FROM:<>\r\nRCPT TO:<alice@office.test>\r\nBDAT 9\r\nSubject: \r\n\
+    BDAT 4\r\ny\r\n\rBDAT 1 LAST\r\n\nMAIL FROM:<x@far.test>\r\n\
+    RCPT TO:<bob@office.test>\r\nDATA\r\na\nb\r\n.\n\r\n.\r\nVRFY bob\r\nQUIT\r\n";
 
 fn held(pieces: &[&[u8]]) -> (String, Vec<Vec<u8>>) {
     let mut talk =

@@ -118,7 +118,7 @@ const DIALOGUES: &[Dialogue] = &[
         delivered: &[1],
     },
     Dialogue {
-        // RFC 5321 7.3 lets a server tell nothing.
+        // RFC 5321 7.3: a server may tell nothing
         name: "RFC 5321 D.4: verifying and sending",
         people: &["Admin.MRC@foo.com"],
         script: "C: EHLO bar.com

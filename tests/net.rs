@@ -1,1 +1,7 @@
-//! Tests: net.
+//! Sessions driven over real sockets: a toy protocol whose commands make each step happen.
+
+mod authority;
+mod doors;
+mod secure;
+mod steps;
+mod toy;

@@ -3,8 +3,10 @@
 mod addresses;
 mod commands;
 mod content;
+mod delivery;
 mod headers;
 mod limits;
+mod office;
 mod stage;
 mod time;
 mod transcripts;

@@ -23,7 +23,7 @@ use crate::limits::{PREPARE_INLINE_BYTES, RECEIVED_HEADERS};
 use crate::smtp::{Arrived, Recipient, Story};
 use crate::store::format::Trace;
 use crate::store::mail::{FlagSet, NewMail, Prepared};
-use crate::store::{Batch, INBOX, MailId, Result, Store, StoreError, account, mail, trace};
+use crate::store::{Batch, INBOX, MailId, Result, Store, StoreError, account, mail, trace, writer};
 use crate::wire::address::Address;
 use crate::wire::smtp::Reply;
 use std::sync::Arc;
@@ -62,9 +62,8 @@ struct Work {
 impl Post {
     pub(crate) fn new(store: Store, host: String) -> Result<Self> {
         // Ids grow with time, also over a start with the clock behind.
-        let newest = trace::find(&store.snapshot()?, "", None, 1)?;
-        let last = newest.first().map_or(0, |(id, _)| id.0);
-        Ok(Self { store, host, last_id: AtomicU64::new(last) })
+        let last = writer::last_mail(&store.snapshot()?)?;
+        Ok(Self { store, host, last_id: AtomicU64::new(last.0) })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -103,9 +102,8 @@ impl Post {
     pub(crate) async fn remember(&self, refused: Story, now_micros: u64) {
         let id = self.next_id(now_micros);
         let story = story::of_refusals(&refused);
-        let job = move |batch: &mut Batch| match trace::get(batch, id)? {
-            None => trace::put(batch, id, &story),
-            Some(_) => Ok(()),
+        let job = move |batch: &mut Batch| {
+            if mail::id_is_free(batch, id)? { trace::put(batch, id, &story) } else { Ok(()) }
         };
         if let Err(error) = self.store.write(job).await {
             emit(Event::StoreTrouble { doing: "writing a trace", why: error.to_string() });
@@ -159,7 +157,7 @@ async fn prepared(body: Vec<u8>) -> Prepared {
 
 /// The one job: may run more than once, and leaves nothing behind when it fails.
 fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
-    if trace::get(batch, work.id)?.is_some() {
+    if !mail::id_is_free(batch, work.id)? {
         return Ok(Written::IdTaken);
     }
     let Some(copies) = local::copies(batch, &work.recipients)? else {
@@ -182,7 +180,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
             internal_zone_minutes: 0,
             save_date: work.now,
         };
-        mail::append(batch, copy.account, INBOX, &new, work.id)?;
+        mail::append_past_quota(batch, copy.account, INBOX, &new, work.id)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
         story.steps.push(story::delivered(copy, &login, !fits, work.now));
     }
@@ -191,7 +189,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     Ok(Written::Done)
 }
 
-pub(super) fn refused(error: &StoreError) -> Reply {
+pub(crate) fn refused(error: &StoreError) -> Reply {
     emit(Event::StoreTrouble { doing: "delivering", why: error.to_string() });
     match error {
         StoreError::DiskFull => Reply::new(452, 3, 1, "The disk is full, try again later"),

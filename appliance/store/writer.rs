@@ -500,7 +500,7 @@ fn check_version(kv: &Arc<Kv>, memory: &mut Memory) -> Result<()> {
 }
 
 /// The newest MailId that was ever given, as far as the store tells.
-fn last_mail(read: &impl Read) -> Result<MailId> {
+pub(crate) fn last_mail(read: &impl Read) -> Result<MailId> {
     let version: Version = key::load(read, &key::version())?.unwrap_or_default();
     let prefix = [super::format::tag::BODY];
     let newest = match read.last_key(&prefix, &key::after(&prefix))? {

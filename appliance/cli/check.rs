@@ -3,9 +3,12 @@
 
 use super::call::{SOCKET, STORE};
 use super::print::{date_time, octets};
-use crate::limits::{DISK_LOW_PERCENT, DISK_RESERVE_BYTES};
-use crate::net::unix::Caller;
+use crate::limits::{CERTIFICATE_SOON, DISK_LOW_PERCENT, DISK_RESERVE_BYTES};
+use crate::net::tls;
+use crate::net::unix::{Caller, listens};
+use crate::settings::{self, Ports, Settings};
 use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +44,32 @@ const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 
 /// Everything that can be told of the machine with the data in `data`, most basic first.
 pub(crate) fn machine(data: &Path, now: i64) -> Vec<Finding> {
-    vec![clock(now), space(data), server(data)]
+    let mut found = vec![clock(now), space(data)];
+    let settings = settings::load(&data.join("mailroom.toml"));
+    found.push(match &settings {
+        Ok(settings) => {
+            Finding::new("settings", State::Ok, format!("this is {}", settings.host), "")
+        }
+        Err(error) => {
+            let meaning = format!("{error}; the server will not start");
+            let remedy = "mend the file, or remove it to begin with the defaults";
+            Finding::new("settings", State::Wrong, meaning, remedy)
+        }
+    });
+    found.push(match tls::ends(&data.join("tls")) {
+        Ok(ends) => certificate(ends, now),
+        Err(fault) => {
+            let remedy = "start the server: it makes a certificate where there is none";
+            Finding::new("certificate", State::Wrong, fault.to_string(), remedy)
+        }
+    });
+    let server = server(data);
+    let runs = server.state == State::Ok;
+    found.push(server);
+    if let (true, Ok(settings)) = (runs, &settings) {
+        found.extend(ports(settings));
+    }
+    found
 }
 
 pub(crate) fn clock(now: i64) -> Finding {
@@ -92,4 +120,52 @@ fn server(data: &Path) -> Finding {
         ("it was never started here", "start it: mailroom serve --data DIR")
     };
     Finding::new("server", State::Wrong, meaning, remedy)
+}
+
+/// What a certificate that ends then means.
+pub(crate) fn certificate(ends: i64, now: i64) -> Finding {
+    let soon = i64::try_from(CERTIFICATE_SOON.as_secs()).unwrap_or(i64::MAX);
+    let until = format!("{} UTC", date_time(ends));
+    let remedy = "put a new one into the tls folder of the data; no restart is needed";
+    if ends <= now {
+        let meaning = format!("it ended {until}: clients refuse to connect");
+        return Finding::new("certificate", State::Wrong, meaning, remedy);
+    }
+    if ends - now < soon {
+        let meaning = format!("it ends {until}");
+        return Finding::new("certificate", State::Warn, meaning, remedy);
+    }
+    Finding::new("certificate", State::Ok, format!("valid until {until}"), "")
+}
+
+/// Does each port that the settings name take a connection?
+fn ports(settings: &Settings) -> Vec<Finding> {
+    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
+    let named =
+        [("smtp", smtp), ("imap", imap), ("imaps", imaps), ("pop3", pop3), ("pop3s", pop3s)];
+    let mut found = Vec::new();
+    for (name, port) in named {
+        for address in settings.listen.iter().filter(|_| port != 0) {
+            let at = SocketAddr::new(reachable(*address), port);
+            let what = format!("port {port} ({name})");
+            found.push(match listens(at) {
+                Ok(()) => Finding::new(&what, State::Ok, format!("{at} takes connections"), ""),
+                Err(error) => {
+                    let meaning = format!("{at} takes no connection: {error}");
+                    let remedy = "was the server started with another --port-base? else restart it";
+                    Finding::new(&what, State::Wrong, meaning, remedy)
+                }
+            });
+        }
+    }
+    found
+}
+
+/// Where a server that listens on all addresses is reached from here.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
 }

@@ -1,11 +1,14 @@
-//! The control socket: a Unix stream socket that only the server's own user and root may use.
+//! What the command line needs of sockets: the control socket, and whether a port is served.
+//!
+//! The control socket is a Unix stream socket that only the server's own user and root may use.
 //!
 //! Lines of JSON go over it, each ended by LF. Both sides block: the callers are command lines,
 //! few and short.
 
-use crate::limits::{CONTROL_LINE_BYTES, CONTROL_REQUEST, CONTROL_REQUEST_BYTES};
+use crate::limits::{CONTROL_LINE_BYTES, CONTROL_REQUEST, CONTROL_REQUEST_BYTES, PORT_PROBE};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -95,6 +98,11 @@ impl Caller {
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
+}
+
+/// Does something on this machine take connections there? It is closed at once.
+pub(crate) fn listens(at: SocketAddr) -> io::Result<()> {
+    TcpStream::connect_timeout(&at, PORT_PROBE).map(drop)
 }
 
 /// The address of a socket holds about a hundred octets: a longer path is reached through its

@@ -1,0 +1,1 @@
+//! Backup, restore, compact and verify.

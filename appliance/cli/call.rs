@@ -102,12 +102,18 @@ fn ask(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Reply, Failure> {
     let what = "cannot ask the server";
-    let lost = |why: &str| Failure::new(what, why, "look at what the server says");
+    let lost = |why: &str| {
+        Failure::new(what, why, "it may be stopping, or serve too many commands at once: try again")
+    };
     let line = serde_json::to_vec(request).map_err(|error| lost(&error.to_string()))?;
-    server.send(&line).map_err(|error| lost(&error.to_string()))?;
+    let closed = || lost("it closed the connection before it was done");
+    server.send(&line).map_err(|_| closed())?;
     loop {
-        let line = server.answer().map_err(|error| lost(&error.to_string()))?;
-        let line = line.ok_or_else(|| lost("it closed the connection before it was done"))?;
+        let line = server.answer().map_err(|error| match error.kind() {
+            ErrorKind::ConnectionReset => closed(),
+            _ => lost(&error.to_string()),
+        })?;
+        let line = line.ok_or_else(closed)?;
         match serde_json::from_slice(&line) {
             Ok(AnswerLine::Progress(done, total)) => progress(done, total),
             Ok(AnswerLine::Reply(reply)) => return Ok(reply),

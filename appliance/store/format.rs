@@ -262,8 +262,8 @@ pub(crate) struct BodyHead {
     pub hash: Vec<u8>,
     #[prost(uint64, tag = "2")]
     pub size: u64,
-    /// Absent when they would fill more than limits::FACTS_ROW_BYTES: then they are read from the body
-    /// each time.
+    /// Absent when they would fill more than limits::FACTS_ROW_BYTES: then they are read from the
+    /// body each time.
     #[prost(message, optional, tag = "3")]
     pub facts: Option<crate::message::facts::Facts>,
     /// The first 8 octets of SHA-256 of the Message-ID without its angle brackets (of the body

@@ -8,7 +8,7 @@ use crate::clock;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -35,12 +35,12 @@ pub(crate) enum Event {
     },
     LoginGranted {
         unit: &'static str,
-        remote: SocketAddr,
+        remote: IpAddr,
         login: String,
     },
     LoginDenied {
         unit: &'static str,
-        remote: SocketAddr,
+        remote: IpAddr,
         login: String,
     },
     /// A message was taken in; the trace of `id` tells the rest.

@@ -4,4 +4,4 @@ mod authority;
 mod doors;
 mod secure;
 mod steps;
-mod toy;
+pub(crate) mod toy;

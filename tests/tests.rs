@@ -6,7 +6,7 @@ mod imap;
 mod imap_wire;
 mod login;
 mod message;
-mod net;
+pub(crate) mod net;
 mod pop3;
 mod smtp;
 mod store;

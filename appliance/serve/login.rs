@@ -269,8 +269,11 @@ impl Desk {
         if !self.count(id) {
             return LoginAnswer::Unavailable;
         }
-        let remote = std::net::SocketAddr::new(self.remote, 0);
-        emit(Event::LoginGranted { unit: self.unit, remote, login: account.login.clone() });
+        emit(Event::LoginGranted {
+            unit: self.unit,
+            remote: self.remote,
+            login: account.login.clone(),
+        });
         LoginAnswer::Granted(Login {
             account: id,
             name: account.login,
@@ -280,9 +283,8 @@ impl Desk {
 
     fn denied(&self, name: &str) -> LoginAnswer {
         self.logins.state().throttle.failed(self.pair(name), self.logins.now());
-        let remote = std::net::SocketAddr::new(self.remote, 0);
         let login = name.chars().take(limits::LOGIN_NAME_SHOWN).collect();
-        emit(Event::LoginDenied { unit: self.unit, remote, login });
+        emit(Event::LoginDenied { unit: self.unit, remote: self.remote, login });
         // The wait was taken before the check, where it slows a guesser who hangs up as well.
         LoginAnswer::Denied { wait: Duration::ZERO }
     }

@@ -143,12 +143,12 @@ fn lines(first: &FirstRun, listen: Option<IpAddr>) -> Vec<String> {
     }
     let (ca, host) = (quoted(&first.ca), &first.host);
     let port = |name: &str| first.ports.get(name).copied();
-    if let (Some(smtp), [alice, bob, ..]) = (port("smtp"), first.people.as_slice()) {
+    if let (Some(smtp), [alice, ..]) = (port("smtp"), first.people.as_slice()) {
         lines.push(String::from("Send a mail:"));
         lines.push(format!(
-            "  swaks --server {at}:{smtp} --from {} --to {} --tls --tls-verify \
+            "  swaks --server {at}:{smtp} --from friend@example.org --to {} --tls --tls-verify \
              --tls-sni {host} --tls-ca-path {ca} --header 'Subject: hello' --body hello",
-            bob.address, alice.address,
+            alice.address,
         ));
     }
     let reading = [("imaps", "IMAP", "INBOX;MAILINDEX=1"), ("pop3s", "POP3", "1")];

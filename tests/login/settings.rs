@@ -1,0 +1,86 @@
+//! The settings file: what is right, and what is told of what is wrong.
+
+use crate::limits;
+use crate::settings::{Ports, Settings, load, print, replace_file};
+use crate::tests::net::toy::Folder;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+
+fn read(text: &str) -> Result<Settings, String> {
+    let folder = Folder::new();
+    let path = folder.0.join("mailroom.toml");
+    std::fs::write(&path, text).expect("written");
+    load(&path).map_err(|error| error.to_string().replace(&folder.0.display().to_string(), "DATA"))
+}
+
+#[test]
+fn a_short_file_has_the_rest_by_default() {
+    let settings = read("host = \"Mail.Office.Test\"\n").expect("right");
+    assert_eq!(settings.host, "mail.office.test");
+    assert_eq!(settings.listen, ["127.0.0.1".parse::<IpAddr>().expect("an address")]);
+    assert_eq!(settings.ports, Ports::WELL_KNOWN);
+    assert_eq!(settings.connections, limits::CONNECTIONS_TOTAL);
+}
+
+#[test]
+fn what_is_printed_is_read_back() {
+    let mut settings =
+        Settings::first("mail.office.test", Ports::above(2000).expect("ports below 65536"));
+    assert_eq!(settings.ports.imaps, 2993);
+    settings.listen.push("::1".parse().expect("an address"));
+    settings.names.push("10.0.0.5".to_string());
+    settings.ports.pop3 = 0;
+    settings.connections = 7;
+    assert_eq!(read(&print(&settings)), Ok(settings));
+    assert_eq!(Ports::above(65_000), None);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_file_line_and_reason() {
+    for (text, told) in [
+        ("", "DATA/mailroom.toml:1: missing field `host`"),
+        ("host = \"a b\"", "DATA/mailroom.toml:1: \"a b\" is not a host name"),
+        ("\n\nhost = 7\n", "DATA/mailroom.toml:3: invalid type"),
+        ("host = \"m.test\"\n[ports]\n\nsmtp = 70000\n", "DATA/mailroom.toml:4: invalid value"),
+        ("host = \"m.test\"\n[ports]\nsmtp = 25\nimap = 25", "DATA/mailroom.toml:4: port 25 is"),
+        ("host = \"m.test\"\nhots = 1\n", "DATA/mailroom.toml:2: unknown field `hots`"),
+        ("host = \"m.test\"\nlisten = [\n\"1.2.3.4\",\n\"house\"]", ":4: \"house\" is not an IP"),
+        ("host = \"m.test\"\nlisten = []\n", ":2: listen names no address"),
+        ("host = \"m.test\"\n[tls]\nnames = [\"-x\"]", ":3: \"-x\" is not a host name"),
+        ("host = \"m.test\"\n[limits]\nconnections = 0", ":3: must be from 1 to 2000"),
+        ("host = \"m.test\"\n[limits]\nconnections = 2001", ":3: must be from 1 to 2000"),
+        ("host = \"m.test\"\n[limits]\nconnections = 9999999", ":3: must be from 1 to 2000"),
+        ("host = \"m.test\"\nhost = \"n.test\"", "DATA/mailroom.toml:2: duplicate key"),
+        ("host = \"m.test", "DATA/mailroom.toml:1: "),
+    ] {
+        let error = read(text).expect_err(text);
+        assert!(error.contains(told), "{text:?}: {error}");
+    }
+    let most = format!("host = \"m.test\"\n[limits]\nconnections = {}", limits::CONNECTIONS_TOTAL);
+    assert!(read(&most).is_ok());
+}
+
+#[test]
+fn a_file_that_is_none() {
+    let folder = Folder::new();
+    let path = folder.0.join("mailroom.toml");
+    assert!(load(&path).expect_err("not there").to_string().contains("No such file"));
+    std::fs::write(&path, b"host = \"\xFF\"").expect("written");
+    assert!(load(&path).expect_err("not text").to_string().contains("not UTF-8"));
+    std::fs::write(&path, vec![b'#'; limits::SETTINGS_BYTES]).expect("written");
+    assert!(load(&path).expect_err("no host").to_string().contains("host"));
+    std::fs::write(&path, vec![b'#'; limits::SETTINGS_BYTES + 1]).expect("written");
+    assert!(load(&path).expect_err("too large").to_string().contains("larger than"));
+}
+
+#[test]
+fn a_file_is_replaced_whole_and_for_the_server_alone() {
+    let folder = Folder::new();
+    let path = folder.0.join("mailroom.toml");
+    replace_file(&path, b"one").expect("written");
+    replace_file(&path, b"two").expect("replaced");
+    assert_eq!(std::fs::read(&path).expect("read"), b"two");
+    let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(&folder.0).expect("listed").count(), 1, "nothing is left over");
+}

@@ -72,17 +72,23 @@ impl Post {
 
     /// Takes a message in. The reply is true only after the commit: 250 means on disk.
     pub(crate) async fn receive(&self, arrived: Arrived, now: i64, now_micros: u64) -> Reply {
-        if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
-            // RFC 5321 6.3: a message with so many Received fields goes round in circles
-            return Reply::new(554, 4, 6, "The message goes round in circles: too many Received");
-        }
-        let arrived = Arc::new(arrived);
+        let size = arrived.message.len();
+        let host = self.host.clone();
+        let mut letter = match aside(size, move || Letter::open(arrived, host, now)).await {
+            Some(Ok(letter)) => letter,
+            Some(Err(reply)) => return reply,
+            None => return unread(),
+        };
         for _ in 0..3 {
-            let work = self.prepare(&arrived, now, now_micros).await;
-            let (id, reply) = (work.id, work.reply.clone());
+            let id = self.next_id(now_micros);
+            let Some((read, work)) = aside(size, move || letter.stamped(id)).await else {
+                return unread();
+            };
+            letter = read;
+            let reply = work.reply.clone();
             match self.store.write(move |batch| write(batch, &work)).await {
                 Ok(Written::Done) => {
-                    self.tell(id, &arrived);
+                    letter.tell(id, size);
                     return reply;
                 }
                 Ok(Written::IdTaken) => {}
@@ -110,20 +116,6 @@ impl Post {
         }
     }
 
-    async fn prepare(&self, arrived: &Arc<Arrived>, now: i64, now_micros: u64) -> Work {
-        let id = self.next_id(now_micros);
-        let body = stamp::stamped(arrived, &self.host, id, now);
-        Work {
-            id,
-            from: arrived.from.clone(),
-            recipients: arrived.recipients.clone(),
-            body: Arc::new(prepared(body).await),
-            story: story::of_arrival(arrived),
-            reply: Reply::new(250, 0, 0, format!("{id} delivered")),
-            now,
-        }
-    }
-
     /// Above every id given before.
     fn next_id(&self, now_micros: u64) -> MailId {
         let next = |last: u64| now_micros.max(last.saturating_add(1));
@@ -131,28 +123,76 @@ impl Post {
         let last = self.last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
         MailId(next(last.unwrap_or_default()))
     }
+}
 
-    fn tell(&self, id: MailId, arrived: &Arrived) {
+/// A message between its arrival and its write. It is held once: what is put on top of it goes
+/// into the same memory.
+struct Letter {
+    /// Without its message, which is in `body`.
+    arrived: Arrived,
+    host: String,
+    now: i64,
+    story: Trace,
+    body: Vec<u8>,
+    /// Octets of `body` that we put on top.
+    top: usize,
+}
+
+impl Letter {
+    /// Steps `hops` and the first half of `stamp`: what must not be there goes.
+    fn open(mut arrived: Arrived, host: String, now: i64) -> std::result::Result<Self, Reply> {
+        if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
+            // RFC 5321 6.3: a message with so many Received fields goes round in circles
+            return Err(Reply::new(554, 4, 6, "The message goes in circles: too many Received"));
+        }
+        let story = story::of_arrival(&arrived);
+        let body = stamp::cleaned(std::mem::take(&mut arrived.message), &host);
+        Ok(Self { arrived, host, now, story, body, top: 0 })
+    }
+
+    /// The rest of `stamp`, and `prepare`.
+    fn stamped(mut self, id: MailId) -> (Self, Work) {
+        self.body.drain(..self.top);
+        let top = stamp::top(&self.arrived, &self.body, &self.host, id, self.now);
+        self.top = top.len();
+        self.body.reserve_exact(top.len());
+        self.body.splice(..0, top);
+        let work = Work {
+            id,
+            from: self.arrived.from.clone(),
+            recipients: self.arrived.recipients.clone(),
+            body: Arc::new(Prepared::new(&self.body)),
+            story: self.story.clone(),
+            reply: Reply::new(250, 0, 0, format!("{id} delivered")),
+            now: self.now,
+        };
+        (self, work)
+    }
+
+    fn tell(&self, id: MailId, octets: usize) {
         emit(Event::Received {
             id: id.0,
-            from: arrived.from.as_ref().map(ToString::to_string).unwrap_or_default(),
-            recipients: arrived.recipients.len(),
-            octets: arrived.message.len(),
+            from: self.story.from.clone(),
+            recipients: self.arrived.recipients.len(),
+            octets,
         });
     }
 }
 
-/// Large bodies take long: they are read beside the threads that serve connections.
-async fn prepared(body: Vec<u8>) -> Prepared {
-    if body.len() < PREPARE_INLINE_BYTES {
-        return Prepared::new(&body);
+/// Work on a large message takes long: it is done beside the threads that serve connections.
+/// `None` when it came to grief.
+async fn aside<T: Send + 'static>(
+    octets: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if octets < PREPARE_INLINE_BYTES {
+        return Some(work());
     }
-    let body = Arc::new(body);
-    let shared = body.clone();
-    match tokio::task::spawn_blocking(move || Prepared::new(&shared)).await {
-        Ok(prepared) => prepared,
-        Err(_) => Prepared::new(&body),
-    }
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+fn unread() -> Reply {
+    Reply::new(451, 3, 0, "Cannot read the message now, try again later")
 }
 
 /// The one job: may run more than once, and leaves nothing behind when it fails.

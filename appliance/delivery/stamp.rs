@@ -11,6 +11,7 @@ use crate::message::headers::{self, Field};
 use crate::smtp::{Arrived, Caller};
 use crate::store::MailId;
 use crate::wire::address::{Address, check_domain};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -20,20 +21,26 @@ pub(crate) fn hops(message: &[u8]) -> usize {
     headers::fields(message).filter(|field| field.is("Received")).count()
 }
 
-/// The body as it is stored: the Received field, then the message without what only we may say.
-pub(crate) fn stamped(arrived: &Arrived, host: &str, id: MailId, now: i64) -> Vec<u8> {
-    let kept = headers::without(&arrived.message, |field| {
+/// The message without what only we may say of it. What is not changed is not copied.
+pub(crate) fn cleaned(message: Vec<u8>, host: &str) -> Vec<u8> {
+    let kept = headers::without(&message, |field| {
         // RFC 5321 4.4: the final server removes a Return-Path and writes its own
         field.is("Return-Path") || is_forged_result(field, host)
     });
-    let mut body = received(arrived, host, id, now).into_bytes();
-    body.reserve_exact(kept.len() + 2);
-    if !starts_with_field(&kept) {
-        // Without header the text begins at once: it must not become part of ours.
-        body.extend_from_slice(b"\r\n");
+    match kept {
+        Cow::Owned(kept) => kept,
+        Cow::Borrowed(_) => message,
     }
-    body.extend_from_slice(&kept);
-    body
+}
+
+/// What stands on top of the cleaned message in the common body.
+pub(crate) fn top(arrived: &Arrived, cleaned: &[u8], host: &str, id: MailId, now: i64) -> Vec<u8> {
+    let mut top = received(arrived, host, id, now).into_bytes();
+    if !starts_with_field(cleaned) {
+        // Without header the text begins at once: it must not become part of ours.
+        top.extend_from_slice(b"\r\n");
+    }
+    top
 }
 
 /// What only this person's copy has.

@@ -25,8 +25,8 @@ struct Desk {
 }
 
 /// Refused connections told in the present minute.
-#[derive(Default)]
-struct Knocks {
+#[derive(Debug, Default)]
+pub(crate) struct Knocks {
     minute: i64,
     told: u32,
 }
@@ -95,17 +95,20 @@ impl Machine {
                 reply: refusal.reply.to_string(),
             });
         }
-        if self.may_write(clock::now() / 60) {
+        let minute = clock::now() / 60;
+        if self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute)) {
             self.0.post.remember(story, clock::now_micros()).await;
         }
     }
+}
 
-    fn may_write(&self, minute: i64) -> bool {
-        let Ok(mut knocks) = self.0.knocks.lock() else { return false };
-        if knocks.minute != minute {
-            *knocks = Knocks { minute, told: 0 };
+impl Knocks {
+    /// May one more be told in this minute (since 1970)?
+    pub(crate) fn may_tell(&mut self, minute: i64) -> bool {
+        if self.minute != minute {
+            *self = Self { minute, told: 0 };
         }
-        knocks.told += 1;
-        knocks.told <= SMTP_REFUSED_TRACES_PER_MINUTE
+        self.told = self.told.saturating_add(1);
+        self.told <= SMTP_REFUSED_TRACES_PER_MINUTE
     }
 }

@@ -129,8 +129,8 @@ impl Server {
             let why = format!("Messages larger than {limit} octets are not taken");
             let reply = Reply::new(552, 3, 4, why);
             let from = mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
-            let why = format!("The message of {from} announced {size} octets, more than is taken");
-            self.note(String::new(), &why, &reply);
+            let why = format!("The message was announced with {size} octets: too large");
+            self.note_from(from, String::new(), &why, &reply);
             return Err(reply);
         }
         // RFC 1870 6.1: not now

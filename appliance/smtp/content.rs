@@ -176,10 +176,7 @@ impl Server {
     ) -> Then {
         if !reply.is_positive() {
             self.talk.refusals.append(refused);
-            let why = reply.lines.join(" ");
-            let (at, told) = (self.now(), reply.clone());
-            let refusal = super::Refusal { at, from, to, why, reply: told };
-            self.talk.refusals.add(refusal);
+            self.note_from(from, to, &reply.lines.join(" "), &reply);
         }
         self.said(reply, out)
     }

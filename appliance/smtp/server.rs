@@ -250,10 +250,12 @@ impl Server {
 
     /// Remembers a refusal for the trace.
     pub(super) fn note(&mut self, to: String, why: &str, reply: &Reply) {
-        let from = match &self.transaction {
-            Some(Transaction { mail: Mail { from: Some(from), .. }, .. }) => from.to_string(),
-            _ => String::new(),
-        };
+        let from = self.transaction.as_ref().and_then(|t| t.mail.from.as_ref());
+        let from = from.map(ToString::to_string).unwrap_or_default();
+        self.note_from(from, to, why, reply);
+    }
+
+    pub(super) fn note_from(&mut self, from: String, to: String, why: &str, reply: &Reply) {
         let why = why.to_string();
         let refusal = Refusal { at: self.now(), from, to, why, reply: reply.clone() };
         match &mut self.transaction {
@@ -286,8 +288,8 @@ impl Server {
 
     fn note_unfinished(&mut self, why: &str, reply: &Reply) {
         let Some(transaction) = &self.transaction else { return };
-        let in_message =
-            matches!(self.phase, Phase::Data(_)) || !matches!(transaction.chunks, Chunks::None);
+        let in_message = matches!(self.phase, Phase::Data(_))
+            || matches!(transaction.chunks, Chunks::Some { .. });
         if in_message {
             let to = transaction.names();
             self.note(to, why, reply);

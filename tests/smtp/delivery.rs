@@ -342,6 +342,20 @@ fn a_message_that_goes_in_circles_is_refused() {
 }
 
 #[test]
+fn a_large_message_comes_through_whole() {
+    let mut talk = box25();
+    let roomy = crate::smtp::Setting::mx("mail.office.test", Budget::new(1 << 24), noon);
+    let budget = roomy.budget.clone();
+    talk.session = crate::smtp::Server::new(roomy, super::stage::peer());
+    talk.say("EHLO client.test");
+    let lines: String = (0..100_000).map(|n| format!("line {n}\r\n")).collect();
+    let letter = format!("Subject: large\r\n\r\n{lines}");
+    assert!(send(&mut talk, "", &["bob@office.test"], &letter).starts_with("250 "));
+    assert!(talk.inbox(BOB)[0].ends_with(&letter));
+    assert_eq!(budget.free(), 1 << 24, "given back");
+}
+
+#[test]
 fn text_without_header_does_not_join_ours() {
     for (message, wanted) in [
         ("hello\r\n", "+0000\r\n\r\nhello\r\n"),
@@ -409,6 +423,9 @@ fn ids_grow_even_when_the_clock_does_not() {
     let reply = send(&mut talk, "", &["bob@office.test"], LETTER);
     assert_eq!(reply, format!("250 2.0.0 {} delivered\r\n", MailId(MICROS + 4)));
     assert_eq!(talk.stories("another's").len(), 1);
+    let text = talk.inbox(BOB).pop().unwrap();
+    assert_eq!(text.matches("Received: ").count(), 1);
+    assert!(text.contains(&format!("\tid {}\r\n", MailId(MICROS + 4))), "{text}");
     // After a start with the clock behind, ids still grow.
     let post = Post::new(talk.office().store.clone(), "mail.office.test".to_string()).unwrap();
     talk.machine.post = post;

@@ -85,11 +85,11 @@ pub(crate) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BareCr => f.write_str("the message holds a CR without LF"),
-            Self::BareLf => f.write_str("the message holds an LF without CR"),
-            Self::Nul => f.write_str("the message holds a NUL octet"),
-            Self::TooBig { limit } => write!(f, "the message is larger than {limit} octets"),
-            Self::NoMemory => f.write_str("too many messages are being received, try again later"),
+            Self::BareCr => f.write_str("The message holds a CR without LF"),
+            Self::BareLf => f.write_str("The message holds an LF without CR"),
+            Self::Nul => f.write_str("The message holds a NUL octet"),
+            Self::TooBig { limit } => write!(f, "The message is larger than {limit} octets"),
+            Self::NoMemory => f.write_str("Too many messages are being received, try again later"),
         }
     }
 }

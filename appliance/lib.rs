@@ -1,4 +1,50 @@
-//! Mailroom: plug-in office mail.
+//! # Mailroom: plug-in office mail
+//!
+//! This is the map; [ARCHITECTURE.md](../ARCHITECTURE.md) tells the same at length.
+//!
+//! ## Bird's eye
+//!
+//! A connection is a task ([`net::drive`]) that drives a [`session::Session`]: a protocol as a pure
+//! state machine without socket, clock or task. What only the machine can do it asks for, and
+//! [`serve`] answers. Everything that lasts is in the [`store`]: one LMDB file, one writer thread,
+//! short read snapshots.
+//!
+//! ## Layers
+//!
+//! ```text
+//! limits clock
+//! event session settings              limits, the cut, what is said and set
+//! wire                                octets <-> values
+//! message                             what a mail holds
+//! store                               what the box knows
+//! net                                 sockets and TLS
+//! smtp imap pop3                      sessions
+//! delivery                            mail on the move
+//! serve                               answers
+//! units cli                           what runs, and what an owner does
+//! ```
+//!
+//! Who may import whom is a table in `tests/tidy.rs` that fails the build.
+//!
+//! ## Invariants
+//!
+//! - An acknowledged message is on disk: [`store::Store::write`] returns after the commit, and only
+//!   then a reply is made.
+//! - No snapshot lives across an await or a write to a socket.
+//! - Every buffer, queue, count and time has its bound in [`limits`].
+//! - Time and randomness enter sessions and the store as values.
+//! - No octet from outside can make a parser panic.
+//!
+//! ## The four paths
+//!
+//! 1. Arriving mail: [`net::listen`], [`net::drive`], [`wire::smtp`], [`smtp`], [`serve::receive`],
+//!    [`delivery`], [`store::mail::append`], then 250.
+//! 2. IMAP FETCH: [`net::drive`], [`wire::imap`], [`imap`], one [`store::Snapshot`], printed, then
+//!    the socket.
+//! 3. A change: [`serve`], [`store::Store::write`], after the commit [`store::change::Hub`], and
+//!    every session that watches wakes.
+//! 4. An act of the owner: [`cli::args`], [`cli::call`], [`serve::control`], [`cli::act`],
+//!    [`cli::render`].
 #![allow(dead_code)]
 
 pub(crate) mod cli;

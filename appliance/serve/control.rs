@@ -91,6 +91,8 @@ fn answer(mut caller: Caller, store: &Store, act: Act) {
         Ok(request) => act(store, &request, &mut |line| {
             let _ = caller.send(line);
         }),
+        // Somebody looked whether the server answers.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => (),
         Err(error) => trouble(&format!("request not taken: {error}")),
     }
 }

@@ -193,7 +193,7 @@ fn add_account(
 
 fn list_accounts(store: &Store) -> Outcome {
     let what = "cannot list the accounts";
-    let list = read(store, what, |read| accounts::list(read))?;
+    let list = read(store, what, accounts::list)?;
     let mut views = Vec::with_capacity(list.len());
     for (id, account) in list {
         // One snapshot each: counting a large account must not hold one for long.
@@ -397,7 +397,7 @@ fn login_of(read: &impl Read, id: u32) -> Result<Option<String>, StoreError> {
 }
 
 fn domains(store: &Store, what: &str) -> Result<Vec<String>, Failure> {
-    let list = read(store, what, |read| addresses::domains(read))?;
+    let list = read(store, what, addresses::domains)?;
     Ok(list.into_iter().map(|domain| domain.name).collect())
 }
 

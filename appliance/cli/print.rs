@@ -61,7 +61,7 @@ impl Screen {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let look = "{bar:40} {pos} of {len} ({percent} %), {eta} to go";
+            let look = "{bar:40} {percent} %, {eta} to go";
             let style = indicatif::ProgressStyle::with_template(look);
             let bar = indicatif::ProgressBar::new(total);
             bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))

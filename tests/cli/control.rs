@@ -2,7 +2,7 @@
 
 use super::{Data, is_socket_of_owner, says};
 use crate::limits::{CONTROL_CALLERS, CONTROL_REQUEST_BYTES};
-use crate::net::unix::Caller;
+use crate::net::unix::{Caller, may_call};
 
 fn ask(data: &Data, line: &[u8]) -> Option<String> {
     let mut caller = Caller::call(&data.0.join("control.sock")).unwrap();
@@ -25,6 +25,12 @@ fn the_socket_is_the_owners_alone_and_goes_with_the_server() {
     let server = data.serve();
     data.good("account list");
     drop(server);
+}
+
+#[test]
+fn only_the_servers_user_and_root_may_call() {
+    assert!(may_call(0, 0) && may_call(0, 1000) && may_call(1000, 1000));
+    assert!(!may_call(1001, 1000) && !may_call(1000, 0) && !may_call(u32::MAX, 0));
 }
 
 #[test]

@@ -226,10 +226,11 @@ fn path(code: &[Token], at: usize, above: &[String], found: &mut Vec<Path>) -> u
         }
     }
     let mark = |i: usize, mark: char| code.get(i).is_some_and(|t| t.is(mark));
-    if mark(at, '!') && !mark(at + 1, '=') {
-        if let Some(last) = segments.last_mut() {
-            last.push('!');
-        }
+    if mark(at, '!')
+        && !mark(at + 1, '=')
+        && let Some(last) = segments.last_mut()
+    {
+        last.push('!');
     }
     found.push(Path { line, segments });
     at

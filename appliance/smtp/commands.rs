@@ -171,7 +171,7 @@ impl Server {
         if rcpt.extended && !self.talk.caller.extended {
             return Err(Reply::new(555, 5, 4, "Parameters need EHLO"));
         }
-        if !transaction.mail.smtputf8 && !rcpt.to.is_ascii() {
+        if !transaction.mail.smtputf8 && !rcpt.ascii {
             return Err(CommandError::NotAscii.reply());
         }
         Ok(())

@@ -6,9 +6,11 @@
 //! Domain         = sub-domain *("." sub-domain)                     RFC 6531 3.3 adds U-labels
 //! ```
 
+use super::punycode;
 use std::fmt;
 
-/// An address as given: the local part's case is kept, quoting is undone, the domain is lower case.
+/// An address: the local part's case is kept, quoting is undone; the domain is in lower case and
+/// ASCII (U-labels become A-labels), so that equal domains are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     local: String,
@@ -116,7 +118,7 @@ impl std::str::FromStr for Address {
     }
 }
 
-/// A domain or address literal in lower case, or why not.
+/// A domain (in ASCII: A-labels) or address literal in lower case, or why not.
 pub(crate) fn check_domain(domain: &str) -> Result<String, AddressError> {
     // RFC 5321 4.5.3.1.2
     if domain.len() > 255 {
@@ -125,25 +127,26 @@ pub(crate) fn check_domain(domain: &str) -> Result<String, AddressError> {
     if domain.starts_with('[') {
         return check_literal(domain);
     }
-    let label_ok = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || is_u(c))
-    };
     let bare = domain.strip_suffix('.').unwrap_or(domain).to_lowercase();
-    if !bare.split('.').all(label_ok) {
-        return Err(AddressError::DomainSyntax);
-    }
+    let labels: Option<Vec<String>> = bare.split('.').map(check_label).collect();
+    let bare = labels.ok_or(AddressError::DomainSyntax)?.join(".");
     if bare.len() > 255 {
         return Err(AddressError::DomainTooLong);
     }
     Ok(bare)
 }
 
-fn is_u(c: char) -> bool {
-    !c.is_ascii() && c.is_alphanumeric()
+/// RFC 5890 2.3.2.4: U-label and A-label are the same; the A-label is kept, so that it compares.
+fn check_label(label: &str) -> Option<String> {
+    let in_label = |c: char| {
+        c.is_ascii_alphanumeric() || c == '-' || c == '_' || (!c.is_ascii() && c.is_alphanumeric())
+    };
+    let edge = |label: &str| label.starts_with('-') || label.ends_with('-');
+    if label.is_empty() || edge(label) || !label.chars().all(in_label) {
+        return None;
+    }
+    // RFC 1035 2.3.4: at most 63 octets
+    punycode::a_label(label).filter(|label| label.len() <= 63 && !edge(label))
 }
 
 /// RFC 5321 4.1.3: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.

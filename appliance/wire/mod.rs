@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod frame;
 pub(crate) mod imap;
 pub(crate) mod pop3;
+pub(crate) mod punycode;
 pub(crate) mod sasl;
 pub(crate) mod scram;
 pub(crate) mod smtp;

@@ -1,6 +1,7 @@
 //! Addresses: valid by construction, printed so that they read back the same.
 
 use crate::wire::address::{Address, AddressError, check_domain};
+use crate::wire::punycode::a_label;
 use proptest::prelude::*;
 
 #[test]
@@ -14,7 +15,8 @@ fn the_forms_of_an_address() {
         ("bob@[192.0.2.1]", "bob", "[192.0.2.1]", "bob@[192.0.2.1]"),
         ("bob@[IPv6:2001:db8::1]", "bob", "[ipv6:2001:db8::1]", "bob@[ipv6:2001:db8::1]"),
         ("bob@office.test.", "bob", "office.test", "bob@office.test"),
-        ("用户@例子.广告", "用户", "例子.广告", "用户@例子.广告"),
+        ("用户@例子.广告", "用户", "xn--fsqu00a.xn--4rr70v", "用户@xn--fsqu00a.xn--4rr70v"),
+        ("bob@BÜCHER.test", "bob", "xn--bcher-kva.test", "bob@xn--bcher-kva.test"),
         ("bob@xn--bcher-kva.test", "bob", "xn--bcher-kva.test", "bob@xn--bcher-kva.test"),
         ("a+b/c=d@x", "a+b/c=d", "x", "a+b/c=d@x"),
     ] {
@@ -68,6 +70,27 @@ fn tags_and_case() {
     assert_eq!(Address::parse("+x@office.test").unwrap().without_tag(), None);
     assert_eq!(Address::parse("bob@office.test").unwrap().without_tag(), None);
     assert_eq!(check_domain("OFFICE.Test").unwrap(), "office.test");
+}
+
+#[test]
+fn labels_beyond_ascii() {
+    // The samples of RFC 3492 7.1 that are letters and digits, in lower case.
+    for (label, wanted) in [
+        ("ليهمابتكلموشعربي؟", "xn--egbpdaj6bu4bxfgehfvwxn"),
+        ("他们为什么不说中文", "xn--ihqwcrb4cv8a8dqg056pqjye"),
+        ("他們爲什麽不說中文", "xn--ihqwctvzc91f659drss3x8bo0yb"),
+        ("pročprostěnemluvíčesky", "xn--proprostnemluvesky-uyb24dma41a"),
+        ("почемужеонинеговорятпорусски", "xn--b1abfaaepdrnnbgefbadotcwatmq2g4l"),
+        ("3年b組金八先生", "xn--3b-ww4c5e180e575a65lsy2b"),
+        ("bücher", "xn--bcher-kva"),
+        ("plain", "plain"),
+    ] {
+        assert_eq!(a_label(label).as_deref(), Some(wanted));
+    }
+    assert_eq!(a_label(&"ü".repeat(70)), None);
+    for domain in ["ü-.test", "-ü.test", "ü ü.test", "ü\u{308}.test", "ü..test"] {
+        assert_eq!(check_domain(domain), Err(AddressError::DomainSyntax), "{domain}");
+    }
 }
 
 proptest! {

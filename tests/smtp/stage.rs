@@ -2,6 +2,7 @@
 
 use crate::session::{Input, Peer, Session, Step, TlsFacts};
 use crate::smtp::{Answer, Arrived, Ask, Destination, Server, Setting, Story};
+use crate::wire::address::Address;
 use crate::wire::smtp::{Budget, Reply};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +26,9 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn of(people: &[&str]) -> Self {
-        let people = people.iter().map(|who| (who.to_lowercase(), Destination::Ours)).collect();
+        let name = |who: &&str| Address::parse(who).map_or(who.to_string(), |a| a.to_string());
+        let ours = |who: &&str| (name(who).to_lowercase(), Destination::Ours);
+        let people = people.iter().map(ours).collect();
         Self { people, ..Self::default() }
     }
 }

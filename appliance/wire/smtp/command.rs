@@ -84,6 +84,8 @@ pub(crate) struct Rcpt {
     pub orcpt: Option<OriginalRecipient>,
     /// Were there any parameters?
     pub extended: bool,
+    /// Was it written in ASCII? Other text needs SMTPUTF8.
+    pub ascii: bool,
 }
 
 /// RFC 3461 4.1; all `false` is NEVER.
@@ -232,7 +234,7 @@ fn mail(rest: &str) -> Parsed<Mail> {
             _ => return Err(CommandError::ParameterUnknown(key)),
         }
     }
-    if !mail.smtputf8 && mail.from.as_ref().is_some_and(|from| !from.is_ascii()) {
+    if !mail.smtputf8 && !path.is_ascii() {
         return Err(CommandError::NotAscii);
     }
     Ok(mail)
@@ -241,7 +243,8 @@ fn mail(rest: &str) -> Parsed<Mail> {
 fn rcpt(rest: &str) -> Parsed<Rcpt> {
     let path = after(rest, "TO:").ok_or(CommandError::Syntax("RCPT TO:<address>"))?;
     let (to, params) = forward(path).map_err(CommandError::Recipient)?;
-    let mut rcpt = Rcpt { to, notify: None, orcpt: None, extended: !params.is_empty() };
+    let (extended, ascii) = (!params.is_empty(), path.is_ascii());
+    let mut rcpt = Rcpt { to, notify: None, orcpt: None, extended, ascii };
     let mut seen = Vec::new();
     for word in params.split_ascii_whitespace() {
         let (key, value) = parameter(word, &mut seen)?;

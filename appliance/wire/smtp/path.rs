@@ -18,15 +18,6 @@ pub(crate) enum ForwardPath {
     To(Address),
 }
 
-impl ForwardPath {
-    pub(crate) fn is_ascii(&self) -> bool {
-        match self {
-            Self::Postmaster => true,
-            Self::To(address) => address.is_ascii(),
-        }
-    }
-}
-
 impl fmt::Display for ForwardPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

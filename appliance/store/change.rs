@@ -167,7 +167,7 @@ pub(crate) fn expunged_since(
 
 /// Writes uids (ascending) that vanish at `modseq` into the log, and forgets the oldest above the
 /// limit. The tail is written by the caller.
-pub(super) fn log_expunged(
+pub(crate) fn log_expunged(
     batch: &mut Batch,
     (account, mailbox): (AccountId, MailboxId),
     tail: &mut MailboxTail,

@@ -202,6 +202,8 @@ pub(crate) const EXPUNGES_PER_ROW: usize = 1_000;
 pub(crate) const FACTS_ROW_BYTES: usize = 64 * 1024;
 /// References of a message looked up to find its thread: the nearest are the last.
 pub(crate) const THREAD_REFERENCES: usize = 50;
+/// Faults that verify lists one by one; a store with more has one big fault.
+pub(crate) const FAULTS_LISTED: usize = 1_000;
 /// How long a new reader gives way to one who needs the engine alone, before it goes in all the
 /// same: it may be the same thread that already reads.
 pub(crate) const GATE_PATIENCE: Duration = Duration::from_millis(50);

@@ -2,8 +2,11 @@
 //!
 //! Stories of the store through its own interface; the sub-modules each tell of one part.
 
+mod engine;
 mod messages;
+mod model;
 mod people;
+mod upkeep;
 
 use crate::message::facts::{Envelope, Facts};
 use crate::store::account::NewAccount;

@@ -1,12 +1,239 @@
 //! Backup while running, restore, compact.
-use super::*;
-use std::path::Path;
-pub(crate) fn backup(_s: &Store, _to: &Path, _p: &mut dyn FnMut(u64, u64)) -> Result<u64> {
-    todo!()
+//!
+//! A backup is the store's file itself, without free pages, as of one moment. Restoring puts it in
+//! the place of the store's file by one rename, and keeps the file that was there beside it:
+//!
+//! ```text
+//! DATA/store/restoring/        the copy while it is checked and advanced
+//!            data.mdb          before: the old store; after the rename: the restored one
+//!            before-restore-1  the old store's file, for ever the owner's to delete
+//! ```
+//!
+//! What was given after the backup was made (UIDs, mod-sequences, mailbox ids) is known to clients
+//! and must not be given again for something else. So a restored store goes on far above: clients
+//! keep what they have, and see what is lost as expunged.
+
+use super::error::{Result, StoreError};
+use super::format::{Account, MailRow, MailboxTail, tag};
+use super::key::{self, load, save};
+use super::kv::{create_private, io_error, put_in_place, sync_folder, take_lock};
+use super::writer::{Options, Store};
+use super::{AccountId, Batch, MailboxId, Read, verify};
+use crate::limits;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How often the progress of a copy is told.
+const PROGRESS: Duration = Duration::from_millis(200);
+/// Far above what an office gives away between a backup and the loss of the store.
+const UID_GAP: u32 = 1 << 20;
+const MODSEQ_GAP: u64 = 1 << 32;
+const MAILBOX_GAP: u32 = 1 << 16;
+/// Where the copy is opened before it takes the place of the store.
+const RESTORING: &str = "restoring";
+
+/// Writes the store as it is now into the file `to`, which must not exist, while mail flows.
+/// Returns the size of the file. `progress` is told octets done and about how many in all.
+pub(crate) fn backup(store: &Store, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+    if to.exists() {
+        return Err(StoreError::Exists("a file of this name"));
+    }
+    let mut name = to.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let written = copy(store, &part, progress).and_then(|octets| {
+        fs::rename(&part, to).map_err(|error| io_error("the backup cannot be named", &error))?;
+        sync_folder(folder_of(to))?;
+        Ok(octets)
+    });
+    if written.is_err() {
+        // A half backup helps nobody.
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
-pub(crate) fn restore(_f: &Path, _to: &Path, _r: bool) -> Result<()> {
-    todo!()
+
+/// Puts the backup `from` in the place of the store in the folder `dir`, which no process may have
+/// open. A store that is there is replaced only when `replace` says so, and its file is kept.
+pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
+    let there = dir.join("data.mdb").exists();
+    if there && !replace {
+        return Err(StoreError::Exists("a store"));
+    }
+    check_file(from)?;
+    fs::create_dir_all(dir).map_err(|error| io_error("the store's folder", &error))?;
+    let _lock = take_lock(dir)?;
+    let side = dir.join(RESTORING);
+    remove_folder(&side)?;
+    let result = bring(from, &side).and_then(|()| {
+        if there {
+            keep_old(dir)?;
+        }
+        put_in_place(dir, &side.join("data.mdb"))
+    });
+    // What is left there is the copy that failed, or nothing but lock files.
+    remove_folder(&side).and(result)
 }
-pub(crate) fn compact(_s: &Store, _p: &mut dyn FnMut(u64, u64)) -> Result<(u64, u64)> {
-    todo!()
+
+/// Gives the free pages in the file back to the disk, while mail waits. Returns the file's size
+/// before and after.
+pub(crate) fn compact(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<(u64, u64)> {
+    let before = store.space()?;
+    progress(0, before.used);
+    store.compact_blocking()?;
+    progress(before.used, before.used);
+    Ok((before.file, store.space()?.file))
+}
+
+fn copy(store: &Store, part: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+    let total = store.space()?.used;
+    let mut file = create_private(part)?;
+    std::thread::scope(|scope| {
+        let (done, waiting) = mpsc::channel();
+        scope.spawn(move || {
+            let copied = store.kv().copy_to(&mut file);
+            let _ = done.send(copied.and_then(|()| length(&file)));
+        });
+        loop {
+            match waiting.recv_timeout(PROGRESS) {
+                Ok(result) => {
+                    progress(total, total);
+                    return result;
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let now = fs::metadata(part).map_or(0, |data| data.len());
+                    progress(now.min(total), total);
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(StoreError::Stopped),
+            }
+        }
+    })
+}
+
+fn length(file: &fs::File) -> Result<u64> {
+    Ok(file.metadata().map_err(|error| io_error("size of the backup", &error))?.len())
+}
+
+/// Is this a file of the engine at all? Better words than the engine's.
+fn check_file(from: &Path) -> Result<()> {
+    let mut head = [0; 24];
+    let opened = fs::File::open(from).and_then(|mut file| file.read_exact(&mut head));
+    match opened {
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(io_error(&format!("{} cannot be read", from.display()), &error))
+        }
+        // Page header of 16 octets, then LMDB's magic number.
+        Ok(()) if head.get(16..20) == Some(&0xBEEF_C0DE_u32.to_ne_bytes()) => Ok(()),
+        _ => Err(StoreError::Invalid("the file is no backup of a store")),
+    }
+}
+
+/// Copies the backup into a folder of its own, checks every row, and moves its counters ahead.
+fn bring(from: &Path, side: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let trouble = |error| io_error("the backup cannot be copied", &error);
+    fs::DirBuilder::new().mode(0o700).create(side).map_err(trouble)?;
+    let mut source = fs::File::open(from).map_err(trouble)?;
+    let mut target = create_private(&side.join("data.mdb"))?;
+    std::io::copy(&mut source, &mut target).map_err(trouble)?;
+    drop(target);
+    let options = Options { file_ahead_bytes: 0, disk_reserve_bytes: 0, ..Options::default() };
+    let store = Store::open(side, options)?;
+    verify::check_rows(&store.snapshot()?)?;
+    advance(&store)?;
+    store.close();
+    fs::File::open(side.join("data.mdb")).and_then(|file| file.sync_all()).map_err(trouble)
+}
+
+/// Moves every counter above what the lost store may have given.
+fn advance(store: &Store) -> Result<()> {
+    let snapshot = store.snapshot()?;
+    let mut mailboxes = Vec::new();
+    snapshot.keys(&[tag::NAME], &[tag::NAME + 1], &mut |key| {
+        mailboxes.push((AccountId(key::u32_at(key, 1)?), MailboxId(key::u32_at(key, 5)?)));
+        Ok(true)
+    })?;
+    let mut accounts = Vec::new();
+    snapshot.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key| {
+        accounts.push(key.to_vec());
+        Ok(true)
+    })?;
+    drop(snapshot);
+    for at in mailboxes {
+        let mut from = 0;
+        while let Some(next) = store.write_blocking(move |batch| advance_rows(batch, at, from))? {
+            from = next;
+        }
+        store.write_blocking(move |batch| advance_tail(batch, at))?;
+    }
+    for key in accounts {
+        store.write_blocking(move |batch| {
+            let Some(mut account) = load::<Account>(batch, &key)? else { return Ok(()) };
+            account.next_mailbox = account.next_mailbox.saturating_add(MAILBOX_GAP);
+            account.next_uidvalidity = account.next_uidvalidity.saturating_add(MAILBOX_GAP);
+            save(batch, &key, &account)
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives some messages from `from` on the modseq that the tail will have. Where to go on?
+fn advance_rows(
+    batch: &mut Batch,
+    (account, mailbox): (AccountId, MailboxId),
+    from: u32,
+) -> Result<Option<u32>> {
+    let Some(tail) = load::<MailboxTail>(batch, &key::tail(account, mailbox))? else {
+        return Ok(None);
+    };
+    let mut rows: Vec<(u32, MailRow)> = Vec::new();
+    super::mail::rows(batch, account, mailbox, from, u32::MAX, &mut |uid, row| {
+        rows.push((uid, row));
+        Ok(rows.len() < limits::SNAPSHOT_MESSAGES)
+    })?;
+    let next = rows.last().and_then(|(uid, _)| uid.checked_add(1));
+    for (uid, mut row) in rows {
+        row.modseq = tail.highestmodseq.saturating_add(MODSEQ_GAP);
+        save(batch, &key::mail(account, mailbox, uid), &row)?;
+    }
+    Ok(next)
+}
+
+fn advance_tail(batch: &mut Batch, (account, mailbox): (AccountId, MailboxId)) -> Result<()> {
+    let key = key::tail(account, mailbox);
+    let Some(mut tail) = load::<MailboxTail>(batch, &key)? else { return Ok(()) };
+    tail.uidnext = tail.uidnext.saturating_add(UID_GAP);
+    tail.highestmodseq = tail.highestmodseq.saturating_add(MODSEQ_GAP);
+    tail.forgotten = tail.highestmodseq;
+    tail.expunge_runs = 0;
+    let log = key::of_mailbox(tag::EXPUNGED, account, mailbox);
+    batch.delete_range(&log, &key::after(&log))?;
+    save(batch, &key, &tail)
+}
+
+/// Gives the old file a second name, the first that is free.
+fn keep_old(dir: &Path) -> Result<()> {
+    for number in 1..=u32::from(u16::MAX) {
+        match fs::hard_link(dir.join("data.mdb"), dir.join(format!("before-restore-{number}"))) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => return other.map_err(|error| io_error("the old store", &error)),
+        }
+    }
+    Err(StoreError::Limit("old stores kept"))
+}
+
+fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io_error("a left-over folder cannot be removed", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

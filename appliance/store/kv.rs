@@ -28,12 +28,7 @@ pub(crate) trait Read {
 
     /// Calls `each` with key and payload of every row in `from..to` in order, until it says stop
     /// (`false`). No copy is made of rows that `each` does not keep.
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()>;
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> Result<()>;
 
     /// Calls `each` with every key in `from..to` in order, until it says stop. Rows are not looked
     /// at, nor checked.
@@ -65,6 +60,9 @@ pub(crate) trait Read {
 }
 
 type Rows = Database<Bytes, Bytes>;
+
+/// What a scan calls with key and payload; `false` ends it.
+pub(crate) type OnRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool> + 'a;
 
 /// The engine and what belongs to it: folder, lock, gate. Dropping the last handle closes it.
 pub(super) struct Kv {
@@ -231,9 +229,7 @@ impl Kv {
         let mut opened = lock(&self.opened);
         let Some(old) = opened.take() else { return Err(StoreError::Stopped) };
         old.env.prepare_for_closing().wait();
-        let renamed = fs::rename(fresh, self.dir.join(DATA_FILE))
-            .map_err(|error| io_error("the compacted file cannot take its place", &error))
-            .and_then(|()| sync_folder(&self.dir));
+        let renamed = put_in_place(&self.dir, fresh);
         *opened = Some(open_engine(&self.dir, &self.options)?);
         renamed
     }
@@ -311,12 +307,7 @@ impl Read for Snapshot {
         view(&self.rows, &self.txn, key, look)
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()> {
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> Result<()> {
         scan(&self.rows, &self.txn, from, to, &mut |key, row| each(key, key::open_row(key, row)?))
     }
 
@@ -339,12 +330,7 @@ impl Read for Batch<'_> {
         view(&self.rows, &self.txn, key, look)
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-    ) -> Result<()> {
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> Result<()> {
         scan(&self.rows, &self.txn, from, to, &mut |key, row| each(key, key::open_row(key, row)?))
     }
 
@@ -364,7 +350,7 @@ impl Read for Batch<'_> {
 
 impl Snapshot {
     /// Every row, also those whose head is wrong, as key and row before the head is taken off.
-    pub(super) fn raw(&self, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    pub(super) fn raw(&self, each: &mut OnRow<'_>) -> Result<()> {
         scan(&self.rows, &self.txn, &[0], &[0xff; 8], each)
     }
 
@@ -417,7 +403,9 @@ impl Batch<'_> {
         if self.memory.room.is_none() {
             let space = self.kv.space_in(self.env, &self.rows, &self.txn)?;
             let room = space.disk.saturating_add(space.free);
-            self.memory.room = Some(room >= self.kv.options.disk_reserve_bytes);
+            // Deleting writes too: where the file cannot grow, what it has left is kept for that.
+            let kept = self.memory.cramped && space.free < self.kv.options.file_ahead_bytes / 2;
+            self.memory.room = Some(room >= self.kv.options.disk_reserve_bytes && !kept);
         }
         match self.memory.room {
             Some(false) => Err(StoreError::DiskFull),
@@ -466,13 +454,7 @@ fn view(
     }
 }
 
-fn scan(
-    rows: &Rows,
-    txn: &RoTxn,
-    from: &[u8],
-    to: &[u8],
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-) -> Result<()> {
+fn scan(rows: &Rows, txn: &RoTxn, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> Result<()> {
     if from >= to {
         return Ok(());
     }
@@ -491,7 +473,7 @@ fn last_key(rows: &Rows, txn: &RoTxn, from: &[u8], to: &[u8]) -> Result<Option<V
     Ok(found.map(|(key, _)| key).filter(|&key| key >= from && key < to).map(<[u8]>::to_vec))
 }
 
-fn take_lock(dir: &Path) -> Result<Flock<File>> {
+pub(super) fn take_lock(dir: &Path) -> Result<Flock<File>> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -534,6 +516,13 @@ fn resize(env: &Env<WithoutTls>, size: usize) -> Result<()> {
     // SAFETY: called inside of the gate by the writer, which has no transaction open: no
     // transaction is active in this process, and no other process has the store.
     unsafe { env.resize(size.next_multiple_of(1 << 16)) }.map_err(engine)
+}
+
+/// Makes `fresh` the store's file by one rename, while nobody has the store open.
+pub(super) fn put_in_place(dir: &Path, fresh: &Path) -> Result<()> {
+    fs::rename(fresh, dir.join(DATA_FILE))
+        .map_err(|error| io_error("the new file of the store cannot take its place", &error))?;
+    sync_folder(dir)
 }
 
 /// A new file that only its owner reads.

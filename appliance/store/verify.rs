@@ -1,11 +1,484 @@
-//! Checks the whole store.
-use super::*;
+//! Checks the whole store: every row's checksum and shape, and that rows agree with each other.
+//!
+//! Rows are read in one snapshot, so that counters and what they count are of one moment; the
+//! contents of bodies, which take the time, are read afterwards in short snapshots of their own.
+//! A body that is expunged meanwhile is not missed.
+
+use super::body::{self, HeadIndex};
+use super::format::{
+    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail, Route,
+    Subscribed, ThreadRef, Trace, Version, tag,
+};
+use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
+use super::mail::Flags;
+use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError};
+use crate::limits;
+use crate::wire::address::Address;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Report {
     pub accounts: u64,
     pub messages: u64,
     pub bodies: u64,
+    /// Octets of all bodies before compression.
+    pub octets: u64,
+    /// What is wrong, in words; empty when the store is good.
     pub faults: Vec<String>,
 }
-pub(crate) fn verify(_s: &Store, _p: &mut dyn FnMut(u64, u64)) -> Result<Report> {
-    todo!()
+
+/// Checks everything. `progress` is told rows done and rows in all.
+pub(crate) fn verify(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
+    let snapshot = store.snapshot()?;
+    let total = snapshot.count()?;
+    let mut check = Check { total, ..Check::default() };
+    check.rows(&snapshot, progress)?;
+    drop(snapshot);
+    check.agree();
+    check.contents(store, progress)?;
+    progress(total, total);
+    Ok(check.report())
+}
+
+/// Only checksums and keys of all rows, which tells a whole file from a damaged one.
+pub(super) fn check_rows(snapshot: &Snapshot) -> Result<()> {
+    snapshot.raw(&mut |key, row| key::open_row(key, row).map(|_| true))
+}
+
+/// Bodies read in one snapshot.
+const BODIES_PER_SNAPSHOT: usize = 64;
+
+#[derive(Default)]
+struct Check {
+    total: u64,
+    done: u64,
+    faults: Vec<String>,
+    unlisted: usize,
+    version: Version,
+    accounts: BTreeMap<AccountId, Account>,
+    domains: HashMap<String, Domain>,
+    routes: Vec<(String, Route)>,
+    mailboxes: BTreeMap<(AccountId, MailboxId), Counted>,
+    bodies: BTreeMap<MailId, Body>,
+    threads: HashMap<(u64, AccountId), Threads>,
+    messages: u64,
+    octets: u64,
+}
+
+/// What the rows of one mailbox say.
+#[derive(Default)]
+struct Counted {
+    name: Option<MailboxName>,
+    tail: Option<MailboxTail>,
+    /// Counters as the messages have them.
+    sum: MailboxTail,
+    last_uid: u32,
+    keywords: usize,
+    expunge_runs: u32,
+    last_expunged: u32,
+    oldest_expunge: Option<u64>,
+    newest_modseq: u64,
+}
+
+/// What the rows say of one body.
+#[derive(Default)]
+struct Body {
+    head: Option<HeadIndex>,
+    index: Option<(u64, Vec<u8>, u32)>,
+    has_parts: bool,
+    references: u32,
+}
+
+#[derive(Default)]
+struct Threads {
+    written: u32,
+    counted: u32,
+}
+
+impl Check {
+    fn fault(&mut self, what: String) {
+        if self.faults.len() < limits::FAULTS_LISTED {
+            self.faults.push(what);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    fn expect(&mut self, right: bool, what: impl FnOnce() -> String) {
+        if !right {
+            self.fault(what());
+        }
+    }
+
+    fn report(mut self) -> Report {
+        if self.unlisted > 0 {
+            self.faults.push(format!("and {} more", self.unlisted));
+        }
+        Report {
+            accounts: self.accounts.len() as u64,
+            messages: self.messages,
+            bodies: self.bodies.values().filter(|body| body.head.is_some()).count() as u64,
+            octets: self.octets,
+            faults: self.faults,
+        }
+    }
+
+    fn rows(&mut self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let ended = snapshot.raw(&mut |key, row| {
+            self.row(key, row);
+            if self.done.is_multiple_of(1_000) {
+                progress(self.done, self.total);
+            }
+            Ok(true)
+        });
+        match ended {
+            Err(StoreError::Corrupt(what)) => self.fault(format!("{what}; reading stopped there")),
+            other => other?,
+        }
+        Ok(())
+    }
+
+    /// One row. The parts of bodies are read later, with the bodies.
+    fn row(&mut self, key: &[u8], row: &[u8]) {
+        if key.first() == Some(&tag::BODY) && key.get(9) == Some(&BODY_PART) {
+            if let Ok(mail) = key::u64_at(key, 1) {
+                self.bodies.entry(MailId(mail)).or_default().has_parts = true;
+            }
+            return;
+        }
+        self.done += 1;
+        let payload = match key::open_row(key, row) {
+            Ok(payload) => payload,
+            Err(error) => return self.fault(words(&error)),
+        };
+        if let Err(error) = self.payload(key, payload) {
+            self.fault(words(&error));
+        }
+    }
+
+    fn payload(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        match key.first() {
+            Some(&tag::VERSION) => self.version = key::decode(key, payload)?,
+            Some(&tag::ACCOUNT) => {
+                let account = key::decode(key, payload)?;
+                self.accounts.insert(AccountId(key::u32_at(key, 1)?), account);
+            }
+            Some(&tag::DOMAIN) => {
+                let domain: Domain = key::decode(key, payload)?;
+                let right = key::domain(&domain.name) == key;
+                self.expect(right, || format!("{}: is another domain's", key::describe(key)));
+                self.domains.insert(domain.name.clone(), domain);
+            }
+            Some(&tag::ROUTE) => {
+                self.routes.push((key::describe(key), key::decode(key, payload)?));
+            }
+            Some(&tag::NAME) => {
+                self.mailbox(key)?.name = Some(key::decode(key, payload)?);
+            }
+            Some(&tag::SUBSCRIBED) => {
+                let row: Subscribed = key::decode(key, payload)?;
+                let right = key::subscribed(AccountId(key::u32_at(key, 1)?), &row.name) == key;
+                self.expect(right, || format!("{}: is of another name", key::describe(key)));
+            }
+            Some(&tag::MAIL) if key::is_tail(key) => {
+                self.mailbox(key)?.tail = Some(key::decode(key, payload)?);
+            }
+            Some(&tag::MAIL) => self.message(key, key::decode(key, payload)?)?,
+            Some(&tag::EXPUNGED) => self.expunged(key, &key::decode(key, payload)?)?,
+            Some(&tag::BODY) => self.body(key, payload)?,
+            Some(&tag::INDEX) => self.index(key, payload)?,
+            _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
+        }
+        Ok(())
+    }
+
+    fn mailbox(&mut self, key: &[u8]) -> Result<&mut Counted> {
+        let at = (AccountId(key::u32_at(key, 1)?), MailboxId(key::u32_at(key, 5)?));
+        Ok(self.mailboxes.entry(at).or_default())
+    }
+
+    fn message(&mut self, key: &[u8], row: MailRow) -> Result<()> {
+        let account = AccountId(key::u32_at(key, 1)?);
+        let uid = key::uid_of(key)?;
+        self.messages += 1;
+        let counted = self.mailbox(key)?;
+        counted.sum.messages += 1;
+        counted.sum.unseen += u32::from(!Flags(row.flags).has(Flags::SEEN));
+        counted.sum.deleted += u32::from(Flags(row.flags).has(Flags::DELETED));
+        counted.sum.octets += row.size;
+        counted.last_uid = counted.last_uid.max(uid);
+        counted.newest_modseq = counted.newest_modseq.max(row.modseq);
+        let keywords = row.keywords.iter().max().map_or(0, |&number| usize::from(number) + 1);
+        counted.keywords = counted.keywords.max(keywords);
+        self.expect(uid > 0, || format!("{}: 0 is no UID", key::describe(key)));
+        // Bodies stand before mailboxes in the order of keys.
+        let body = self.bodies.entry(MailId(row.body)).or_default();
+        body.references += 1;
+        let Some((size, hash)) = body.head.as_ref().map(|it| (it.size, it.message_id_hash)) else {
+            let mail = MailId(row.body);
+            self.fault(format!("{}: its body, mail {mail}, is missing", key::describe(key)));
+            return Ok(());
+        };
+        self.threads.entry((hash, account)).or_default().counted += 1;
+        let right = row.size == size + row.prefix.len() as u64;
+        self.expect(right, || format!("{}: its size is wrong", key::describe(key)));
+        Ok(())
+    }
+
+    fn expunged(&mut self, key: &[u8], row: &Expunged) -> Result<()> {
+        let modseq = key::u64_at(key, 9)?;
+        let first = key::u32_at(key, 17)?;
+        let counted = self.mailbox(key)?;
+        counted.expunge_runs += u32::try_from(row.runs.len() / 2).unwrap_or(u32::MAX);
+        counted.last_expunged = counted.last_expunged.max(row.runs.last().copied().unwrap_or(0));
+        counted.newest_modseq = counted.newest_modseq.max(modseq);
+        counted.oldest_expunge = counted.oldest_expunge.or(Some(modseq));
+        let right = row.runs.len().is_multiple_of(2)
+            && row.runs.first() == Some(&first)
+            && row.runs.is_sorted();
+        self.expect(right, || format!("{}: the uids are out of order", key::describe(key)));
+        Ok(())
+    }
+
+    fn body(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        let mail = MailId(key::u64_at(key, 1)?);
+        match key.get(9) {
+            Some(&BODY_HEAD) => {
+                let head: HeadIndex = key::decode(key, payload)?;
+                key::decode::<super::format::BodyHead>(key, payload)?;
+                self.bodies.entry(mail).or_default().head = Some(head);
+            }
+            Some(&BODY_TRACE) => drop(key::decode::<Trace>(key, payload)?),
+            _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        let hash = key::u64_at(key, 1)?;
+        if key.get(9) == Some(&INDEX_BODY) {
+            let row: BodyRef = key::decode(key, payload)?;
+            let content = key.get(10..).unwrap_or_default().to_vec();
+            let body = self.bodies.entry(MailId(row.mail)).or_default();
+            let twice = body.index.replace((hash, content, row.references)).is_some();
+            self.expect(!twice, || format!("{}: a second one", key::describe(key)));
+        } else {
+            let row: ThreadRef = key::decode(key, payload)?;
+            let account = AccountId(key::u32_at(key, 10)?);
+            self.threads.entry((hash, account)).or_default().written = row.messages;
+        }
+        Ok(())
+    }
+
+    /// Do the rows agree with each other?
+    fn agree(&mut self) {
+        let known = self.version.format;
+        self.expect(known == FORMAT_VERSION, || format!("the store's format is {known}"));
+        self.agree_accounts();
+        self.agree_routes();
+        for (at, counted) in std::mem::take(&mut self.mailboxes) {
+            self.agree_mailbox(at, &counted);
+        }
+        let mut faults = Vec::new();
+        for (mail, body) in &self.bodies {
+            agree_body(*mail, body, &mut faults);
+        }
+        for ((hash, account), threads) in &self.threads {
+            if threads.written != threads.counted {
+                faults.push(format!(
+                    "the thread at {hash:016x} of account {} says {} messages and has {}",
+                    account.0, threads.written, threads.counted
+                ));
+            }
+        }
+        faults.into_iter().for_each(|fault| self.fault(fault));
+    }
+
+    fn agree_accounts(&mut self) {
+        let mut faults = Vec::new();
+        for (id, account) in &self.accounts {
+            if id.0 >= self.version.next_account {
+                faults.push(format!("account {}: its id may be given again", id.0));
+            }
+            let own = |(_, route): &&(String, Route)| {
+                route.primary && route.accounts == [id.0] && route.address == account.login
+            };
+            if self.routes.iter().filter(own).count() != 1 {
+                faults.push(format!("account {}: {} does not lead to it", id.0, account.login));
+            }
+            let mut seen = HashSet::new();
+            for ((_, mailbox), counted) in
+                self.mailboxes.range((*id, MailboxId(0))..=(*id, MailboxId(u32::MAX)))
+            {
+                let name = counted.name.as_ref();
+                let uidvalidity = name.map_or(0, |name| name.uidvalidity);
+                if name.is_some() && (uidvalidity == 0 || !seen.insert(uidvalidity)) {
+                    faults
+                        .push(format!("{}: its UIDVALIDITY is not its own", called(*id, *mailbox)));
+                }
+                if mailbox.0 >= account.next_mailbox || uidvalidity >= account.next_uidvalidity {
+                    faults.push(format!("{}: its id may be given again", called(*id, *mailbox)));
+                }
+            }
+        }
+        faults.into_iter().for_each(|fault| self.fault(fault));
+    }
+
+    fn agree_routes(&mut self) {
+        for (at, route) in std::mem::take(&mut self.routes) {
+            let address = Address::parse(&route.address);
+            let home = address.as_ref().is_ok_and(|it| self.domains.contains_key(it.domain()));
+            self.expect(home, || format!("{at}: its domain is not one of ours"));
+            for id in &route.accounts {
+                let there = self.accounts.contains_key(&AccountId(*id));
+                self.expect(there, || format!("{at}: leads to account {id}, which is missing"));
+            }
+            self.expect(!route.accounts.is_empty(), || format!("{at}: leads nowhere"));
+        }
+        for domain in std::mem::take(&mut self.domains).into_values() {
+            let there =
+                domain.catch_all.is_none_or(|id| self.accounts.contains_key(&AccountId(id)));
+            self.expect(there, || {
+                format!("domain {}: the account of its catch-all is missing", domain.name)
+            });
+        }
+    }
+
+    fn agree_mailbox(&mut self, (account, mailbox): (AccountId, MailboxId), counted: &Counted) {
+        let called = called(account, mailbox);
+        let there = self.accounts.contains_key(&account);
+        self.expect(there, || format!("{called}: its account is missing"));
+        let Some(name) = &counted.name else {
+            return self.fault(format!("{called}: its name is missing"));
+        };
+        let Some(tail) = &counted.tail else {
+            return self.fault(format!("{called}: its counters are missing"));
+        };
+        let sum = &counted.sum;
+        for (what, says, has) in [
+            ("messages", u64::from(tail.messages), u64::from(sum.messages)),
+            ("unseen messages", u64::from(tail.unseen), u64::from(sum.unseen)),
+            ("deleted messages", u64::from(tail.deleted), u64::from(sum.deleted)),
+            ("octets", tail.octets, sum.octets),
+            ("runs of expunges", u64::from(tail.expunge_runs), u64::from(counted.expunge_runs)),
+        ] {
+            self.expect(says == has, || format!("{called}: counts {says} {what} and has {has}"));
+        }
+        let last_uid = counted.last_uid.max(counted.last_expunged);
+        self.expect(last_uid < tail.uidnext, || {
+            format!("{called}: has UID {last_uid} and would give {} next", tail.uidnext)
+        });
+        let newest = counted.newest_modseq;
+        self.expect(tail.highestmodseq > 0 && newest <= tail.highestmodseq, || {
+            format!("{called}: has modseq {newest} above its highest, {}", tail.highestmodseq)
+        });
+        let oldest = counted.oldest_expunge.unwrap_or(u64::MAX);
+        self.expect(oldest > tail.forgotten, || format!("{called}: remembers what it forgot"));
+        let keywords = counted.keywords <= name.keywords.len();
+        self.expect(keywords, || format!("{called}: a message has a keyword without a name"));
+    }
+
+    /// Reads every body, checks its rows and that the content has the hash and size it had.
+    fn contents(&mut self, store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let bodies: Vec<(MailId, HeadIndex)> = std::mem::take(&mut self.bodies)
+            .into_iter()
+            .filter_map(|(mail, body)| {
+                let head = body.head.clone()?;
+                self.bodies.insert(mail, body);
+                Some((mail, head))
+            })
+            .collect();
+        for some in bodies.chunks(BODIES_PER_SNAPSHOT) {
+            let snapshot = store.snapshot()?;
+            for (mail, head) in some {
+                self.content(&snapshot, *mail, head)?;
+                progress(self.done.min(self.total), self.total);
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, read: &Snapshot, mail: MailId, head: &HeadIndex) -> Result<()> {
+        let key = key::body(mail, BODY_HEAD);
+        let mut there = false;
+        read.keys(&key, &key::after(&key), &mut |_| {
+            there = true;
+            Ok(false)
+        })?;
+        if !there {
+            return Ok(());
+        }
+        self.octets += head.size;
+        match hash_of(read, mail, head.size, &mut self.done) {
+            Ok(hash) => {
+                let right = hash == head.hash;
+                self.expect(right, || format!("mail {mail}: the content is not what arrived"));
+                Ok(())
+            }
+            Err(StoreError::Corrupt(what)) => {
+                self.fault(what);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn agree_body(mail: MailId, body: &Body, faults: &mut Vec<String>) {
+    let Some(head) = &body.head else {
+        if body.has_parts || body.index.is_some() {
+            faults.push(format!("mail {mail}: a body without a head"));
+        }
+        return;
+    };
+    match &body.index {
+        Some((hash, content, references)) => {
+            if (*hash, content) != (head.message_id_hash, &head.hash) {
+                faults.push(format!("mail {mail}: the index knows it by another content"));
+            }
+            if *references != body.references {
+                faults.push(format!(
+                    "mail {mail}: says {references} messages have this body and {} do",
+                    body.references
+                ));
+            }
+        }
+        None => faults.push(format!("mail {mail}: the body is missing in the index")),
+    }
+    if body.references == 0 {
+        faults.push(format!("mail {mail}: no message has this body"));
+    }
+}
+
+fn hash_of(read: &Snapshot, mail: MailId, size: u64, rows: &mut u64) -> Result<Vec<u8>> {
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    let block = limits::BODY_BLOCK_BYTES as u64;
+    let mut at = 0;
+    while at < size {
+        digest.update(&body::body_octets(read, mail, size, at, at + block)?);
+        at += block;
+    }
+    let end = u32::try_from(size.div_ceil(block) * 8).unwrap_or(u32::MAX);
+    let mut excess = false;
+    read.keys(&key::part(mail, 0), &key::body(mail, BODY_PART + 1), &mut |key| {
+        *rows += 1;
+        excess |= key::u32_at(key, 10)? >= end;
+        Ok(true)
+    })?;
+    if excess {
+        return Err(key::corrupt(&key::part(mail, end), "the body has no such part"));
+    }
+    Ok(digest.finish().as_ref().to_vec())
+}
+
+fn called(account: AccountId, mailbox: MailboxId) -> String {
+    format!("mailbox {} of account {}", mailbox.0, account.0)
+}
+
+fn words(error: &StoreError) -> String {
+    match error {
+        StoreError::Corrupt(what) => what.clone(),
+        other => other.to_string(),
+    }
 }

@@ -201,6 +201,8 @@ pub(crate) struct Memory {
     pub(super) changes: Vec<Change>,
     /// The modseq the running job gave to each mailbox it changed.
     pub(super) modseqs: Vec<((AccountId, MailboxId), u64)>,
+    /// Did the file want to grow and could not?
+    pub(super) cramped: bool,
     /// Is there room for mail? Looked at once a batch.
     pub(super) room: Option<bool>,
     /// The newest MailId given.
@@ -324,7 +326,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, mut waiting: mpsc::Receiver<Command>) {
-        let _ = self.kv.extend();
+        self.extend();
         let mut group = Vec::new();
         while let Some(first) = waiting.blocking_recv() {
             let mut next = Some(first);
@@ -339,11 +341,15 @@ impl Writer {
             if let Some(Command::Compact(reply)) = next {
                 let _ = reply.send(self.kv.compact());
             }
-            if quiet {
-                // A full disk is told to those who add mail; here it only means a third flush.
-                let _ = self.kv.extend();
+            if quiet || self.memory.cramped {
+                self.extend();
             }
         }
+    }
+
+    /// Grows the file ahead of need. A full disk is told to those who add mail, at the next batch.
+    fn extend(&mut self) {
+        self.memory.cramped = self.kv.extend() == Err(StoreError::DiskFull);
     }
 
     /// Runs the group and answers each of its jobs.
@@ -351,7 +357,9 @@ impl Writer {
         if group.is_empty() {
             return;
         }
-        match self.attempt(group) {
+        let done = self.attempt(group);
+        self.memory.cramped |= done == Err(StoreError::DiskFull);
+        match done {
             Err(StoreError::DiskFull) if group.len() > 1 => {
                 // What deletes must not suffer with what adds.
                 for entry in group {

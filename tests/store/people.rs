@@ -2,7 +2,9 @@
 
 use super::{ALICE, BOB, NOW, Office, letter};
 use crate::store::address::{Found, find};
-use crate::store::{AccountId, Batch, INBOX, Result, Store, StoreError, account, address, mail, mailbox};
+use crate::store::{
+    AccountId, Batch, INBOX, Result, Store, StoreError, account, address, mail, mailbox,
+};
 use crate::wire::address::Address;
 
 fn at(text: &str) -> Address {

@@ -4,7 +4,6 @@ use super::reply::{Code, Reply};
 use super::selected::line;
 use super::{Answer, Ask, Core, Event, Task, Turn, misrouted};
 use crate::limits;
-use crate::session::TlsFacts;
 use crate::wire::imap::Command;
 use crate::wire::sasl::{self, Binding, Exchange, Login, LoginAnswer, LoginAsk, Next, Secret};
 use base64::Engine;
@@ -74,12 +73,7 @@ impl Core {
     }
 
     fn binding(&self) -> Binding {
-        match &self.peer.tls {
-            None => Binding::default(),
-            Some(TlsFacts { exporter, endpoint, .. }) => {
-                Binding { tls: true, exporter: *exporter, endpoint: endpoint.clone() }
-            }
-        }
+        Binding::from(self.peer.tls.as_ref())
     }
 
     /// The answer to a log-in, however it came.

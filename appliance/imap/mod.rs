@@ -52,7 +52,7 @@ use crate::session::{Input, Peer, Session, Step};
 use crate::store::format::MailboxName;
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
 use crate::store::{self, AccountId, MailboxId, Store, StoreError};
-use crate::wire::imap::parse::{Parsed, Reader};
+use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
 use crate::wire::imap::{Command, Tagged};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
 use reply::{Code, Reply, Status};
@@ -108,15 +108,14 @@ pub(crate) enum Wrote {
     /// The mailbox to append or copy to is not there.
     NoMailbox,
     Flagged(Flagged),
-    /// Uids and modseq.
-    Expunged(Vec<u32>, u64),
+    Expunged(Vec<u32>),
     Copied(Copied),
 }
 
 /// One connection.
 pub(crate) struct Imap {
     core: Core,
-    reader: Reader,
+    receiver: Receiver,
     running: Running,
 }
 
@@ -205,7 +204,7 @@ impl Imap {
             errors: 0,
             login_failures: 0,
         };
-        Imap { core, reader: Reader::new(), running: Running::Waiting }
+        Imap { core, receiver: Receiver::new(), running: Running::Waiting }
     }
 }
 
@@ -225,7 +224,7 @@ impl Session for Imap {
                 // RFC 9051 6.2.1: nothing learnt before TLS counts
                 self.core.peer.tls = Some(facts);
                 self.core.modes = Modes::default();
-                self.reader = Reader::new();
+                self.receiver = Receiver::new();
                 self.running = Running::Waiting;
                 self.wait()
             }
@@ -285,41 +284,49 @@ impl Imap {
     }
 
     fn read_command(&mut self, bytes: &mut Vec<u8>, out: &mut Vec<u8>) -> Step<Ask> {
-        self.reader.set_mode(self.core.login.is_some(), self.core.modes.utf8);
-        match self.reader.next(bytes) {
-            Parsed::More => self.wait(),
-            Parsed::Continue => {
+        let mode = Mode { logged_in: self.core.login.is_some(), utf8: self.core.modes.utf8 };
+        match self.receiver.next(bytes, mode) {
+            Received::Need => self.wait(),
+            Received::Continue => {
                 out.extend_from_slice(b"+ Ready for the literal\r\n");
                 self.wait()
             }
-            Parsed::Command(command) => self.dispatch(command, out),
-            Parsed::Refused { tag, reply } => self.refuse(tag, reply, out),
+            Received::Command(Ok(command)) => self.dispatch(command, out),
+            Received::Command(Err(error)) => {
+                error.print(out);
+                self.count_error(out)
+            }
+            Received::Lost(error) => {
+                error.print(out);
+                out.extend_from_slice(b"* BYE Too much to read\r\n");
+                self.close()
+            }
         }
-    }
-
-    fn refuse(&mut self, tag: String, reply: Reply, out: &mut Vec<u8>) -> Step<Ask> {
-        self.running = Running::Finish { tag, row: &table::UNKNOWN, reply };
-        self.resume(Event::Go, out)
     }
 
     /// A line that is no command: DONE, or a response of AUTHENTICATE.
     fn read_line(&mut self, bytes: &mut Vec<u8>, out: &mut Vec<u8>) -> Step<Ask> {
-        let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
-            if bytes.len() <= limits::SASL_LINE_BYTES {
-                return match self.running {
-                    Running::Task { line: Some((within, wake)), .. } => Step::Read { within, wake },
-                    _ => self.wait(),
-                };
+        match (take_line(bytes, limits::SASL_LINE_BYTES), &self.running) {
+            (Line::Is(line), _) => self.resume(Event::Line(line), out),
+            (Line::Need, Running::Task { line: Some((within, wake)), .. }) => {
+                Step::Read { within: *within, wake: *wake }
             }
-            out.extend_from_slice(b"* BYE The line is too long\r\n");
-            return self.close();
-        };
-        let mut line: Vec<u8> = bytes.drain(..=end).collect();
-        line.pop();
-        if line.last() == Some(&b'\r') {
-            line.pop();
+            (Line::Need, _) => self.wait(),
+            (Line::TooLong, _) => {
+                out.extend_from_slice(b"* BYE The line is too long\r\n");
+                self.close()
+            }
         }
-        self.resume(Event::Line(line), out)
+    }
+
+    /// After a command that was none.
+    fn count_error(&mut self, out: &mut Vec<u8>) -> Step<Ask> {
+        self.core.errors += 1;
+        if self.core.errors < limits::IMAP_ERRORS {
+            return self.wait();
+        }
+        out.extend_from_slice(b"* BYE Too many wrong commands\r\n");
+        self.close()
     }
 
     fn dispatch(&mut self, tagged: Tagged, out: &mut Vec<u8>) -> Step<Ask> {
@@ -405,17 +412,13 @@ impl Imap {
         }
         self.core.tell(&tag, &reply, out);
         self.running = Running::Waiting;
-        if reply.status == Status::Bad {
-            self.core.errors += 1;
-        }
-        if self.core.errors > limits::IMAP_ERRORS {
-            out.extend_from_slice(b"* BYE Too many wrong commands\r\n");
-            return self.close();
-        }
         if reply.close {
             return self.close();
         }
-        self.wait()
+        match reply.status {
+            Status::Bad => self.count_error(out),
+            _ => self.wait(),
+        }
     }
 }
 

@@ -144,6 +144,28 @@ impl View {
         })
     }
 
+    /// What of these ranges is no message.
+    pub(crate) fn gaps(&self, known: &Ranges) -> Ranges {
+        let mut gaps = Vec::new();
+        for (from, to) in known.ranges().iter().copied() {
+            let mut first = from;
+            let at = self.spans.partition_point(|s| s.last < from);
+            for span in self.spans.get(at..).unwrap_or_default().iter() {
+                if span.first > to {
+                    break;
+                }
+                if first < span.first {
+                    gaps.push((first, span.first - 1));
+                }
+                first = span.last.saturating_add(1);
+            }
+            if first <= to {
+                gaps.push((first, to));
+            }
+        }
+        Ranges::from_unsorted(gaps)
+    }
+
     /// Messages with a uid not above this one.
     fn rank(&self, uid: u32) -> u32 {
         let at = self.spans.partition_point(|s| s.first <= uid);
@@ -174,6 +196,7 @@ mod tests {
         assert_eq!(view.uid_ranges(&set(&[(2, 4), (6, 9)])), set(&[(4, 9), (12, 12)]));
         assert_eq!(view.count_in(&set(&[(1, 4), (9, 11)])), 4);
         assert_eq!(view.uids_in(&set(&[(1, 4), (9, 11)])).collect::<Vec<_>>(), [3, 4, 9, 10]);
+        assert_eq!(view.gaps(&set(&[(1, 4), (8, 20)])), set(&[(1, 2), (8, 8), (11, 11), (13, 20)]));
         view.remove(&[4, 9, 10, 11]);
         assert_eq!(view.uids().collect::<Vec<_>>(), [3, 5, 12]);
         view.add(&[12, 13, 20]);

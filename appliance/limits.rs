@@ -120,6 +120,15 @@ pub(crate) const IMAP_DISCARD_BYTES: u64 = 128 * 1024 * 1024;
 /// The same before log-in.
 pub(crate) const IMAP_DISCARD_BEFORE_LOGIN_BYTES: u64 = 1024 * 1024;
 
+/// What HEADER.FIELDS and a search read of one header: far more than any mail program writes.
+pub(crate) const IMAP_HEADER_BYTES: u64 = 1 << 20;
+/// What a search reads of one text part, decoded: a book fits.
+pub(crate) const SEARCH_PART_BYTES: usize = 4 << 20;
+/// Octets a search reads before it lets others have their turn: some milliseconds.
+pub(crate) const SEARCH_PIECE_BYTES: u64 = 4 << 20;
+/// What reading the facts of one message counts towards it.
+pub(crate) const SEARCH_FACTS_COST_BYTES: usize = 4 * 1024;
+
 // ---- POP3 ----
 
 /// RFC 2449 4: at least 255; a PASS with the longest password fits.

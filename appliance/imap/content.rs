@@ -7,10 +7,16 @@ use crate::store::{Read, Result, StoreError, mail};
 /// Where the octets of a literal come from. Its length is known before.
 pub(super) enum Source {
     /// The octets of the message from..to.
-    Raw { at: u64, to: u64 },
+    Raw {
+        at: u64,
+        to: u64,
+    },
     /// The content of a part without its transfer encoding.
     Decoded(Box<Decoded>),
-    Made { octets: Vec<u8>, at: usize },
+    Made {
+        octets: Vec<u8>,
+        at: usize,
+    },
 }
 
 pub(super) struct Decoded {
@@ -287,7 +293,10 @@ mod tests {
     #[test]
     fn quoted_printable_is_undone() {
         let coding = Coding::QuotedPrintable;
-        assert_eq!(decode(coding, b"caf=C3=A9 =\r\nau lait  \r\nx = y"), "caf\u{e9} au lait\r\nx = y");
+        assert_eq!(
+            decode(coding, b"caf=C3=A9 =\r\nau lait  \r\nx = y"),
+            "caf\u{e9} au lait\r\nx = y"
+        );
         assert_eq!(decode(coding, b"a=3Db=\nc=zz ="), "a=bc=zz ");
         assert_eq!(decode(coding, b"tail= \t\r\nend \t"), "tailend");
     }

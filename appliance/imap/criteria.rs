@@ -11,7 +11,7 @@
 
 use super::content::{self, Coding};
 use super::selected::Selected;
-use super::{section, view};
+use super::{email_id, section, thread_id};
 use crate::limits;
 use crate::message::facts::{Envelope, EnvelopeAddress, Facts, Part};
 use crate::message::{headers, text};
@@ -136,7 +136,11 @@ impl Test {
         match self {
             Test::Body(_) | Test::Text(_) => 3,
             Test::Header(name, _) => {
-                if is_in_envelope(name) { 1 } else { 2 }
+                if is_in_envelope(name) {
+                    1
+                } else {
+                    2
+                }
             }
             Test::Day(Which::Sent, ..) => 1,
             Test::And(tests) => tests.iter().map(Test::cost).max().unwrap_or(0),
@@ -186,11 +190,13 @@ impl Test {
             Test::NotAfter(time) => row.internal_date <= *time,
             // RFC 7162 3.1.5: equal or above
             Test::ModSeq(modseq) => row.modseq >= *modseq,
-            Test::EmailId(id) => *id == view::email_id(row),
-            Test::ThreadId(id) => *id == view::thread_id(row),
+            Test::EmailId(id) => *id == email_id(row),
+            Test::ThreadId(id) => *id == thread_id(row),
             Test::Header(name, text) => mail.header_has(name, text)?,
             Test::Body(text) => mail.body_has(text)?,
-            Test::Text(text) => mail.header_text()?.contains(text.as_str()) || mail.body_has(text)?,
+            Test::Text(text) => {
+                mail.header_text()?.contains(text.as_str()) || mail.body_has(text)?
+            }
         })
     }
 }
@@ -312,8 +318,7 @@ impl<'a> Candidate<'a> {
         let span = section::body(part, prefix);
         let coding = Coding::of(&part.encoding).unwrap_or(Coding::Identity);
         let most = limits::SEARCH_PART_BYTES;
-        let octets =
-            content::decoded(self.snapshot, &self.row, coding, span.at, span.to, most)?;
+        let octets = content::decoded(self.snapshot, &self.row, coding, span.at, span.to, most)?;
         self.spent(octets.len() + limits::BODY_BLOCK_BYTES);
         let charset = part.params.iter().find(|p| p.name.eq_ignore_ascii_case(b"charset"));
         let text = text::to_utf8(&octets, charset.map(|p| p.value.as_slice()));

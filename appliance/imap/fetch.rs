@@ -10,19 +10,24 @@
 //! octets cannot come any more, and the connection is closed.
 
 use super::content::{self, Coding, Source};
-use super::reply::{Code, Reply};
+use super::reply::Reply;
 use super::section::{self, Found};
-use super::selected::{Selected, line};
 use super::select::{tell_vanished, vanished};
-use super::{Answer, Ask, Core, Event, Modes, Task, Turn, Write, Wrote, flag_names, misrouted};
+use super::selected::Selected;
+use super::structure as imap_structure;
+use super::{
+    Answer, Core, Event, Modes, Task, Turn, Write, Wrote, email_id, flag_names, misrouted,
+    thread_id,
+};
 use crate::limits;
 use crate::message::facts::{Facts, Part};
 use crate::message::{headers, structure};
 use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{FlagChange, FlagSet, Flags};
 use crate::store::{Result, Snapshot, StoreError, mail, mailbox};
+use crate::wire::imap::print::Printer;
 use crate::wire::imap::sequence::Ranges;
-use crate::wire::imap::{Command, FetchItem, SectionName, SectionWhat, print};
+use crate::wire::imap::{Command, FetchItem, SectionWhat};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
@@ -414,29 +419,31 @@ impl Teller<'_> {
             }
             FetchItem::Rfc822Size => format!("RFC822.SIZE {}", row.size),
             FetchItem::ModSeq => format!("MODSEQ ({})", row.modseq),
-            FetchItem::EmailId => format!("EMAILID (M{:x})", row.email_id),
-            FetchItem::ThreadId => format!("THREADID (T{:x})", row.thread_id),
+            FetchItem::EmailId => format!("EMAILID ({})", email_id(row)),
+            FetchItem::ThreadId => format!("THREADID ({})", thread_id(row)),
             FetchItem::InternalDate => {
                 out.extend_from_slice(b"INTERNALDATE ");
-                print::date_time(out, row.internal_date, row.internal_zone_minutes);
+                Printer::new(out, false).date_time(row.internal_date, row.internal_zone_minutes);
                 return Ok(None);
             }
             FetchItem::SaveDate => {
                 out.extend_from_slice(b"SAVEDATE ");
-                print::date_time(out, row.save_date, 0);
+                Printer::new(out, false).date_time(row.save_date, 0);
                 return Ok(None);
             }
             FetchItem::Envelope => {
                 let facts = self.facts(current)?;
                 out.extend_from_slice(b"ENVELOPE ");
-                print::envelope(out, &facts.envelope.clone().unwrap_or_default(), self.modes.utf8);
+                let envelope = facts.envelope.clone().unwrap_or_default();
+                imap_structure::envelope(&mut Printer::new(out, self.modes.utf8), &envelope);
                 return Ok(None);
             }
             FetchItem::Body | FetchItem::BodyStructure => {
                 let extended = *item == FetchItem::BodyStructure;
                 let facts = self.facts(current)?;
                 out.extend_from_slice(if extended { b"BODYSTRUCTURE " } else { b"BODY " });
-                print::body(out, &facts.structure.clone().unwrap_or_default(), extended, self.modes.utf8);
+                let part = facts.structure.clone().unwrap_or_default();
+                imap_structure::body(&mut Printer::new(out, self.modes.utf8), &part, extended);
                 return Ok(None);
             }
             FetchItem::Section { .. } => return self.section(current, item, out),
@@ -462,7 +469,7 @@ impl Teller<'_> {
         out: &mut Vec<u8>,
     ) -> Result<Option<Source>> {
         let FetchItem::Section { section, partial, .. } = item else { return Ok(None) };
-        print::item_name(out, item);
+        Printer::new(out, false).fetch_label(item);
         let (prefix, size) = (current.prefix(), current.row.size);
         let whole = section.part.is_empty() && section.what == SectionWhat::All;
         let facts = if whole { &Facts::default() } else { self.facts(current)? };
@@ -506,7 +513,7 @@ impl Teller<'_> {
             FetchItem::BinarySize { part } => (part, None, true),
             _ => return Ok(None),
         };
-        print::item_name(out, item);
+        Printer::new(out, false).fetch_label(item);
         let (prefix, size) = (current.prefix(), current.row.size);
         let found = match path.is_empty() {
             true => Some((0, size, Some(Coding::Identity))),

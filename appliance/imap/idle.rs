@@ -19,12 +19,15 @@ struct Idle {
 
 impl Task for Idle {
     fn go(&mut self, core: &mut Core, event: Event, out: &mut Vec<u8>) -> Turn {
-        let idle = Duration::from_secs((core.now)().saturating_sub(self.since).max(0).unsigned_abs());
+        let idle =
+            Duration::from_secs((core.now)().saturating_sub(self.since).max(0).unsigned_abs());
         match event {
             Event::Line(text) if text.eq_ignore_ascii_case(b"DONE") => {
                 return Turn::Reply(Reply::ok("IDLE terminated"));
             }
-            Event::Line(_) => return Turn::Reply(Reply::bad("DONE was expected").code("CLIENTBUG")),
+            Event::Line(_) => {
+                return Turn::Reply(Reply::bad("DONE was expected").code("CLIENTBUG"));
+            }
             // RFC 2177 3: a client that stays longer than the autologout may be logged out
             Event::TimedOut if idle >= limits::IMAP_AUTOLOGOUT => {
                 line(out, format_args!("* BYE Idle for too long"));

@@ -12,7 +12,8 @@ use super::{Core, Event, Task, Turn, misrouted};
 use crate::limits;
 use crate::store::mailbox::Mailbox;
 use crate::store::{Result, Snapshot, mailbox};
-use crate::wire::imap::{Command, List, print};
+use crate::wire::imap::print::Printer;
+use crate::wire::imap::{Command, List};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One name of the tree.
@@ -73,7 +74,11 @@ pub(super) fn list(core: &mut Core, command: Command, _: &str, out: &mut Vec<u8>
         line(out, format_args!("* LIST (\\Noselect) \"/\" \"\""));
         return Turn::Reply(Reply::ok("LIST completed"));
     }
-    if list.return_status.iter().flatten().any(|i| *i == crate::wire::imap::StatusItem::HighestModSeq)
+    if list
+        .return_status
+        .iter()
+        .flatten()
+        .any(|i| *i == crate::wire::imap::StatusItem::HighestModSeq)
     {
         core.enable_condstore(out);
     }
@@ -82,7 +87,8 @@ pub(super) fn list(core: &mut Core, command: Command, _: &str, out: &mut Vec<u8>
     let Some(patterns) = patterns.filter(|p| p.len() <= limits::IMAP_DEPTH) else {
         return Turn::Reply(Reply::no("The patterns are too many or too long").code("LIMIT"));
     };
-    let shown = core.store.snapshot().and_then(|s| tree(core, &s)).map(|t| select(&list, &patterns, t));
+    let shown =
+        core.store.snapshot().and_then(|s| tree(core, &s)).map(|t| select(&list, &patterns, t));
     match shown {
         Ok(shown) => Turn::Task(Box::new(Listing { list, shown: shown.into_iter() })),
         Err(error) => Turn::Reply(error.into()),
@@ -105,9 +111,8 @@ fn select(list: &List, patterns: &[Pattern], mut tree: Tree) -> Vec<(String, Nod
         let there = node.mailbox.is_some();
         let chosen = meets(&node) || node.below;
         // RFC 5258 5: a level that is no mailbox is told for "%" only, or when it is selected
-        let told = |p: &&Pattern| {
-            there || node.below || list.select_subscribed || p.ends_with_level()
-        };
+        let told =
+            |p: &&Pattern| there || node.below || list.select_subscribed || p.ends_with_level();
         let bare = !there && !node.children && !list.select_subscribed && !node.below;
         if chosen && !bare && patterns.iter().filter(told).any(|p| p.matches(&name)) {
             shown.push((name, node));
@@ -192,7 +197,7 @@ fn tell_name(what: &[u8], attributes: &[&str], name: &str, utf8: bool, out: &mut
     out.extend_from_slice(b"* ");
     out.extend_from_slice(what);
     out.extend_from_slice(format!(" ({}) \"/\" ", attributes.join(" ")).as_bytes());
-    print::mailbox(out, name, utf8);
+    Printer::new(out, utf8).mailbox(name);
 }
 
 /// The LIST response of SELECT in IMAP4rev2.

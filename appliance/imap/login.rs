@@ -226,9 +226,7 @@ pub(super) fn authenticate(core: &mut Core, command: Command, _: &str, _: &mut V
     };
     let may = core.peer.may_log_in();
     match Exchange::start(&mechanism, initial.as_deref(), may, &core.binding()) {
-        None if !may => {
-            Turn::Reply(Reply::no("Use TLS before logging in").code("PRIVACYREQUIRED"))
-        }
+        None if !may => Turn::Reply(Reply::no("Use TLS before logging in").code("PRIVACYREQUIRED")),
         None => Turn::Reply(Reply::no("This mechanism is not offered here").code("CANNOT")),
         Some((exchange, next)) => {
             Turn::Task(Box::new(SaslTask { exchange, next: Some(next), end: None }))

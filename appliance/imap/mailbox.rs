@@ -6,7 +6,8 @@ use super::{Answer, Ask, Core, Event, Modes, Task, Turn, Write, Wrote, misrouted
 use crate::limits;
 use crate::store::mailbox::Mailbox;
 use crate::store::{AccountId, MailboxId, Result, Snapshot, mail, mailbox};
-use crate::wire::imap::{Command, StatusItem, print};
+use crate::wire::imap::print::Printer;
+use crate::wire::imap::{Command, StatusItem};
 
 /// A write whose answer is only OK or NO.
 struct Simple {
@@ -57,9 +58,7 @@ pub(super) fn create(core: &mut Core, command: Command, _: &str, _: &mut Vec<u8>
     let name = mailbox.strip_suffix('/').unwrap_or(&mailbox).to_owned();
     match taken(core, &special_use) {
         Ok(false) => simple(core, Write::Create { name, special_use }, "CREATE completed"),
-        Ok(true) => {
-            Turn::Reply(Reply::no("Another mailbox has this special use").code("USEATTR"))
-        }
+        Ok(true) => Turn::Reply(Reply::no("Another mailbox has this special use").code("USEATTR")),
         Err(error) => Turn::Reply(error.into()),
     }
 }
@@ -158,7 +157,7 @@ pub(super) fn tell_status(
         });
     }
     out.extend_from_slice(b"* STATUS ");
-    print::mailbox(out, name, modes.utf8);
+    Printer::new(out, modes.utf8).mailbox(name);
     line(out, format_args!(" ({})", values.join(" ")));
     Ok(())
 }

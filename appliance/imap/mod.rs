@@ -49,7 +49,7 @@ mod view;
 
 use crate::limits;
 use crate::session::{Input, Peer, Session, Step};
-use crate::store::format::MailboxName;
+use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
 use crate::store::{self, AccountId, MailboxId, Store, StoreError};
 use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
@@ -71,17 +71,45 @@ pub(crate) enum Ask {
 /// A write, answered once it is on disk.
 #[derive(Debug)]
 pub(crate) enum Write {
-    Create { name: String, special_use: String },
-    Delete { name: String },
-    Rename { from: String, to: String },
-    Subscribe { name: String },
-    Unsubscribe { name: String },
+    Create {
+        name: String,
+        special_use: String,
+    },
+    Delete {
+        name: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Subscribe {
+        name: String,
+    },
+    Unsubscribe {
+        name: String,
+    },
     /// RFC 3502: all of them or none.
-    Append { name: String, mails: Vec<NewMessage> },
-    Flags { mailbox: MailboxId, uids: Vec<u32>, change: FlagChange, unchanged_since: Option<u64> },
+    Append {
+        name: String,
+        mails: Vec<NewMessage>,
+    },
+    Flags {
+        mailbox: MailboxId,
+        uids: Vec<u32>,
+        change: FlagChange,
+        unchanged_since: Option<u64>,
+    },
     /// Those of `uids`, or all, that have \Deleted.
-    Expunge { mailbox: MailboxId, uids: Option<Vec<u32>> },
-    Copy { mailbox: MailboxId, uids: Vec<u32>, to: String, remove: bool },
+    Expunge {
+        mailbox: MailboxId,
+        uids: Option<Vec<u32>>,
+    },
+    Copy {
+        mailbox: MailboxId,
+        uids: Vec<u32>,
+        to: String,
+        remove: bool,
+    },
 }
 
 /// A message to append.
@@ -104,7 +132,10 @@ pub(crate) enum Wrote {
     Done,
     Created(MailboxId),
     /// UIDVALIDITY and uids in the order of the messages.
-    Appended { uidvalidity: u32, uids: Vec<u32> },
+    Appended {
+        uidvalidity: u32,
+        uids: Vec<u32>,
+    },
     /// The mailbox to append or copy to is not there.
     NoMailbox,
     Flagged(Flagged),
@@ -169,7 +200,10 @@ enum Turn {
     Again,
     Ask(Ask),
     /// A line of the client that is not a command.
-    Line { within: Duration, wake: bool },
+    Line {
+        within: Duration,
+        wake: bool,
+    },
     /// The reply, then TLS.
     Secure(Reply),
     Pause(Duration),
@@ -183,9 +217,18 @@ type Wait = (Duration, bool);
 enum Running {
     /// Between commands.
     Waiting,
-    Task { tag: String, row: &'static Row, task: Box<dyn Task>, line: Option<Wait> },
+    Task {
+        tag: String,
+        row: &'static Row,
+        task: Box<dyn Task>,
+        line: Option<Wait>,
+    },
     /// The updates before the reply are being told.
-    Finish { tag: String, row: &'static Row, reply: Reply },
+    Finish {
+        tag: String,
+        row: &'static Row,
+        reply: Reply,
+    },
     /// The reply is told, TLS comes.
     Securing,
     Closed,
@@ -533,6 +576,16 @@ fn flag_set(names: &[String]) -> Result<FlagSet, Reply> {
         }
     }
     Ok(set)
+}
+
+/// RFC 8474 5.1: for ever the same message, in whatever mailbox.
+fn email_id(row: &MailRow) -> String {
+    format!("M{:x}", row.email_id)
+}
+
+/// RFC 8474 5.2
+fn thread_id(row: &MailRow) -> String {
+    format!("T{:x}", row.thread_id)
 }
 
 /// Does nothing but name the command in a reply that should never be seen.

@@ -54,7 +54,8 @@ impl Pattern {
         for octet in name.bytes() {
             next.fill(false);
             let mut any = false;
-            for (i, wanted) in self.octets.iter().enumerate().filter(|(i, _)| at.get(*i) == Some(&true))
+            for (i, wanted) in
+                self.octets.iter().enumerate().filter(|(i, _)| at.get(*i) == Some(&true))
             {
                 let to = match wanted {
                     b'*' => i,

@@ -4,7 +4,8 @@ use super::reply::Reply;
 use super::selected::line;
 use super::{Core, Turn, misrouted};
 use crate::store::account;
-use crate::wire::imap::{Command, print};
+use crate::wire::imap::Command;
+use crate::wire::imap::print::Printer;
 
 pub(super) fn get(core: &mut Core, command: Command, _: &str, out: &mut Vec<u8>) -> Turn {
     let Command::GetQuota(root) = command else { return misrouted(command) };
@@ -20,7 +21,7 @@ pub(super) fn root(core: &mut Core, command: Command, _: &str, out: &mut Vec<u8>
         return Turn::Reply(reply);
     }
     out.extend_from_slice(b"* QUOTAROOT ");
-    print::mailbox(out, &name, core.modes.utf8);
+    Printer::new(out, core.modes.utf8).mailbox(&name);
     out.extend_from_slice(b" \"\"\r\n");
     Turn::Reply(tell(core, out).err().unwrap_or_else(|| Reply::ok("GETQUOTAROOT completed")))
 }

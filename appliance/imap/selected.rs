@@ -88,13 +88,13 @@ impl Selected {
     /// The modseq up to which the client knows all there is, if it knows all that came.
     pub(crate) fn knows_all(&self) -> Option<u64> {
         let pending = &self.pending;
-        let none =
-            pending.gone.is_empty() && pending.added.is_empty() && pending.flags.is_empty();
+        let none = pending.gone.is_empty() && pending.added.is_empty() && pending.flags.is_empty();
         (none && !pending.deleted).then_some(self.heard)
     }
 
     /// The flag change of this modseq was this session's own: the reply tells it.
     pub(crate) fn own(&mut self, modseq: u64) {
+        // 0: nothing changed, nothing is announced
         if modseq > self.base {
             self.own.push(modseq);
         }
@@ -106,7 +106,11 @@ impl Selected {
     }
 
     /// The uids that a set of the client means; the error is the reply's text.
-    pub(crate) fn resolve(&self, set: &SequenceSet, uid: bool) -> std::result::Result<Ranges, String> {
+    pub(crate) fn resolve(
+        &self,
+        set: &SequenceSet,
+        uid: bool,
+    ) -> std::result::Result<Ranges, String> {
         if set.saved {
             return Ok(self.saved.clone());
         }

@@ -84,7 +84,8 @@ pub(crate) fn find(command: &Command) -> &'static Row {
 }
 
 fn name(command: &Command) -> &'static str {
-    let by = |uid: bool, with: &'static str, without: &'static str| if uid { with } else { without };
+    let by =
+        |uid: bool, with: &'static str, without: &'static str| if uid { with } else { without };
     match command {
         Command::Capability => "CAPABILITY",
         Command::Noop => "NOOP",

@@ -126,7 +126,11 @@ impl View {
 
     /// How many told messages have a uid in these ranges .
     pub(crate) fn count_in(&self, ranges: &Ranges) -> u64 {
-        ranges.ranges().iter().map(|(from, to)| u64::from(self.rank(*to) - self.rank_below(*from))).sum()
+        ranges
+            .ranges()
+            .iter()
+            .map(|(from, to)| u64::from(self.rank(*to) - self.rank_below(*from)))
+            .sum()
     }
 
     /// The told uids in these ranges.

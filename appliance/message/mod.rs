@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub(crate) mod headers;
 pub(crate) mod mbox;
 pub(crate) mod people;
+pub(crate) mod reencode;
 pub(crate) mod structure;
 pub(crate) mod text;
 pub(crate) mod value;

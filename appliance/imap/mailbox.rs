@@ -141,7 +141,7 @@ pub(super) fn tell_status(
         let tail = &mailbox.tail;
         values.push(match item {
             StatusItem::Messages => format!("MESSAGES {}", tail.messages),
-            // RFC 9051 Appendix E: gone in rev2; here no message is ever recent
+            // Gone in rev2 (RFC 9051, Appendix E); here no message is ever recent
             StatusItem::Recent => "RECENT 0".to_owned(),
             StatusItem::UidNext => format!("UIDNEXT {}", tail.uidnext),
             StatusItem::UidValidity => format!("UIDVALIDITY {}", mailbox.name.uidvalidity),

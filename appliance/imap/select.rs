@@ -29,7 +29,7 @@ pub(super) fn select(core: &mut Core, command: Command, _: &str, out: &mut Vec<u
         return Turn::Reply(Reply::bad("Enable QRESYNC first").code("CLIENTBUG"));
     }
     if core.selected.take().is_some() {
-        // RFC 9051 7.1 CLOSED: what follows is of the new mailbox
+        // RFC 9051 7.1: CLOSED, what follows is of the new mailbox
         line(out, format_args!("* OK [CLOSED] The previous mailbox is closed"));
     }
     core.modes.condstore |= condstore;

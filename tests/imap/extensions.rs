@@ -357,7 +357,7 @@ const WRITES: &[Example] = &[
          C: c STATUS \"f\u{fc}r alle\" (MESSAGES)
          S: * STATUS \"f\u{fc}r alle\" (MESSAGES 0)
          S: c OK …
-         C: d APPEND INBOX UTF8 (~{14+}
+         C: d APPEND INBOX UTF8 (~{15+}
          C: Subject: \u{fc}
          C:
          C: )
@@ -396,16 +396,16 @@ const CHANGES: &[Example] = &[
         five,
         "C: a101 SELECT INBOX (CONDSTORE)
          S: ...
-         S: * OK [HIGHESTMODSEQ 5] …
+         S: * OK [HIGHESTMODSEQ 6] …
          S: ...
          S: a101 OK …
-         C: a103 UID STORE 2,4 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Deleted)
-         S: * 2 FETCH (UID 2 MODSEQ (6))
-         S: * 4 FETCH (UID 4 MODSEQ (6))
+         C: a103 UID STORE 2,4 (UNCHANGEDSINCE 6) +FLAGS.SILENT (\\Deleted)
+         S: * 2 FETCH (UID 2 MODSEQ (7))
+         S: * 4 FETCH (UID 4 MODSEQ (7))
          S: a103 OK STORE completed
-         C: d105 STORE 1:3 (UNCHANGEDSINCE 5) +FLAGS (\\Flagged)
-         S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (7))
-         S: * 3 FETCH (FLAGS (\\Flagged) MODSEQ (7))
+         C: d105 STORE 1:3 (UNCHANGEDSINCE 6) +FLAGS (\\Flagged)
+         S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (8))
+         S: * 3 FETCH (FLAGS (\\Flagged) MODSEQ (8))
          S: d105 OK [MODIFIED 2] …
          C: b101 STORE 1 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($MDNSent)
          S: b101 OK [MODIFIED 1] …",
@@ -416,24 +416,24 @@ const CHANGES: &[Example] = &[
         "C: s100 SELECT INBOX
          S: ...
          S: s100 OK …
-         C: s101 FETCH 1:3 (FLAGS) (CHANGEDSINCE 2)
-         S: * OK [HIGHESTMODSEQ 5] …
-         S: * 3 FETCH (FLAGS () MODSEQ (3))
+         C: s101 FETCH 1:3 (FLAGS) (CHANGEDSINCE 3)
+         S: * OK [HIGHESTMODSEQ 6] …
+         S: * 3 FETCH (FLAGS () MODSEQ (4))
          S: s101 OK …
-         C: t SEARCH MODSEQ 4
-         S: * SEARCH 4 5 (MODSEQ 5)
+         C: t SEARCH MODSEQ 5
+         S: * SEARCH 4 5 (MODSEQ 6)
          S: t OK …
          C: u SEARCH MODSEQ 99
          S: * SEARCH
          S: u OK …
          C: v FETCH 1 (MODSEQ)
-         S: * 1 FETCH (MODSEQ (1))
+         S: * 1 FETCH (MODSEQ (2))
          S: v OK …
-         C: w SEARCH RETURN (MIN MAX) MODSEQ 2
-         S: * ESEARCH (TAG \"w\") MIN 2 MAX 5 MODSEQ 5
+         C: w SEARCH RETURN (MIN MAX) MODSEQ 3
+         S: * ESEARCH (TAG \"w\") MIN 2 MAX 5 MODSEQ 6
          S: w OK …
          C: x STATUS INBOX (HIGHESTMODSEQ)
-         S: * STATUS INBOX (HIGHESTMODSEQ 5)
+         S: * STATUS INBOX (HIGHESTMODSEQ 6)
          S: x OK …",
     ),
     (
@@ -454,23 +454,23 @@ const CHANGES: &[Example] = &[
          C2: a1 ENABLE QRESYNC
          S2: * ENABLED QRESYNC
          S2: a1 OK …
-         C2: a2 SELECT INBOX (QRESYNC (1 5 1:5))
+         C2: a2 SELECT INBOX (QRESYNC (1769904000 6 1:5))
          S2: ...
-         S2: * OK [HIGHESTMODSEQ 8] …
+         S2: * OK [HIGHESTMODSEQ 9] …
          S2: ...
          S2: * VANISHED (EARLIER) 2
-         S2: * 4 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (8))
+         S2: * 4 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (9))
          S2: a2 OK [READ-WRITE] …
-         C2: a3 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5 VANISHED)
+         C2: a3 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 6 VANISHED)
          S2: * VANISHED (EARLIER) 2
-         S2: * 4 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (8))
+         S2: * 4 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (9))
          S2: a3 OK …
          C2: a4 STORE 1 +FLAGS.SILENT (\\Deleted)
-         S2: * 1 FETCH (UID 1 MODSEQ (9))
+         S2: * 1 FETCH (UID 1 MODSEQ (10))
          S2: a4 OK …
          C2: a5 EXPUNGE
          S2: * VANISHED 1
-         S2: a5 OK [HIGHESTMODSEQ 10] …
+         S2: a5 OK [HIGHESTMODSEQ 11] …
          C: e NOOP
          S: * 1 EXPUNGE
          S: e OK …

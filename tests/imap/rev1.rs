@@ -64,7 +64,8 @@ const EXAMPLES: &[Example] = &[
         |world| {
             let smith =
                 b"From: Smith <s@example.org>\r\nSubject: =?UTF-8?Q?=C3=84rger?=\r\n\r\nx\r\n";
-            let other = b"From: Other <o@example.org>\r\nSubject: y\r\n\r\n\xd1\x82\xd0\xb5\xd1\x81\xd1\x82\r\n";
+            let other = b"From: Other <o@example.org>\r\nSubject: y\r\n\r\n\
+                \xd1\x82\xd0\xb5\xd1\x81\xd1\x82\r\n";
             world.add("INBOX", other, &[], NOW);
             world.add("INBOX", smith, &["\\Flagged"], NOW);
             world.add("INBOX", smith, &["\\Flagged", "\\Seen"], 1_000);

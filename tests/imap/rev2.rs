@@ -254,10 +254,10 @@ const BASE: &[Example] = &[
          S: * LIST (\\HasNoChildren) \"/\" INBOX
          S: * LIST (\\Archive \\HasNoChildren) \"/\" Archive
          S: * LIST (\\Drafts \\HasNoChildren) \"/\" Drafts
-         S: * LIST (\\HasChildren) \"/\" foo
          S: * LIST (\\Junk \\HasNoChildren) \"/\" Junk
          S: * LIST (\\Sent \\HasNoChildren) \"/\" Sent
          S: * LIST (\\Trash \\HasNoChildren) \"/\" Trash
+         S: * LIST (\\HasChildren) \"/\" foo
          S: A203 OK LIST completed",
     ),
     (
@@ -524,7 +524,17 @@ const FETCH: &[Example] = &[
          S: ...
          S: a002 OK [READ-WRITE] SELECT completed
          C: a003 fetch 2 full
-         S: * 2 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 09:…\" RFC822.SIZE … ENVELOPE (\"Mon, 7 Feb 1994 21:52:25 -0800 (PST)\" \"IMAP4rev2 WG mtg summary and minutes\" ((\"Terry Gray\" NIL \"gray\" \"cac.example\")) ((\"Terry Gray\" NIL \"gray\" \"cac.example\")) ((\"Terry Gray\" NIL \"gray\" \"cac.example\")) ((NIL NIL \"imap\" \"cac.example\")) ((NIL NIL \"minutes\" \"cnri.example\")(\"John Klensin\" NIL \"KLENSIN\" \"mit.example\")) NIL NIL \"<B27397-0100000@cac.example>\") BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 25 2))
+         S: * 2 FETCH (FLAGS (\\Seen) INTERNALDATE \"17-Jul-1996 08:…\"\
+          \x20RFC822.SIZE … ENVELOPE (\"Mon, 7 Feb 1994 21:52:25 -0800 (PST)\"\
+          \x20\"IMAP4rev2 WG mtg summary and minutes\"\
+          \x20((\"Terry Gray\" NIL \"gray\" \"cac.example\"))\
+          \x20((\"Terry Gray\" NIL \"gray\" \"cac.example\"))\
+          \x20((\"Terry Gray\" NIL \"gray\" \"cac.example\"))\
+          \x20((NIL NIL \"imap\" \"cac.example\"))\
+          \x20((NIL NIL \"minutes\" \"cnri.example\")\
+          (\"John Klensin\" NIL \"KLENSIN\" \"mit.example\"))\
+          \x20NIL NIL \"<B27397-0100000@cac.example>\")\
+          \x20BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 25 2))
          S: a003 OK FETCH completed
          C: a004 fetch 2 body[header]
          S: * 2 FETCH (BODY[HEADER] {…}

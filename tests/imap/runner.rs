@@ -367,7 +367,8 @@ impl Stage<'_> {
 
     fn listen(&mut self, who: usize) {
         let heard = self.client(who).hear();
-        self.heard[who].extend(heard.split_inclusive("\r\n").map(|l| l.trim_end().to_owned()));
+        self.heard[who]
+            .extend(heard.split_inclusive("\r\n").map(|l| l.trim_end_matches("\r\n").to_owned()));
     }
 
     fn expect(&mut self, who: usize, text: &str, rest: &[&str]) {
@@ -398,7 +399,7 @@ impl Stage<'_> {
 }
 
 fn index(who: &str) -> usize {
-    who.trim().parse::<usize>().unwrap_or(1)
+    who.trim().parse::<usize>().unwrap_or(1) - 1
 }
 
 /// `{#}` and `~{#}` with the octets of the literal lines that follow.
@@ -431,15 +432,20 @@ pub(crate) type Example = (&'static str, fn(&World), &'static str);
 
 /// Plays examples, each in a world of its own, and says how many.
 pub(crate) fn play_all(of: &str, examples: &[Example]) {
+    let mut failed = 0;
     for (what, setup, transcript) in examples {
-        let world = World::new();
-        setup(&world);
-        play(&world, what, transcript);
+        let played = std::panic::catch_unwind(|| {
+            let world = World::new();
+            setup(&world);
+            play(&world, what, transcript);
+        });
+        failed += usize::from(played.is_err());
     }
     #[allow(clippy::print_stdout)]
     {
         println!("{of}: {} example dialogues", examples.len());
     }
+    assert_eq!(failed, 0, "dialogues of {of} went otherwise");
 }
 
 /// The subject of a message heard.

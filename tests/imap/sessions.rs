@@ -112,8 +112,8 @@ fn done_and_the_next_command_in_one_packet() {
 fn octet_by_octet_is_the_same() {
     let world = World::new();
     world.fill("INBOX", 2);
-    let said = b"a1 SELECT INBOX\r\na2 FETCH 1:2 (UID FLAGS)\r\na3 CREATE {1+}\r\nx\r\na4 IDLE\r\nDONE\r\n\
-        a5 FROB\r\n";
+    let said = b"a1 SELECT INBOX\r\na2 FETCH 1:2 (UID FLAGS)\r\na3 CREATE {1+}\r\nx\r\n\
+        a4 IDLE\r\nDONE\r\na5 FROB\r\n";
     let mut whole = Client::logged_in(&world);
     whole.say(&world, said);
     let wanted = whole.hear().replace("a3 OK", "a3 NO");

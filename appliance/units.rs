@@ -82,12 +82,15 @@ async fn run(
     let logins = Logins::new(store.clone(), &secret)?;
     let (stopper, stop) = watch::channel(false);
     let mut units = Units::new(&settings, tls.clone(), stop.clone());
-    let Ports { smtp, imap: _, imaps: _, pop3, pop3s } = settings.ports;
+    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
     let mail = Smtp::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
+    let imap_sessions = Imap::new(store.clone(), logins.clone());
     let few = limits::SMTP_CONNECTIONS_PER_ADDRESS;
     units.add("smtp", smtp, Security::StartTls, few, mail)?;
+    units.add("imap", imap, Security::StartTls, usize::MAX, imap_sessions.clone())?;
+    units.add("imaps", imaps, Security::Tls, usize::MAX, imap_sessions)?;
     units.add("pop3", pop3, Security::StartTls, usize::MAX, pop.clone())?;
     units.add("pop3s", pop3s, Security::Tls, usize::MAX, pop)?;
     let lines = first::start(data, options.demo, &settings, store).await?;

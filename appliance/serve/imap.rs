@@ -10,6 +10,7 @@ use crate::store::{AccountId, Batch, Result, Store, StoreError, mailbox};
 use std::sync::Arc;
 
 /// IMAP as units serves it.
+#[derive(Clone)]
 pub(crate) struct Imap {
     store: Store,
     logins: Arc<Logins>,

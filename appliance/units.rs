@@ -23,7 +23,7 @@ use crate::net::listen::{Door, Gate};
 use crate::net::tls::Tls;
 use crate::net::{Service, stopped};
 use crate::serve::login::{self, Logins};
-use crate::serve::{control, pop3::Pop3, receive::Smtp};
+use crate::serve::{control, imap::Imap, pop3::Pop3, receive::Smtp};
 use crate::settings::{self, Ports, Settings};
 use crate::store::Store;
 use crate::store::writer::Options;

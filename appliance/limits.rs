@@ -225,6 +225,11 @@ pub(crate) const TRACE_DAYS: u64 = 90;
 /// The default quota of an account; 0 means none.
 pub(crate) const QUOTA_BYTES: u64 = 0;
 
+/// Messages of an import that share one commit, so that each costs little and a cut loses few.
+pub(crate) const IMPORT_BATCH_MESSAGES: usize = 64;
+/// Octets of such messages: bounds the memory of an import and how long it keeps others waiting.
+pub(crate) const IMPORT_BATCH_BYTES: usize = 8 << 20;
+
 // ---- events ----
 
 /// Log lines kept in memory.

@@ -1,45 +1,144 @@
+//! Mail moved in bulk: mbox files and Maildirs into an account, and an account out into them.
+//!
+//! ```text
+//! source                                mailbox
+//! an mbox file                          --mailbox, or INBOX
+//! a Maildir (cur/ new/)                 the same; its .Folder.Sub (Maildir++) become Folder/Sub
+//! a folder of mbox files and Maildirs   their paths, without ".mbox" and ".sbd"
+//! ```
+//!
+//! Flags come from the fields Status and X-Status or from the file's name, keywords from X-Keywords
+//! or `dovecot-keywords`. INTERNALDATE is the date of the From_ line, or of the Maildir file; where
+//! there is none the newest Received, then Date, then the time of the mbox file.
+//!
+//! An import can be run again, after it was cut or after the source grew: a message that is in the
+//! mailbox already, octet for octet and with the same date, is not brought a second time. Two equal
+//! messages in the source are two messages in the mailbox, however often it is run.
+
+mod arrive;
+mod export;
+mod maildir;
+mod name;
+mod source;
+
+use crate::store::{AccountId, Store, account};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// What to bring in, and where to.
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
 pub(crate) struct Import {
+    /// The account that gets the mail: its log-in address
     pub account: String,
+    /// An mbox file, a Maildir, or a folder that holds them
     pub from: PathBuf,
+    /// The mailbox to fill (INBOX unless given); of a folder: the mailbox above those it makes
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
 }
+
+/// What to write out, and where to.
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
 pub(crate) struct Export {
+    /// The account whose mail is written: its log-in address
     pub account: String,
+    /// A file or folder that does not exist yet (an empty folder will do)
     pub to: PathBuf,
+    /// Only this mailbox
+    #[arg(long, value_name = "NAME")]
+    pub mailbox: Option<String>,
+    /// One mbox file for each mailbox, or one Maildir with its folders
+    #[arg(long, value_enum, default_value = "mbox")]
+    pub format: Format,
 }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    Mbox,
+    Maildir,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Imported {
     pub messages: u64,
+    pub octets: u64,
+    /// Messages that were in their mailbox before.
+    pub already_there: u64,
+    pub mailboxes: u64,
+    /// How many messages or files could not be brought.
+    pub skipped: u64,
+    /// Which and why; the first [`TOLD`] of them.
+    pub skipped_because: Vec<String>,
 }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+
+/// What an export wrote.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Exported {
     pub messages: u64,
+    pub octets: u64,
+    pub mailboxes: u64,
 }
+
+/// Skipped messages that are named one by one.
+const TOLD: usize = 1_000;
+
+impl Imported {
+    fn skip(&mut self, why: String) {
+        self.skipped += 1;
+        if self.skipped_because.len() < TOLD {
+            self.skipped_because.push(why);
+        }
+    }
+}
+
 impl std::fmt::Display for Imported {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { messages, octets, already_there, mailboxes, skipped, .. } = self;
+        write!(f, "{messages} messages ({octets} octets) brought into {mailboxes} mailboxes")?;
+        write!(f, ", {already_there} were there already, {skipped} skipped")?;
+        self.skipped_because.iter().try_for_each(|why| write!(f, "\nskipped: {why}"))
     }
 }
+
 impl std::fmt::Display for Exported {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { messages, octets, mailboxes } = self;
+        write!(f, "{messages} messages ({octets} octets) of {mailboxes} mailboxes written")
     }
 }
-use crate::store::Store;
+
+/// Brings mail in. `progress` hears octets done and in all. An error says what, why and what to do;
+/// what was committed before it stays.
 pub(crate) fn import(
-    _: &Store,
-    _: &Import,
-    _: &mut dyn FnMut(u64, u64),
+    store: &Store,
+    ask: &Import,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Imported, String> {
-    todo!()
+    let account = find_account(store, &ask.account)?;
+    let sources = source::find(&ask.from, ask.mailbox.as_deref())?;
+    arrive::all(store, account, sources, progress)
 }
+
+/// Writes mail out. `progress` hears octets done and in all.
 pub(crate) fn export(
-    _: &Store,
-    _: &Export,
-    _: &mut dyn FnMut(u64, u64),
+    store: &Store,
+    ask: &Export,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Exported, String> {
-    todo!()
+    let account = find_account(store, &ask.account)?;
+    export::all(store, account, ask, progress)
+}
+
+fn find_account(store: &Store, login: &str) -> Result<AccountId, String> {
+    let found = store.snapshot().and_then(|read| account::by_login(&read, login));
+    match found.map_err(|why| format!("the account {login}: {why}"))? {
+        Some((id, _)) => Ok(id),
+        None => Err(format!("there is no account {login}")),
+    }
+}
+
+fn at(path: &Path, why: impl std::fmt::Display) -> String {
+    format!("{}: {why}", path.display())
 }

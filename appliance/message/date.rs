@@ -140,3 +140,39 @@ fn zone_minutes(word: &[u8]) -> i32 {
     let named = NAMED.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
     named.map_or(0, |(_, hours)| hours * 60)
 }
+
+/// `Fri Nov 21 09:55:06 1997`, with a zone behind it where it is not UTC: the date of an mbox line.
+pub(crate) fn asctime(moment: Moment) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const NAMES: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let local = moment.seconds.saturating_add(i64::from(moment.zone_minutes) * 60);
+    let (days, second) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    let (year, month, day) = civil_from_days(days);
+    let name = |list: &[&'static str], i: i64| {
+        usize::try_from(i).ok().and_then(|i| list.get(i).copied()).unwrap_or("Jan")
+    };
+    let (weekday, month) = (name(&DAYS, days.rem_euclid(7)), name(&NAMES, month - 1));
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let text = format!("{weekday} {month} {day:2} {hour:02}:{minute:02}:{second:02} {year:04}");
+    match moment.zone_minutes {
+        0 => text,
+        zone => {
+            let sign = if zone < 0 { '-' } else { '+' };
+            format!("{text} {sign}{:02}{:02}", zone.abs() / 60, zone.abs() % 60)
+        }
+    }
+}
+
+/// Year, month, day of days since 1970-01-01.
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}

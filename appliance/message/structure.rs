@@ -15,7 +15,7 @@
 //! of any message stay within [`FACTS_BYTES`], plus a fixed cost for each part.
 
 use super::facts::{Envelope, EnvelopeAddress, Facts, Param, Part};
-use super::{date, people, value};
+use super::{date, people, text, value};
 use crate::limits::{FACT_BYTES, FACTS_BYTES, MIME_DEPTH, MIME_PARTS, REFERENCES};
 
 /// Reads a message.
@@ -268,7 +268,7 @@ impl<'a> Walk<'a> {
             if let Some(stop) = self.delimiter(line) {
                 break Some(stop);
             }
-            let content = without_end(line);
+            let content = text::without_line_end(line);
             if !matches!(line.first(), Some(b' ' | b'\t')) || to == from {
                 header.field(self.raw.get(from..to).unwrap_or_default());
                 from = start;
@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
         }
         let start = self.at - line.len();
         let before = self.raw.get(..start).unwrap_or_default();
-        let end = without_end(before).len();
+        let end = text::without_line_end(before).len();
         let lines = self.lines - u64::from(line.ends_with(b"\n"));
         Some(Stop { end, lines: lines - u64::from(end < start), delimiter: Some(found) })
     }
@@ -430,13 +430,6 @@ const ITEM_BYTES: usize = 16;
 fn plain() -> (Vec<u8>, Vec<u8>, Vec<Param>) {
     let charset = Param { name: b"CHARSET".to_vec(), value: b"US-ASCII".to_vec() };
     (b"TEXT".to_vec(), b"PLAIN".to_vec(), vec![charset])
-}
-
-fn without_end(line: &[u8]) -> &[u8] {
-    match line {
-        [rest @ .., b'\r', b'\n'] | [rest @ .., b'\n'] => rest,
-        rest => rest,
-    }
 }
 
 /// What stands in angle brackets, without white space around it.

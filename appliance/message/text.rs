@@ -21,14 +21,14 @@ pub(crate) fn decoded<'a>(part: &Part, body: &'a [u8]) -> Option<Cow<'a, [u8]>> 
 }
 
 /// The text of a part as UTF-8, for a search. Never fails: what cannot be decoded is taken as it
-/// stands, octets that are no text become U+FFFD.
+/// stands.
 pub(crate) fn text_of(part: &Part, body: &[u8]) -> String {
     let octets = decoded(part, body).unwrap_or(Cow::Borrowed(body));
     to_utf8(&octets, value::decoded(&part.params, "charset").as_deref().map(str::as_bytes))
 }
 
-/// UTF-8 of octets in a charset. An unknown or absent charset is taken as UTF-8 where the octets
-/// are that, else as windows-1252.
+/// UTF-8 of octets in a charset. An unknown, absent or lying charset is taken as UTF-8 where the
+/// octets are that, else as windows-1252.
 pub(crate) fn to_utf8(octets: &[u8], charset: Option<&[u8]>) -> String {
     let named = charset.filter(|c| !c.is_empty() && !c.eq_ignore_ascii_case(b"us-ascii"));
     if let Some(decode) = named.and_then(charset_decoder) {

@@ -53,7 +53,7 @@ impl<'a> Scanner<'a> {
         let from = self.at;
         while let Some(octet) = self.peek() {
             match octet {
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                _ if octet.is_ascii_whitespace() => self.at += 1,
                 b'(' => self.skip_comment(),
                 _ => break,
             }

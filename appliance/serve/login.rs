@@ -17,8 +17,8 @@ use crate::store::format::{Account, Credential};
 use crate::store::{AccountId, Store, account};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk, ScramSecrets, Secret, prepare};
 use crate::wire::scram;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, PasswordHash, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 use std::collections::HashMap;
@@ -70,7 +70,7 @@ impl Logins {
             store,
             secret: hmac::Key::new(hmac::HMAC_SHA256, secret),
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &random),
-            dummy: hash_password(b"", &new_salt()?)?,
+            dummy: dummy()?,
             turns: Semaphore::new(limits::ARGON2_AT_ONCE),
             waiting: AtomicUsize::new(0),
             started: Instant::now(),
@@ -408,21 +408,58 @@ fn is_password(account: &Account, password: &Secret, dummy: &str) -> bool {
             hash = &credential.argon2;
         }
     }
-    let right = PasswordHash::new(hash)
-        .is_ok_and(|parsed| argon2id().verify_password(&password.0, &parsed).is_ok());
-    right && !std::ptr::eq(hash, dummy)
+    is_hashed(&password.0, hash) && !std::ptr::eq(hash, dummy)
 }
 
+/// Is this the password of a PHC string?
+fn is_hashed(password: &[u8], phc: &str) -> bool {
+    let Ok(parsed) = PasswordHash::new(phc) else { return false };
+    let (Some(salt), Some(kept)) = (parsed.salt, parsed.hash) else { return false };
+    let Ok(params) = Params::try_from(&parsed) else { return false };
+    let mut octets = [0; 64];
+    let Ok(salt) = salt.decode_b64(&mut octets) else { return false };
+    argon2id(params, password, salt)
+        .is_ok_and(|made| bool::from(made.as_slice().ct_eq(kept.as_bytes())))
+}
+
+/// A PHC string of argon2id.
 fn hash_password(password: &[u8], salt: &[u8]) -> Result<String, &'static str> {
+    let params = Params::new(MEMORY_KIB, 2, 1, None).map_err(|_| "argon2 has wrong costs")?;
+    phc(salt, &argon2id(params, password, salt)?)
+}
+
+/// A PHC string that no password has, and that costs as much to check.
+fn dummy() -> Result<String, &'static str> {
+    let mut hash = [0; 32];
+    fill(&mut hash)?;
+    phc(&new_salt()?, &hash)
+}
+
+fn phc(salt: &[u8], hash: &[u8]) -> Result<String, &'static str> {
     let salt = SaltString::encode_b64(salt).map_err(|_| "the salt has a wrong length")?;
-    let hash = argon2id().hash_password(password, &salt);
-    hash.map(|hash| hash.to_string()).map_err(|_| "argon2 failed")
+    let hash = Output::new(hash).map_err(|_| "the hash has a wrong length")?;
+    Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t=2,p=1${salt}${hash}"))
 }
 
 /// RFC 9106 4 leaves the costs to the machine; these are for a small board: 19 MiB, two passes.
-fn argon2id() -> Argon2<'static> {
-    let params = Params::new(19_456, 2, 1, None).unwrap_or_default();
+const MEMORY_KIB: u32 = 19_456;
+
+/// The GNU allocator keeps freed pieces of up to 32 MiB for later; a larger one goes back to the
+/// system at once. What is beyond the need is never touched, so it takes no memory.
+const MEMORY_RESERVED_KIB: usize = 33 * 1024;
+
+fn argon2id(params: Params, password: &[u8], salt: &[u8]) -> Result<[u8; 32], &'static str> {
+    let count = params.block_count();
+    if count > MEMORY_RESERVED_KIB {
+        return Err("the hash asks for more memory than a log-in may take");
+    }
+    let mut memory: Vec<Block> = Vec::with_capacity(MEMORY_RESERVED_KIB);
+    memory.resize(count, Block::default());
+    let mut hash = [0; 32];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password, salt, &mut hash, &mut memory)
+        .map_err(|_| "argon2 failed")?;
+    Ok(hash)
 }
 
 fn fixed(octets: &[u8]) -> [u8; 32] {

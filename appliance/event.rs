@@ -145,8 +145,9 @@ pub(crate) fn emit(event: Event) {
 
 /// Sends events to the standard error output from now on, and panics as events.
 pub(crate) fn start() {
-    // A second start in one process (tests) keeps the first.
-    if tracing::subscriber::set_global_default(StandardError).is_ok() {
+    // Tests start it more than once in a process, and have a hook of their own.
+    let first = tracing::subscriber::set_global_default(StandardError).is_ok();
+    if first && !cfg!(test) {
         std::panic::set_hook(Box::new(|panic| {
             emit(Event::UnitFailed { unit: "internal error", why: panic.to_string() });
         }));

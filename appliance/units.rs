@@ -14,7 +14,7 @@
 //! ```
 
 mod background;
-mod first;
+pub(crate) mod first;
 
 use crate::event::{self, Event, emit};
 use crate::net::authority::Names;

@@ -11,3 +11,4 @@ mod pop3;
 mod smtp;
 mod store;
 mod tidy;
+mod units;

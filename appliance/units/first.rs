@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-pub(super) const HOST: &str = "mail.office.test";
+pub(crate) const HOST: &str = "mail.office.test";
 const DOMAIN: &str = "office.test";
 const PEOPLE: [(&str, &str); 2] = [("alice", "Alice"), ("bob", "Bob")];
 
@@ -41,7 +41,7 @@ struct Person {
 
 /// Makes what a demonstration needs and is not there; returns the lines to print. Without `demo`
 /// only a demonstration made before is told again.
-pub(super) async fn start(
+pub(crate) async fn start(
     data: &Path,
     demo: bool,
     settings: &Settings,

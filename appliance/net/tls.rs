@@ -57,6 +57,8 @@ pub(crate) struct Tls {
     current: RwLock<Arc<Current>>,
     /// How the files looked when they were last read, whether they were good or not.
     seen: Mutex<Vec<Stamp>>,
+    /// Why our certificate could not be renewed, as it was last told.
+    told: Mutex<Option<String>>,
 }
 
 /// One certificate in use.
@@ -80,17 +82,18 @@ impl Tls {
         let tickets = rustls::crypto::ring::Ticketer::new().map_err(crypto)?;
         let seen = Mutex::new(stamps(folder));
         let current = RwLock::new(Arc::new(read(folder, &tickets)?));
-        Ok(Arc::new(Tls { folder: folder.to_path_buf(), names, tickets, current, seen }))
+        let (folder, told) = (folder.to_path_buf(), Mutex::default());
+        Ok(Arc::new(Tls { folder, names, tickets, current, seen, told }))
     }
 
     /// Looks whether the files were replaced, and renews our own certificate in time. A pair that
     /// can't be used is told once and left alone: the one in use stays.
     pub(crate) fn refresh(&self, now: i64) {
-        if self.current().ours {
-            if let Err(fault) = authority::make_missing(&self.folder, &self.names, now) {
-                emit(Event::CertificateTrouble { why: fault.to_string() });
-            }
-        }
+        let renewed = match self.current().ours {
+            true => authority::make_missing(&self.folder, &self.names, now),
+            false => Ok(()),
+        };
+        self.tell(renewed.err());
         let stamps = stamps(&self.folder);
         let Ok(mut seen) = self.seen.lock() else { return };
         if *seen == stamps {
@@ -106,6 +109,16 @@ impl Tls {
             }
             Err(fault) => emit(Event::CertificateTrouble { why: fault.to_string() }),
         }
+    }
+
+    /// The same trouble is told once, however often it is met.
+    fn tell(&self, fault: Option<TlsFault>) {
+        let why = fault.map(|fault| fault.to_string());
+        let Ok(mut told) = self.told.lock() else { return };
+        if let Some(why) = why.clone().filter(|_| why != *told) {
+            emit(Event::CertificateTrouble { why });
+        }
+        *told = why;
     }
 
     /// Seconds since 1970 at which the certificate in use ends.

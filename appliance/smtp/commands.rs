@@ -257,7 +257,6 @@ impl Server {
     }
 
     fn proceed_starttls(&mut self, out: &mut Vec<u8>) -> Step<Ask> {
-        self.reset();
         Reply::new(220, 0, 0, "Begin TLS").print(out);
         Step::Secure
     }

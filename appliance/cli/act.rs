@@ -23,6 +23,7 @@ pub(crate) enum Request {
     Trace(StorySearch),
     Verify,
     Backup(Backup),
+    Compact,
     Import(Import),
     Export(Export),
 }
@@ -92,6 +93,8 @@ pub(crate) struct Verified {
     pub accounts: u64,
     pub messages: u64,
     pub bodies: u64,
+    /// Octets of all bodies before compression.
+    pub octets: u64,
     pub faults: Vec<String>,
 }
 
@@ -148,6 +151,9 @@ pub(crate) fn act(
         Request::Trace(search) => stories(store, &search),
         Request::Verify => verified(store, progress),
         Request::Backup(to) => backed_up(store, to, progress),
+        Request::Compact => backup::compact(store, progress)
+            .map(|(before, after)| Reply::Compacted { before, after })
+            .map_err(|error| Failure::store("cannot compact the store", &error)),
         Request::Import(import) => transfer::import(store, &import, progress)
             .map(Reply::Imported)
             .map_err(|why| Failure::new("cannot import", why, "")),
@@ -211,6 +217,7 @@ fn verified(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Reply, 
         accounts: report.accounts,
         messages: report.messages,
         bodies: report.bodies,
+        octets: report.octets,
         faults: report.faults,
     }))
 }

@@ -61,7 +61,7 @@ pub(crate) enum Command {
         #[arg(long)]
         replace: bool,
     },
-    /// Give the space of deleted mail back to the disk; the server must be stopped
+    /// Write the store anew, so that the disk gets back the space of deleted mail
     Compact,
     /// Take mail in from mbox files or a Maildir
     Import(Import),
@@ -260,6 +260,7 @@ pub(crate) fn request(
             Request::Trace(StorySearch { text, limit, since })
         }
         Command::Verify => Request::Verify,
+        Command::Compact => Request::Compact,
         Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),
         Command::Import(mut import) => {
             import.from = absolute(import.from)?;
@@ -269,9 +270,7 @@ pub(crate) fn request(
             export.to = absolute(export.to)?;
             Request::Export(export)
         }
-        Command::Serve(_) | Command::Restore { .. } | Command::Compact | Command::Check => {
-            return Ok(None);
-        }
+        Command::Serve(_) | Command::Restore { .. } | Command::Check => return Ok(None),
     }))
 }
 

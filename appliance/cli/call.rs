@@ -34,31 +34,17 @@ pub(crate) fn perform(
 /// Puts a backup in place of the store.
 pub(crate) fn restore(data: &Path, file: &Path, replace: bool) -> Result<Reply, Failure> {
     let what = format!("cannot restore {}", file.display());
-    refuse_with_server(data, &what)?;
-    backup::restore(file, &data.join(STORE), replace)
-        .map_err(|error| Failure::store(&what, &error))?;
+    if server(data)?.is_some() {
+        return Err(Failure::new(&what, "the server is running", "stop it first"));
+    }
+    backup::restore(file, &data.join(STORE), replace).map_err(|error| match error {
+        StoreError::Exists(_) => {
+            Failure::new(&what, &error, "say --replace to put it in its place")
+        }
+        error => Failure::store(&what, &error),
+    })?;
     let done = format!("the store is as it was when {} was written", file.display());
     Ok(Reply::Done(done))
-}
-
-/// Writes the store anew without the room that deleted rows left.
-pub(crate) fn compact(
-    data: &Path,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Option<Reply>, Failure> {
-    let what = "cannot compact the store";
-    refuse_with_server(data, what)?;
-    let store = open(data)?;
-    let result = backup::compact(&store, progress).map_err(|error| Failure::store(what, &error));
-    store.close();
-    result.map(|(before, after)| Some(Reply::Compacted { before, after }))
-}
-
-fn refuse_with_server(data: &Path, what: &str) -> Result<(), Failure> {
-    match server(data)? {
-        Some(_) => Err(Failure::new(what, "the server is running", "stop it first")),
-        None => Ok(()),
-    }
 }
 
 /// The running server, if there is one.

@@ -92,7 +92,6 @@ fn perform(
         }
         Command::Check => Ok(Some(Reply::Checked(check::machine(data, now)))),
         Command::Restore { file, replace } => call::restore(data, &file, replace).map(Some),
-        Command::Compact => call::compact(data, &mut |done, total| screen.progress(done, total)),
         command => {
             let mut password = |given: &GivenPassword| password(given, input);
             let wrong = |why| Failure::new("cannot do this", why, "see --help");

@@ -144,8 +144,9 @@ fn step(step: &Step) -> String {
 }
 
 fn verified(verified: &Verified) -> String {
-    let Verified { accounts, messages, bodies, faults } = verified;
-    let seen = format!("{accounts} accounts, {messages} messages, {bodies} bodies");
+    let Verified { accounts, messages, bodies, octets: size, faults } = verified;
+    let size = octets(*size);
+    let seen = format!("{accounts} accounts, {messages} messages, {bodies} bodies ({size})");
     if faults.is_empty() {
         return format!("{seen}: nothing is damaged\n");
     }

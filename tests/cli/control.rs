@@ -57,13 +57,12 @@ fn a_locked_store_without_a_server_is_refused_clearly() {
 }
 
 #[test]
-fn what_needs_the_store_alone_is_refused_while_the_server_runs() {
+fn a_restore_is_refused_while_the_server_runs() {
     let data = Data::new();
     let server = data.serve();
     let file = data.0.join("none.backup");
-    for line in [format!("restore {}", file.display()), "compact".to_string()] {
-        says(&data.bad(&line), &["the server is running", "what to do: stop it first"]);
-    }
+    let why = data.bad(&format!("restore {}", file.display()));
+    says(&why, &["the server is running", "what to do: stop it first"]);
     drop(server);
 }
 

@@ -51,12 +51,6 @@ pub(crate) trait Read {
         })?;
         Ok(found)
     }
-
-    /// The last row in `from..to`.
-    fn last(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-        let Some(key) = self.last_key(from, to)? else { return Ok(None) };
-        Ok(self.get(&key)?.map(|payload| (key, payload)))
-    }
 }
 
 type Rows = Database<Bytes, Bytes>;
@@ -110,6 +104,9 @@ impl Kv {
             _ => {}
         }
         let opened = open_engine(dir, &options)?;
+        // A store made just now must also be found after a power cut.
+        sync_folder(dir)?;
+        dir.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)?;
         Ok(Kv {
             dir: dir.to_path_buf(),
             options,
@@ -119,15 +116,11 @@ impl Kv {
         })
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(super) fn snapshot(self: &Arc<Self>) -> Result<Snapshot> {
         let inside = Inside::enter(self);
         let Opened { env, rows } = self.opened()?;
         let txn = env.static_read_txn().map_err(engine)?;
-        Ok(Snapshot { txn, rows, inside })
+        Ok(Snapshot { txn, rows, _inside: inside })
     }
 
     /// Runs `work` in one write transaction, and commits when it says so.
@@ -289,8 +282,7 @@ pub(crate) struct Snapshot {
     // Dropped in this order: the transaction ends before its place inside the gate is given up.
     txn: RoTxn<'static, WithoutTls>,
     rows: Rows,
-    #[allow(dead_code)]
-    inside: Inside<Arc<Kv>>,
+    _inside: Inside<Arc<Kv>>,
 }
 
 /// One write transaction, handed to jobs by the writer.

@@ -1,19 +1,12 @@
 //! The stories of messages: why a mail arrived, or did not.
 
-use super::format::{Trace, TraceStep, tag};
+use super::format::{Trace, tag};
 use super::key::{self, BODY_TRACE, load, save};
 use super::{Batch, MailId, Read, Result, mail};
 
 /// Writes the story of a new arrival (also one that was refused and has no body).
 pub(crate) fn put(batch: &mut Batch, id: MailId, trace: &Trace) -> Result<()> {
     save(batch, &key::body(id, BODY_TRACE), trace)
-}
-
-/// Adds a step to a story, if it is still there.
-pub(crate) fn add_step(batch: &mut Batch, id: MailId, step: TraceStep) -> Result<()> {
-    let Some(mut trace) = get(batch, id)? else { return Ok(()) };
-    trace.steps.push(step);
-    put(batch, id, &trace)
 }
 
 pub(crate) fn get(read: &impl Read, id: MailId) -> Result<Option<Trace>> {

@@ -134,11 +134,6 @@ impl Store {
         self.inner.kv.space()
     }
 
-    /// The folder it lives in.
-    pub(crate) fn dir(&self) -> &Path {
-        self.inner.kv.dir()
-    }
-
     /// Writes what is queued, then closes the file; all handles answer `Stopped` from then on.
     /// Blocks, and waits a little for snapshots to end.
     pub(crate) fn close(&self) {

@@ -3,7 +3,7 @@
 use super::{ALICE, BOB, NOW, Office, deliver, letter, letter_of, prepared};
 use crate::limits;
 use crate::store::change::{Taken, What, expunged_since};
-use crate::store::format::{MailRow, MailboxTail, Trace, TraceStep};
+use crate::store::format::{MailRow, MailboxTail, Trace};
 use crate::store::mail::{FlagChange, FlagSet, Flags};
 use crate::store::{AccountId, Batch, INBOX, MailId, MailboxId, StoreError};
 use crate::store::{account, mail, mailbox, trace};
@@ -297,9 +297,6 @@ fn traces_are_found_newest_first_and_forgotten_by_age() {
         let trace = story(from, subject);
         office.write(move |batch| trace::put(batch, MailId(at), &trace)).expect("a trace");
     }
-    let step = TraceStep { what: "delivered".into(), ..TraceStep::default() };
-    office.write(move |b| trace::add_step(b, MailId(20), step.clone())).expect("a step");
-    office.write(|b| trace::add_step(b, MailId(99), TraceStep::default())).expect("no matter");
     let find = |text: &str, before, limit| -> Vec<u64> {
         let read = office.store.snapshot().expect("a snapshot");
         let found = trace::find(&read, text, before, limit).expect("a search");

@@ -269,6 +269,8 @@ pub(crate) const CONTROL_REQUEST: Duration = Duration::from_secs(10);
 pub(crate) const CONTROL_CALLERS: usize = 16;
 /// The disk of the store has less than this part of it left, in percent: time to act.
 pub(crate) const DISK_LOW_PERCENT: u64 = 10;
+/// A store file smaller than this is never told to be compacted: there is nothing to win.
+pub(crate) const STORE_WORTH_COMPACTING_BYTES: u64 = 256 << 20;
 /// A certificate that ends sooner than this is told of: two weeks to find out why it was not
 /// replaced.
 pub(crate) const CERTIFICATE_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);

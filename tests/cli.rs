@@ -421,6 +421,9 @@ fn the_machine_is_looked_at() {
     assert_eq!(state(check::space_left(1 << 20, 1 << 40)), State::Wrong);
     assert_eq!(state(check::space_left(50 << 30, 1 << 40)), State::Warn);
     assert_eq!(state(check::space_left(200 << 30, 1 << 40)), State::Ok);
+    assert_eq!(state(check::store_file(1 << 30, 1 << 29)), State::Warn);
+    assert_eq!(state(check::store_file(1 << 30, 1 << 28)), State::Ok);
+    assert_eq!(state(check::store_file(1 << 20, 1 << 20)), State::Ok);
     assert_eq!(state(check::certificate(now, now)), State::Wrong);
     assert_eq!(state(check::certificate(now + 86_400, now)), State::Warn);
     assert_eq!(state(check::certificate(now + 90 * 86_400, now)), State::Ok);
@@ -434,6 +437,8 @@ fn check_tells_what_is_wrong_and_exits_1() {
     says(&ran.out, &["clock: it is 2", "WRONG  settings", "WRONG  server: it was never started"]);
     std::fs::write(data.0.join("mailroom.toml"), "host = 5\n").unwrap();
     says(&data.run("check").out, &["mailroom.toml", "the server will not start"]);
+    drop(data.store());
+    says(&data.run("check").out, &["OK     store: it takes"]);
     let json = data.run("check --json");
     let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     let findings = value["checked"].as_array().unwrap();

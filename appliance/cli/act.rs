@@ -21,6 +21,8 @@ pub(crate) enum Request {
     Domain(DomainAct),
     Address(AddressAct),
     Trace(StorySearch),
+    /// How much room the store takes and has.
+    Space,
     Verify,
     Backup(Backup),
     Compact,
@@ -55,6 +57,12 @@ pub(crate) enum Reply {
     Addresses(Vec<AddressView>),
     Found(people::FoundView),
     Stories(Vec<Story>),
+    Space {
+        /// Octets of the file, of them in use, of them free for new mail.
+        file: u64,
+        used: u64,
+        free: u64,
+    },
     Verified(Verified),
     Copied(Copied),
     Compacted {
@@ -149,6 +157,7 @@ pub(crate) fn act(
         Request::Domain(act) => people::domain(store, act, now),
         Request::Address(act) => people::address(store, act, now),
         Request::Trace(search) => stories(store, &search),
+        Request::Space => space(store),
         Request::Verify => verified(store, progress),
         Request::Backup(to) => backed_up(store, to, progress),
         Request::Compact => backup::compact(store, progress)
@@ -208,6 +217,12 @@ fn tell(id: MailId, trace: Trace) -> Story {
         size: trace.size,
         steps: trace.steps.into_iter().map(step).collect(),
     }
+}
+
+fn space(store: &Store) -> Result<Reply, Failure> {
+    let space =
+        store.space().map_err(|error| Failure::store("cannot measure the store", &error))?;
+    Ok(Reply::Space { file: space.file, used: space.used, free: space.free })
 }
 
 fn verified(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Reply, Failure> {

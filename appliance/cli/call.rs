@@ -43,7 +43,12 @@ pub(crate) fn restore(data: &Path, file: &Path, replace: bool) -> Result<Reply, 
         }
         error => Failure::store(&what, &error),
     })?;
-    let done = format!("the store is as it was when {} was written", file.display());
+    let mut done = format!("the store is as it was when {} was written", file.display());
+    if replace {
+        done.push_str(
+            "; what it replaced is kept beside it as before-restore, until you delete it",
+        );
+    }
     Ok(Reply::Done(done))
 }
 

@@ -1,9 +1,12 @@
 //! `mailroom check`: looks at this machine and says of each thing whether it is right, what that
 //! means and what to do.
 
-use super::call::{SOCKET, STORE};
+use super::act::{Reply, Request};
+use super::call::{self, SOCKET, STORE};
 use super::print::{date_time, octets};
-use crate::limits::{CERTIFICATE_SOON, DISK_LOW_PERCENT, DISK_RESERVE_BYTES};
+use crate::limits::{
+    CERTIFICATE_SOON, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, STORE_WORTH_COMPACTING_BYTES,
+};
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
 use crate::settings::{self, Ports, Settings};
@@ -44,7 +47,7 @@ const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 
 /// Everything that can be told of the machine with the data in `data`, most basic first.
 pub(crate) fn machine(data: &Path, now: i64) -> Vec<Finding> {
-    let mut found = vec![clock(now), space(data)];
+    let mut found = vec![clock(now), space(data), store(data, now)];
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
         Ok(settings) => {
@@ -108,6 +111,28 @@ pub(crate) fn space_left(left: u64, size: u64) -> Finding {
         return Finding::new("space", State::Warn, meaning, remedy);
     }
     Finding::new("space", State::Ok, says, "")
+}
+
+/// Can the store be read, and is much of its file empty?
+fn store(data: &Path, now: i64) -> Finding {
+    match call::perform(data, Request::Space, now, &mut |_, _| ()) {
+        Ok(Reply::Space { file, free, .. }) => store_file(file, free),
+        Ok(_) => Finding::new("store", State::Wrong, "the server answers another question", ""),
+        Err(failure) => {
+            let meaning = format!("{}: {}", failure.what, failure.why);
+            Finding::new("store", State::Wrong, meaning, &failure.remedy)
+        }
+    }
+}
+
+/// What a file of so many octets, of which so many are free, means.
+pub(crate) fn store_file(file: u64, free: u64) -> Finding {
+    let says = format!("it takes {}, of which {} wait for new mail", octets(file), octets(free));
+    if file < STORE_WORTH_COMPACTING_BYTES || free < file / 2 {
+        return Finding::new("store", State::Ok, says, "");
+    }
+    let remedy = "`mailroom compact` gives the room back to the disk";
+    Finding::new("store", State::Warn, says, remedy)
 }
 
 fn server(data: &Path) -> Finding {

@@ -29,6 +29,9 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Found(found) => self::found(found),
         Reply::Stories(stories) => self::stories(stories),
+        Reply::Space { file, used, .. } => {
+            format!("the store takes {}, of which {} are in use\n", octets(*file), octets(*used))
+        }
         Reply::Verified(verified) => self::verified(verified),
         Reply::Copied(copied) => {
             let size = octets(copied.octets);

@@ -19,7 +19,7 @@ pub(crate) enum Found {
 
 /// Order: the exact address; without its +tag; postmaster and abuse lead to the first account if
 /// nobody set them (RFC 5321 4.5.1: postmaster always exists); the catch-all. Bare `postmaster`
-/// comes here as postmaster@<first domain>.
+/// comes here as postmaster at the first domain.
 pub(crate) fn find(read: &impl Read, address: &Address) -> Result<Found> {
     let Some(home) = domain(read, address.domain())? else { return Ok(Found::NotOurs) };
     let tagless = address.without_tag();

@@ -282,7 +282,7 @@ pub(crate) enum FetchItem {
         partial: Option<(u64, u64)>,
         name: SectionName,
     },
-    /// RFC 3516: BINARY[part]; only numbers.
+    /// RFC 3516: `BINARY[part]`; only numbers.
     Binary {
         peek: bool,
         part: Vec<u32>,

@@ -58,11 +58,11 @@ pub(crate) enum ErrorKind {
     Bad,
     /// NO [BADCHARSET (...)], RFC 9051 6.4.4.
     BadCharset,
-    /// NO [TOOBIG], RFC 7889 4: a message above APPENDLIMIT.
+    /// NO `[TOOBIG]`, RFC 7889 4: a message above APPENDLIMIT.
     TooBig,
-    /// NO [LIMIT], RFC 5530: other limits of ours.
+    /// NO `[LIMIT]`, RFC 5530: other limits of ours.
     Limit,
-    /// NO [CANNOT], RFC 5530: a mailbox of this name can't be made.
+    /// NO `[CANNOT]`, RFC 5530: a mailbox of this name can't be made.
     Cannot,
 }
 

@@ -81,6 +81,11 @@ async fn run(
     let secret = login::secret(&secret).map_err(|e| format!("{}: {e}", secret.display()))?;
     let logins = Logins::new(store.clone(), &secret)?;
     let (stopper, stop) = watch::channel(false);
+    // These stand before the first port is open: who can connect finds everything there.
+    let socket = data.join("control.sock");
+    let control = control::start(&socket, store.clone(), cli::act::answer)
+        .map_err(|error| format!("{}: {error}", socket.display()))?;
+    let lines = first::start(data, options.demo, &settings, store).await?;
     let mut units = Units::new(&settings, tls.clone(), stop.clone());
     let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
@@ -93,10 +98,6 @@ async fn run(
     units.add("imaps", imaps, Security::Tls, usize::MAX, imap_sessions)?;
     units.add("pop3", pop3, Security::StartTls, usize::MAX, pop.clone())?;
     units.add("pop3s", pop3s, Security::Tls, usize::MAX, pop)?;
-    let lines = first::start(data, options.demo, &settings, store).await?;
-    let socket = data.join("control.sock");
-    let control = control::start(&socket, store.clone(), cli::act::answer)
-        .map_err(|error| format!("{}: {error}", socket.display()))?;
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::traces(store.clone(), stop));

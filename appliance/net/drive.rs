@@ -64,7 +64,13 @@ pub(crate) enum End {
 impl End {
     /// A peer that just went away is daily life and not worth a line in the log.
     pub(crate) fn is_ordinary(&self) -> bool {
-        matches!(self, Self::Gone(_))
+        match self {
+            Self::Gone(_) => true,
+            Self::Handshake(TlsFault::Handshake(error)) => {
+                error.kind() == io::ErrorKind::UnexpectedEof
+            }
+            _ => false,
+        }
     }
 }
 

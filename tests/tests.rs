@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 mod imap;
+mod imap_model;
 mod imap_wire;
 mod login;
 mod message;

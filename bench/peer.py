@@ -86,7 +86,7 @@ instance_name = {run}
 listen = {host}
 log_path = {log}/dovecot.log
 mail_location = {location}
-mail_fsync = always
+mail_fsync = {fsync}
 mail_uid = mail
 mail_gid = mail
 first_valid_uid = 1
@@ -202,6 +202,7 @@ class Peer:
             "name": options.get("name", "mail.office.test"),
             "domain": options.get("domain", "office.test"),
             "more": options.get("postfix", ""),
+            "fsync": "always",
             "location": LOCATIONS[flavour],
             "certificate": tls[0],
             "key": tls[1],

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""`make bench`: Mailroom beside Debian's Postfix and Dovecot (Maildir and mdbox), the same load on
+each in turn, in interleaved rounds, on one loop-mounted ext4 file. Needs root (mounts, and users
+of the peers). Writes bench/results.md and its plots.
+
+    bench/run.py [--quick]
+
+--quick: few messages, one round; for trying the bench, results go to /tmp.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path += [str(HERE), str(ROOT / "tests/harness")]
+
+import measure  # noqa: E402
+import report  # noqa: E402
+from peer import Peer, certificate  # noqa: E402
+from server import Server, free_port_base  # noqa: E402
+
+PEOPLE = {f"p{n:02}@office.test": f"secret-of-{n:02}-stays" for n in range(10)}
+BIG = {"big@office.test": "secret-of-the-big-one"}
+ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
+
+FULL = dict(
+    rounds=3, settle=2.0, alone=300, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
+    messages={(16, 4096): 1600, (64, 4096): 1600, (16, 51200): 640, (64, 51200): 640},
+)
+QUICK = dict(
+    rounds=1, settle=0.5, alone=40, stored=50, big=2_000, idle=50, mailbox_rounds=2,
+    messages={(16, 4096): 200, (64, 4096): 200, (16, 51200): 100, (64, 51200): 100},
+)
+
+
+class Ours:
+    """Our server on the measured disk."""
+
+    label = "Mailroom"
+
+    def __init__(self, disk, scratch):
+        os.environ.setdefault("MAILROOM_BIN", str(ROOT / "target/release/mailroom"))
+        self.server = Server(disk / "mailroom", log=scratch / "mailroom.log")
+        self.made = False
+
+    def start(self):
+        self.server.start()
+        self.ports, self.ca = self.server.ports, self.server.ca
+        if not self.made:
+            for address, word in {**PEOPLE, **BIG}.items():
+                add = ["account", "add", address, "--password-stdin"]
+                self.server.cli(*add, input=word + "\n")
+            self.made = True
+
+    def roots(self):
+        return [self.server.process.pid]
+
+    def stop(self):
+        self.server.stop()
+
+    def configuration(self):
+        text = (self.server.data / "mailroom.toml").read_text()
+        return {"mailroom serve --demo, mailroom.toml": text}
+
+
+class Theirs:
+    """Postfix and Dovecot; `relaxed` while the mailboxes are filled, which is not measured."""
+
+    def __init__(self, disk, scratch, flavour, tls):
+        self.label = f"Postfix + Dovecot, {flavour}"
+        base = free_port_base()
+        offsets = dict(smtp=25, imap=143, imaps=993, pop3=110, pop3s=995)
+        self.ports = {name: base + offset for name, offset in offsets.items()}
+        self.ca = tls[0]
+        folders = (disk / flavour, scratch / flavour)
+        self.peer = Peer(*folders, flavour, {**PEOPLE, **BIG}, self.ports, tls[1:])
+
+    def start(self, relaxed=False):
+        self.peer.values["fsync"] = "never" if relaxed else "always"
+        self.peer.start()
+
+    def roots(self):
+        return self.peer.pids()
+
+    def stop(self):
+        self.peer.stop()
+
+    def configuration(self):
+        config = self.peer.paths["config"]
+        names = ("main.cf", "master.cf", "dovecot.conf")
+        return {f"{self.peer.flavour} {name}": (config / name).read_text() for name in names}
+
+
+class Bench:
+    def __init__(self, disk, plan, subjects, load):
+        self.disk, self.plan, self.subjects, self.load_binary = disk, plan, subjects, load
+        self.offset = 1_000_000
+        self.rows = {subject.label: {} for subject in subjects}
+
+    def command(self, subject, act, people, **options):
+        pairs = [f"{address}:{word}" for address, word in people.items()]
+        options |= {name: subject.ports[name] for name in ("smtp", "imap", "imaps")}
+        options |= {"people": ",".join(pairs), "ca": subject.ca, "name": "mail.office.test"}
+        return [str(self.load_binary), act, *(f"{k}={v}" for k, v in options.items())]
+
+    def load(self, subject, act, people=PEOPLE, **options):
+        command = self.command(subject, act, people, **options)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            raise SystemExit(f"{subject.label}: load {act} {options}: {done.stderr}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def note(self, subject, **values):
+        for name, value in values.items():
+            self.rows[subject.label].setdefault(name, []).append(value)
+
+    def next_offset(self, messages):
+        self.offset += messages
+        return self.offset - messages
+
+    # ---- what is measured
+
+    def prepare(self, subject):
+        """10 people with `stored` messages each, one with `big`."""
+        relaxed = {"relaxed": True} if isinstance(subject, Theirs) else {}
+        subject.start(**relaxed)
+        say(f"{subject.label}: filling")
+        start = time.monotonic()
+        self.load(subject, "fill", messages=self.plan["stored"], size=4096)
+        big = self.load(subject, "fill", BIG, messages=self.plan["big"], size=1500)
+        self.note(subject, fill_per_s=self.plan["big"] / big["seconds"])
+        subject.stop()
+        say(f"{subject.label}: filled in {time.monotonic() - start:.0f} s")
+
+    def idle_memory(self, subject):
+        """Just started and one letter in; then with sessions in IDLE."""
+        self.load(subject, "lone", ALONE, messages=1, size=4096, offset=self.next_offset(1))
+        time.sleep(self.plan["settle"])
+        pss, processes = measure.memory(subject.roots())
+        self.note(subject, idle_pss=pss, processes=processes)
+        count = self.plan["idle"]
+        command = self.command(subject, "idle", PEOPLE, connections=count)
+        sessions = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        opened = sessions.stdout.readline()
+        if f'"open":{count},' not in opened:
+            raise SystemExit(f"{subject.label}: {count} IDLE sessions: {opened!r}")
+        time.sleep(self.plan["settle"])
+        pss, processes = measure.memory(subject.roots())
+        self.note(subject, sessions_pss=pss, sessions_processes=processes)
+        sessions.stdin.close()
+        sessions.wait(60)
+
+    def deliveries(self, subject, connections, size, messages, each=0):
+        offset = self.next_offset(messages)
+        before = self.state(subject)
+        told = self.load(
+            subject, "deliver", messages=messages, size=size, connections=connections,
+            each=each, offset=offset,
+        )
+        after = self.state(subject)
+        used = after - before
+        name = f"{connections}x{size}" + ("x1" if each else "")
+        self.note(subject, **{
+            f"{name} accepted": messages / told["accepted_s"],
+            f"{name} delivered": messages / told["delivered_s"],
+            f"{name} p99": told["p99_ms"],
+            f"{name} cpu": used.cpu * 1000 / messages,
+            f"{name} kib": used.written / 1024 / messages,
+            f"{name} flushes": used.flushes / messages,
+        })
+
+    def state(self, subject):
+        """Counters with nothing under way: what is dirty is written first."""
+        os.sync()
+        return measure.State(measure.cpu(subject.roots()), *self.disk.counters())
+
+    def lone(self, subject):
+        """Flushes are counted before the closing sync, bytes after it."""
+        messages = self.plan["alone"]
+        offset = self.next_offset(messages)
+        before = self.state(subject)
+        told = self.load(subject, "lone", ALONE, messages=messages, size=4096, offset=offset)
+        flushes = self.disk.counters()[1] - before.flushes
+        used = self.state(subject) - before
+        self.note(
+            subject,
+            lone_kib=used.written / 1024 / messages,
+            lone_flushes=flushes / messages,
+            lone_cpu=used.cpu * 1000 / messages,
+            **{f"lone_{name}": value for name, value in told.items()},
+        )
+
+    def mailbox(self, subject):
+        rounds = self.plan["mailbox_rounds"]
+        told = self.load(subject, "mailbox", BIG, messages=self.plan["big"], rounds=rounds)
+        self.note(subject, **{f"mailbox {name}": row["ms"] for name, row in told.items()})
+        self.note(subject, **{f"found {name}": row["found"] for name, row in told.items()})
+
+    def one_round(self, number):
+        for subject in self.subjects:
+            subject.start()
+            say(f"round {number + 1}, {subject.label}")
+            time.sleep(self.plan["settle"])
+            if number == 0:
+                self.idle_memory(subject)
+                self.mailbox(subject)
+            self.lone(subject)
+            for (connections, size), messages in self.plan["messages"].items():
+                self.deliveries(subject, connections, size, messages)
+            self.deliveries(subject, 16, 4096, self.plan["messages"][16, 4096], each=1)
+            subject.stop()
+
+    def run(self):
+        for subject in self.subjects:
+            self.prepare(subject)
+        for number in range(self.plan["rounds"]):
+            self.one_round(number)
+        return {
+            label: {name: statistics.median(values) for name, values in row.items()}
+            for label, row in self.rows.items()
+        }
+
+
+def say(text):
+    print(f"bench {time.monotonic() - START:6.1f} s: {text}", flush=True)
+
+
+def build_load():
+    command = "cargo build --profile quick --locked --quiet --example load"
+    subprocess.run(command.split(), cwd=ROOT, check=True)
+    return ROOT / "target/quick/examples/load"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--only", choices=["ours"], help="without the peers")
+    chosen = arguments.parse_args()
+    if os.geteuid() != 0:
+        raise SystemExit("bench needs root: it mounts a file, and Postfix and Dovecot want users")
+    plan = QUICK if chosen.quick else FULL
+    load = build_load()
+    scratch = Path(tempfile.mkdtemp(prefix="mailroom-bench."))
+    scratch.chmod(0o755)
+    subjects = []
+    try:
+        with measure.Disk(scratch, gib=8) as disk:
+            tls = certificate(scratch / "tls")
+            subjects.append(Ours(disk.mount, scratch))
+            if not chosen.only:
+                for flavour in ("mdbox", "maildir"):
+                    subjects.append(Theirs(disk.mount, scratch, flavour, tls))
+            try:
+                results = Bench(disk, plan, subjects, load).run()
+                configurations = {}
+                for subject in subjects:
+                    configurations |= subject.configuration()
+            finally:
+                for subject in subjects:
+                    subject.stop()
+    finally:
+        subprocess.run(["rm", "-rf", scratch], check=True)
+    for name, text in configurations.items():
+        print(f"---- {name}\n{text}")
+    folder = Path("/tmp/mailroom-bench-quick") if chosen.quick or chosen.only else HERE
+    report.write(folder, results, configurations, plan, time.monotonic() - START)
+    say(f"results in {folder}/results.md")
+
+
+START = time.monotonic()
+
+if __name__ == "__main__":
+    main()

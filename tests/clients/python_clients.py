@@ -88,6 +88,8 @@ def with_submission():
 
 def with_poplib():
     session = poplib.POP3_SSL(NAME, POP3S, context=context(), timeout=20)
+    if not environment.get("PEER"):
+        attempt("UTF8", session.utf8)
     session.user(USER)
     session.pass_(PASS)
     number, octets = session.stat()
@@ -99,8 +101,6 @@ def with_poplib():
     check("TOP", any(line.lower().startswith(b"subject:") for line in top))
     sizes = sum(int(line.split()[1]) for line in session.list()[1])
     check("sizes add up", sizes == octets, (sizes, octets))
-    if not environment.get("PEER"):
-        attempt("UTF8", session.utf8)
     session.dele(6)
     session.rset()
     session.quit()

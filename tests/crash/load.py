@@ -224,12 +224,11 @@ class Move(Worker):
         keys = [(self.account, mine[uid]) for uid in uids]
         act = self.ledger.intend(keys, lambda _: copies((there, ["\\Flagged"])))
         session.untagged_responses.clear()
-        tagged = good(session.uid(command, ",".join(map(str, uids)), there))
+        good(session.uid(command, ",".join(map(str, uids)), there))
         self.ledger.acknowledge(act)
         self.acts += 1
-        told = b" ".join([*tagged, *(session.response("COPYUID")[1] or [])])
-        text = re.search(rb"(?:COPYUID )?\d+ ([\d:,]+) ([\d:,]+)", told)
-        old, new = (numbers(part) for part in text.groups())
+        told = session.response("COPYUID")[1][-1].split()
+        old, new = numbers(told[1]), numbers(told[2])
         moved = {}
         for before, after in zip(old, new, strict=True):
             moved[after] = mine[before]
@@ -254,9 +253,7 @@ class Take(Worker):
 
     def work(self):
         while True:
-            session = poplib.POP3(self.server.host, self.server.ports["pop3"], timeout=60)
-            session.user(self.account)
-            session.pass_(self.people[self.account])
+            session = self.pop3()
             total = session.stat()[0]
             keys = []
             for number in range(1, min(total, 6) + 1):
@@ -271,6 +268,18 @@ class Take(Worker):
             session.quit()
             self.ledger.acknowledge(act)
             self.acts += 1
+
+    def pop3(self):
+        session = poplib.POP3(self.server.host, self.server.ports["pop3"], timeout=60)
+        session.user(self.account)
+        try:
+            session.pass_(self.people[self.account])
+        except poplib.error_proto as said:
+            if "IN-USE" not in str(said):
+                raise
+            import time; time.sleep(0.05)
+            return self.pop3()
+        return session
 
 
 def look(server, account, password, seen_bodies, ledger):

@@ -78,6 +78,8 @@ class Server:
 
     def ready(self):
         try:
+            with socket.socket(socket.AF_UNIX) as control:
+                control.connect(str(self.data / "control.sock"))
             return all(answers(self.host, port) for port in self.ports.values())
         except (OSError, ValueError, KeyError):
             return False

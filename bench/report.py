@@ -82,9 +82,9 @@ def write(folder, results, configurations, plan, seconds):
 METHOD = """\
 - Reproduce: `make bench` as root on Debian 12. `bench/run.py --quick` tries it in two minutes.
 - Delivered: from the first connect until IMAP STATUS counts the last letter; accepted: until the
-  last 250. Ten people, in turn, each with 1,000 letters of 4 KiB before. Connections persist, except where
-  said. MAIL, RCPT and DATA are pipelined. Letters are generated words; above 8 KiB half is random
-  hex.
+  last 250. Ten people, in turn, each with 1,000 letters of 4 KiB before. Connections persist,
+  except where said. MAIL, RCPT and DATA are pipelined. Letters are generated words; above 8 KiB
+  half is random hex.
 - Lone: one letter after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
 - CPU: utime+stime of the server's whole process tree, children that ended included. Memory: the
   sum of Pss of /proc/PID/smaps_rollup of the tree.
@@ -209,7 +209,8 @@ def plot_mailbox(folder, results, labels):
          [results[label][f"mailbox {name}"] for label in labels])
         for title, name in MAILBOX
     ]
-    (folder / "mailbox.svg").write_text(bars("ms, the big mailbox (less is better)", groups, labels))
+    drawn = bars("ms, the big mailbox (less is better)", groups, labels)
+    (folder / "mailbox.svg").write_text(drawn)
     return "mailbox.svg"
 
 
@@ -223,9 +224,8 @@ def bars(title, groups, labels):
         out.append(text(left - 10, middle, name, "end"))
         for value, colour in zip(values, COLOURS):
             length = max(1, (width - left - 90) * value / most)
-            out.append(
-                f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}" fill="{colour}"/>'
-            )
+            box = f'x="{left}" y="{y}" width="{length:.1f}" height="{bar - 2}"'
+            out.append(f'<rect {box} fill="{colour}"/>')
             out.append(text(left + length + 6, y + 12, number(value), "start"))
             y += bar
         y += gap

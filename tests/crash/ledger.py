@@ -28,6 +28,7 @@ class Ledger:
         self.told = {}  # (account, mailbox): the highest uid ever told
         self.validity = {}  # (account, mailbox): uidvalidity
         self.faults = []
+        self.refusals = []  # what the load was refused
         self.lock = threading.Lock()
 
     def fault(self, text):

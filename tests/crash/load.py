@@ -9,6 +9,7 @@ import re
 import smtplib
 import socket
 import threading
+import time
 
 from ledger import GONE, copies
 
@@ -42,10 +43,10 @@ class Worker(threading.Thread):
             self.work()
         except BROKEN as error:
             if isinstance(error, TimeoutError):
-                self.ledger.fault(f"{self.label}: no answer in time: {error!r}")
+                self.ledger.refusals.append(f"{self.label}: no answer in time: {error!r}")
         except Exception as error:
             if not is_broken(error):
-                self.ledger.fault(f"{self.label}: {error!r}")
+                self.ledger.refusals.append(f"{self.label}: {error!r}")
 
     def new_id(self):
         self.count += 1
@@ -277,7 +278,7 @@ class Take(Worker):
         except poplib.error_proto as said:
             if "IN-USE" not in str(said):
                 raise
-            import time; time.sleep(0.05)
+            time.sleep(0.05)
             return self.pop3()
         return session
 
@@ -323,11 +324,13 @@ def check_bodies(session, account, mailbox, messages, seen, ledger):
         seen.add((account, fresh[uid]))
 
 
-def empty(server, account, password, ledger):
-    """Expunges INBOX, so that looking at all stays quick."""
+def empty(server, account, password, ledger, many):
+    """Expunges an INBOX of many messages, so that looking at all stays quick."""
     session = imaplib.IMAP4(server.host, server.ports["imap"], timeout=120)
     session.login(account, password)
-    good(session.select("INBOX"))
+    if int(good(session.select("INBOX"))[0]) <= many:
+        session.logout()
+        return
     good(session.store("1:*", "+FLAGS.SILENT", "(\\Deleted)"))
     good(session.expunge())
     session.logout()

@@ -59,12 +59,14 @@ fn take_callers(door: &Door, store: &Store, act: Act, stopping: &AtomicBool) {
             return;
         }
         match caller {
-            Ok(caller) if callers.load(Ordering::SeqCst) < CONTROL_CALLERS => {
+            Ok(mut caller) if callers.load(Ordering::SeqCst) < CONTROL_CALLERS => {
                 callers.fetch_add(1, Ordering::SeqCst);
                 let (store, counted) = (store.clone(), Counted(Arc::clone(&callers)));
                 let begun = std::thread::Builder::new().name("act".into()).spawn(move || {
-                    answer(caller, &store, act);
+                    answer(&mut caller, &store, act);
+                    // A caller who sees the connection closed knows that its place is free.
                     drop(counted);
+                    drop(caller);
                 });
                 if let Err(error) = begun {
                     trouble(&error.to_string());
@@ -86,7 +88,7 @@ impl Drop for Counted {
 }
 
 /// An act once begun runs to its end, even if the caller is gone.
-fn answer(mut caller: Caller, store: &Store, act: Act) {
+fn answer(caller: &mut Caller, store: &Store, act: Act) {
     match caller.request() {
         Ok(request) => act(store, &request, &mut |line| {
             let _ = caller.send(line);

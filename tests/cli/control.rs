@@ -4,10 +4,13 @@ use super::{Data, is_socket_of_owner, says};
 use crate::limits::{CONTROL_CALLERS, CONTROL_REQUEST_BYTES};
 use crate::net::unix::{Caller, may_call};
 
+/// The first line of the answer; returns when the server has closed.
 fn ask(data: &Data, line: &[u8]) -> Option<String> {
     let mut caller = Caller::call(&data.0.join("control.sock")).unwrap();
     let _ = caller.send(line);
-    caller.answer().ok().flatten().map(|line| String::from_utf8(line).unwrap())
+    let first = caller.answer().ok().flatten();
+    while let Ok(Some(_)) = caller.answer() {}
+    first.map(|line| String::from_utf8(line).unwrap())
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod backup;
 mod control;
+mod transfer;
 
 use crate::cli::print::Screen;
 use crate::cli::{act, args, check, print, run_on};

@@ -40,7 +40,8 @@ fn from_lines_part_messages_and_quoting_is_undone() {
     assert_eq!(
         texts(file.as_bytes()),
         [
-            "Subject: 1\r\n\r\nFrom me\r\n>From you\r\n> From them\r\nFrom here on it is text\r\n\r\n\
+            "Subject: 1\r\n\r\nFrom me\r\n>From you\r\n> From them\r\n\
+             From here on it is text\r\n\r\n\
              From there too\r\nFrom a@b Fri Nov 21 09:55:06 1997 without an empty line before\r\n",
             "Subject: 2\r\n\r\nb\r\n",
             "",
@@ -59,7 +60,8 @@ fn dates_and_places_come_from_the_from_line() {
 
 #[test]
 fn flags_are_read_and_taken_out() {
-    let file = format!("{FROM}A: 1\nStatus: RO\nX-Status: AF\nX-Keywords: $Forwarded work\n\nx\n");
+    let marks = "Status: RO\nX-Status: AF\nX-Keywords: $Forwarded work\n";
+    let file = format!("{FROM}A: 1\n{marks}\nx\n");
     let [entry] = &messages(file.as_bytes())[..] else { panic!("one message") };
     assert_eq!(entry.raw, b"A: 1\r\n\r\nx\r\n");
     let marks = &entry.marks;
@@ -108,10 +110,18 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn mails() -> impl Strategy<Value = (Vec<u8>, i64, i32, [bool; 5])> {
+    (lines(), 0i64..4_000_000_000, -11i32..12, any::<[bool; 5]>())
+}
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200)
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(
-        mails in prop::collection::vec((lines(), 0i64..4_000_000_000, -11i32..12, any::<[bool; 5]>()), 0..5),
+        mails in prop::collection::vec(mails(), 0..5),
     ) {
         let mut file = Vec::new();
         let mut expected = Vec::new();
@@ -127,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_end(file in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..200)) {
+    fn any_octets_end(file in octets()) {
         let _ = all(&[FROM.as_bytes(), &file].concat(), 100);
         let _ = all(&file, 100);
     }

@@ -86,7 +86,8 @@ impl Receiver {
                 State::Line => self.line(input, mode),
                 State::Literal { octets, left } => {
                     let now = (*left).min(input.len());
-                    octets.extend(input.drain(..now));
+                    octets.extend_from_slice(input.get(..now).unwrap_or_default());
+                    input.drain(..now);
                     *left -= now;
                     if *left > 0 {
                         return Event::Need;
@@ -116,7 +117,8 @@ impl Receiver {
             State::Literal { octets, .. } => octets.len(),
             _ => 0,
         };
-        self.command.text.len() + self.message_octets.max(coming) + self.other_octets
+        let literals: usize = self.command.literals.iter().map(Vec::len).sum();
+        self.command.text.len() + literals + coming
     }
 
     /// Is a command under way?
@@ -131,7 +133,7 @@ impl Receiver {
     /// Takes one line of the command; `None`: go on in the new state.
     fn line(&mut self, input: &mut Vec<u8>, mode: Mode) -> Option<Event> {
         let from = self.scanned.min(input.len());
-        let found = input.get(from..).and_then(|new| new.iter().position(|b| *b == b'\n'));
+        let found = line_end(input.get(from..).unwrap_or_default());
         let length = found.map_or(input.len(), |at| from + at + 1);
         if self.command.text.len() + length > limits::IMAP_LINE_BYTES {
             let why = format!("a command line is longer than {} octets", limits::IMAP_LINE_BYTES);
@@ -145,7 +147,8 @@ impl Receiver {
         }
         self.scanned = 0;
         let start = self.command.text.len();
-        self.command.text.extend(input.drain(..length));
+        self.command.text.extend_from_slice(input.get(..length).unwrap_or_default());
+        input.drain(..length);
         let announced = announced(&self.command.text);
         match (line_fault(self.command.text.get(start..).unwrap_or_default()), announced) {
             (Some(fault), Some(Announced { size, waits: false })) => {
@@ -249,15 +252,19 @@ impl Skip {
             self.skipped += now as u64;
             return (self.literal > 0).then_some(Event::Need);
         }
-        let found = input.iter().position(|b| *b == b'\n');
+        let found = line_end(input);
         let length = found.map_or(input.len(), |at| at + 1);
         self.skipped += length as u64;
-        self.tail.extend(input.drain(..length));
+        let end = input.get(length.saturating_sub(TAIL_BYTES)..length).unwrap_or_default();
+        self.tail.extend_from_slice(end);
         self.tail.drain(..self.tail.len().saturating_sub(TAIL_BYTES));
+        input.drain(..length);
         if self.skipped > discard_limit(mode) {
             return Some(Event::Lost(self.error.clone()));
         }
-        found?;
+        if found.is_none() {
+            return Some(Event::Need);
+        }
         match announced(&std::mem::take(&mut self.tail)) {
             Some(Announced { size, waits: false }) => {
                 if self.skipped.saturating_add(size) > discard_limit(mode) {
@@ -269,6 +276,11 @@ impl Skip {
             _ => Some(Event::Command(Err(self.error.clone()))),
         }
     }
+}
+
+/// Where the first LF is. `contains` looks at many octets at a time, and most looks find none.
+fn line_end(octets: &[u8]) -> Option<usize> {
+    octets.contains(&b'\n').then(|| octets.iter().position(|b| *b == b'\n')).flatten()
 }
 
 fn discard_limit(mode: Mode) -> u64 {

@@ -215,10 +215,10 @@ fn a_line_without_end_is_not_read_for_ever() {
 
 fn octets_until_lost(mode: Mode) -> u64 {
     let mut receiver = Receiver::new();
-    let mut sent = 0;
+    let (mut input, mut sent) = (Vec::new(), 0);
     loop {
-        let mut input = vec![b'x'; 1 << 16];
-        sent += input.len() as u64;
+        input.resize(input.len() + (1 << 16), b'x');
+        sent += 1 << 16;
         match receiver.next(&mut input, mode) {
             Event::Need => assert!(input.len() + receiver.held() <= limits::IMAP_LINE_BYTES),
             Event::Lost(_) => return sent,

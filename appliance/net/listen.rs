@@ -181,13 +181,13 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
 
 /// Waits longer after each failure in a row.
 #[derive(Default)]
-struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Out of descriptors or memory passes; a broken listener does not.
-    async fn after(&mut self, unit: &'static str, error: io::Error) -> io::Result<()> {
+    pub(crate) async fn after(&mut self, unit: &'static str, error: io::Error) -> io::Result<()> {
         use nix::errno::Errno;
         let errno = error.raw_os_error().map(Errno::from_raw);
         match errno {

@@ -1,7 +1,7 @@
 //! Who is let in.
 
 use super::toy::{Server, Turn, until};
-use crate::net::listen::Gate;
+use crate::net::listen::{Backoff, Gate};
 use crate::net::network;
 use std::net::IpAddr;
 
@@ -54,4 +54,23 @@ fn an_ipv6_host_is_one_peer_in_all_its_64() {
     drop((first, second));
     assert_eq!(gate.open(), 0);
     gate.enter("toy", address("2001:db8::3"), 10).expect("let in again");
+}
+
+/// Out of descriptors passes when a connection ends, so the door waits; a dead socket does not.
+#[tokio::test]
+async fn a_door_waits_out_what_passes_and_gives_up_on_what_does_not() {
+    use nix::errno::Errno;
+    let error = |errno: Errno| std::io::Error::from_raw_os_error(errno as i32);
+    let mut back_off = Backoff::default();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let began = std::time::Instant::now();
+        back_off.after("toy", error(Errno::EMFILE)).await.expect("it passes");
+        waits.push(began.elapsed());
+    }
+    for (wait, least) in waits.iter().zip([10, 20, 40, 80]) {
+        assert!(wait.as_millis() >= least, "{waits:?}");
+    }
+    back_off.after("toy", error(Errno::ECONNABORTED)).await.expect("the peer was quicker");
+    back_off.after("toy", error(Errno::EBADF)).await.expect_err("the socket is dead");
 }

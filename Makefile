@@ -27,9 +27,10 @@ bench: needs ## measure against Debian's Postfix and Dovecot (as root); results 
 	cargo build --release --locked --bin mailroom
 	@exec bench/run.py
 
-soak: needs ## kill the server KILLS=200 times under load and look for lost mail
+soak: needs ## kill the server KILLS=200 times under load; random IMAP sessions, 60 s each
 	cargo build --locked --bin mailroom
-	@exec tests/crash/run --kills $(KILLS)
+	tests/crash/run --kills $(KILLS)
+	MAILROOM_SECONDS=$(SECONDS_EACH) cargo test --locked --lib imap_model -- --nocapture
 
 fuzz: needs ## feed the parsers with damaged input, SECONDS_EACH=60 for each of them
 	@exec fuzz/run $(SECONDS_EACH)

@@ -20,6 +20,10 @@ pub(super) fn append(core: &mut Core, command: Command, _: &str, _: &mut Vec<u8>
 
 fn new_message(message: AppendMessage) -> Result<NewMessage, Reply> {
     let flags = flag_set(&message.flags)?;
+    if message.octets.is_empty() {
+        // RFC 3502 6.3.11: the client gave up
+        return Err(Reply::no("A message without octets is not appended").code("CANNOT"));
+    }
     let octets = match message.literal8 {
         // RFC 3516 4.4: it must go out in a form that every client can read
         true => reencode::without_binary(message.octets),

@@ -234,11 +234,11 @@ impl Fetch {
         if self.current.is_none() {
             selected.tell_keywords(&name, out);
         }
-        if let Some(mut current) = self.current.take() {
-            if !self.teller(snapshot, &name, modes).tell(&mut current, out)? {
-                self.current = Some(current);
-                return Ok(Piece::More);
-            }
+        if let Some(mut current) = self.current.take()
+            && !self.teller(snapshot, &name, modes).tell(&mut current, out)?
+        {
+            self.current = Some(current);
+            return Ok(Piece::More);
         }
         while let Some((from, to)) = self.ahead(selected) {
             let marks = self.plan.sets_seen && !selected.read_only && !self.no_marks;

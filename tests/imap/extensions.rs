@@ -284,6 +284,9 @@ const WRITES: &[Example] = &[
          C: A005 FETCH 7 (FLAGS INTERNALDATE)
          S: * 7 FETCH (FLAGS (\\Flagged) INTERNALDATE \" 7-Feb-1994 22:43:04 -0800\")
          S: A005 OK …
+         C: A00x APPEND INBOX {0+}
+         C:
+         S: A00x NO [CANNOT] …
          C: A006 APPEND nowhere {#+}
          L: Subject: one
          L:

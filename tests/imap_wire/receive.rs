@@ -36,7 +36,7 @@ fn done_and_the_next_command_come_in_one_packet() {
     input.extend_from_slice(b"OUT\r\n");
     let logout = Tagged { tag: "a3".into(), command: Command::Logout };
     assert_eq!(receiver.next(&mut input, LOGGED_IN), Event::Command(Ok(logout)));
-    assert!(input.is_empty() && !receiver.is_amid_command());
+    assert!(input.is_empty() && receiver.held() == 0);
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn print(command: &Command, utf8: bool) -> Vec<u8> {
         }
         other => panic!("no printer for {other:?}"),
     }
-    printer.end_line();
+    printer.raw("\r\n");
     out
 }
 
@@ -181,7 +181,7 @@ fn print_append(printer: &mut Printer<'_>, mailbox: &str, messages: &[AppendMess
     for message in messages {
         printer.raw(" ");
         if !message.flags.is_empty() {
-            printer.flags(message.flags.iter().map(String::as_str));
+            printer.list(&message.flags, |printer, flag| printer.raw(flag));
             printer.raw(" ");
         }
         if let Some((seconds, zone)) = message.date {
@@ -371,7 +371,10 @@ proptest! {
     }
 
     #[test]
-    fn octets_of_any_kind_do_no_harm(wire in fragments(), pieces in prop::collection::vec(1usize..20, 1..5)) {
+    fn octets_of_any_kind_do_no_harm(
+        wire in fragments(),
+        pieces in prop::collection::vec(1usize..20, 1..5),
+    ) {
         for mode in [STRANGER, LOGGED_IN, WITH_UTF8] {
             for event in events_in_pieces(&wire, &pieces, mode) {
                 if let Event::Command(Err(error)) = event {

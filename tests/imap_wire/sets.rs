@@ -59,7 +59,6 @@ fn a_huge_range_is_one_range() {
     let all = set("1:4294967295,1:4294967294").resolve_uids(u32::MAX - 1);
     assert_eq!(all.ranges(), [(1, u32::MAX - 1)]);
     assert_eq!(all.count(), u64::from(u32::MAX) - 1);
-    assert_eq!(all.indexes_in(&[5, 70, 4_000_000_000]).collect::<Vec<_>>(), [0, 1, 2]);
 }
 
 proptest! {
@@ -90,14 +89,7 @@ proptest! {
             prop_assert_eq!(found.contains(n), expected.contains(&n));
         }
         prop_assert_eq!(found.count() as usize, expected.len());
-        prop_assert_eq!((found.min(), found.max()),
-            (expected.first().copied(), expected.last().copied()));
         prop_assert_eq!(&Ranges::from_ascending(expected.iter().copied()), &found);
-        let every_third: Vec<u32> = (1..=60).step_by(3).collect();
-        let hits = found.indexes_in(&every_third).map(|i| every_third[i]);
-        let expected: Vec<u32> =
-            every_third.iter().copied().filter(|n| expected.contains(n)).collect();
-        prop_assert_eq!(hits.collect::<Vec<_>>(), expected);
     }
 
     #[test]

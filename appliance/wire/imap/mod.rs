@@ -11,6 +11,9 @@ pub(crate) mod utf7;
 
 use sequence::SequenceSet;
 
+/// RFC 2971 3.3: field names and their values, NIL is `None`.
+pub(crate) type IdPairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// A tagged command.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tagged {
@@ -25,7 +28,7 @@ pub(crate) enum Command {
     Noop,
     Logout,
     /// RFC 2971: pairs; `None` for NIL.
-    Id(Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>),
+    Id(Option<IdPairs>),
     // not authenticated
     StartTls,
     /// RFC 4959: the initial response, still base64 ("=" is empty).
@@ -181,10 +184,6 @@ impl StatusItem {
     /// By its name in upper case.
     pub(crate) fn named(name: &str) -> Option<StatusItem> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(item, _)| *item)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(item, _)| *item == self).map_or("", |(_, name)| name)
     }
 }
 

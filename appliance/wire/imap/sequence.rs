@@ -186,14 +186,6 @@ impl Ranges {
         self.0.iter().map(|&(low, high)| u64::from(high - low) + 1).sum()
     }
 
-    pub(crate) fn min(&self) -> Option<u32> {
-        self.0.first().map(|range| range.0)
-    }
-
-    pub(crate) fn max(&self) -> Option<u32> {
-        self.0.last().map(|range| range.1)
-    }
-
     /// The ranges, ascending, disjoint, with gaps between them.
     pub(crate) fn ranges(&self) -> &[(u32, u32)] {
         &self.0
@@ -202,16 +194,6 @@ impl Ranges {
     /// Each number, ascending. Only for sets that were clipped to what exists.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().flat_map(|&(low, high)| low..=high)
-    }
-
-    /// The indexes (from 0) at which the ascending `uids` are in this set; costs the hits and a
-    /// binary search per range.
-    pub(crate) fn indexes_in<'a>(&'a self, uids: &'a [u32]) -> impl Iterator<Item = usize> + 'a {
-        self.0.iter().flat_map(move |&(low, high)| {
-            let from = uids.partition_point(|uid| *uid < low);
-            let to = uids.partition_point(|uid| *uid <= high);
-            from..to
-        })
     }
 }
 

@@ -112,6 +112,7 @@ impl Receiver {
     }
 
     /// Memory held for the command that is coming in, in octets.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         let coming = match &self.state {
             State::Literal { octets, .. } => octets.len(),
@@ -119,11 +120,6 @@ impl Receiver {
         };
         let literals: usize = self.command.literals.iter().map(Vec::len).sum();
         self.command.text.len() + literals + coming
-    }
-
-    /// Is a command under way?
-    pub(crate) fn is_amid_command(&self) -> bool {
-        !matches!(self.state, State::Line) || !self.command.text.is_empty()
     }
 
     fn reset(&mut self) {

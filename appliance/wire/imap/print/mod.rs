@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! string   = quoted / literal          quoted where it can be, else {n}
-//! nstring  = string / "NIL"
 //! astring  = 1*ASTRING-CHAR / string
 //! mailbox  = astring                   modified UTF-7, or UTF-8 when the client enabled it
 //! header text (ENVELOPE, BODYSTRUCTURE): see `Printer::header_text`
@@ -11,11 +10,8 @@
 //! No octet above 127 leaves outside of literals unless the client enabled UTF8=ACCEPT or
 //! IMAP4rev2: clients exist that stop at the first one.
 
-mod response;
+mod label;
 
-pub(crate) use response::{Code, Condition, Esearch, ListReply, StatusValue};
-
-use super::sequence::Ranges;
 use super::utf7;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,10 +43,6 @@ impl<'a> Printer<'a> {
     pub(crate) fn value(&mut self, value: impl Display) {
         // a Vec takes everything
         let _ = write!(self.out, "{value}");
-    }
-
-    pub(crate) fn end_line(&mut self) {
-        self.raw("\r\n");
     }
 
     /// "(", the items with one space between, ")".
@@ -89,13 +81,6 @@ impl<'a> Printer<'a> {
         self.raw("\"");
     }
 
-    pub(crate) fn nstring(&mut self, text: Option<&[u8]>) {
-        match text {
-            Some(text) => self.string(text),
-            None => self.raw("NIL"),
-        }
-    }
-
     pub(crate) fn astring(&mut self, text: &[u8]) {
         // "NIL" unquoted would be no string
         let atom = !text.is_empty()
@@ -118,29 +103,11 @@ impl<'a> Printer<'a> {
         self.value(format_args!("{{{size}}}\r\n"));
     }
 
-    /// RFC 3516 4.2: `~{n}` for contents with NUL, else an ordinary literal.
-    pub(crate) fn binary(&mut self, octets: &[u8]) {
-        if octets.contains(&0) {
-            self.raw("~");
-        }
-        self.literal(octets);
-    }
-
     pub(crate) fn mailbox(&mut self, name: &str) {
         match self.utf8 {
             true => self.astring(name.as_bytes()),
             false => self.astring(utf7::encode(name).as_bytes()),
         }
-    }
-
-    /// "(\Seen $Forwarded)"
-    pub(crate) fn flags<'f>(&mut self, flags: impl IntoIterator<Item = &'f str>) {
-        self.list(flags, |printer, flag| printer.raw(flag));
-    }
-
-    /// A set as "1:3,7"; must not be empty (the grammar has no empty set).
-    pub(crate) fn set(&mut self, set: &Ranges) {
-        self.value(set);
     }
 
     /// RFC 9051 9 date-time: `" 1-Feb-1994 21:52:25 -0800"`, the time as in its zone.

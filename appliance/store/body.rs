@@ -177,6 +177,18 @@ pub(super) fn release(batch: &mut Batch, account: AccountId, row: &MailRow) -> R
             _ => save(batch, &key, &thread)?,
         }
     }
+    release_indexed(batch, mail, &index)
+}
+
+/// Counts one reference less that is no MailRow.
+pub(super) fn release_body(batch: &mut Batch, mail: MailId) -> Result<()> {
+    match load::<HeadIndex>(batch, &key::body(mail, BODY_HEAD)) {
+        Ok(Some(index)) => release_indexed(batch, mail, &index),
+        _ => Ok(()),
+    }
+}
+
+fn release_indexed(batch: &mut Batch, mail: MailId, index: &HeadIndex) -> Result<()> {
     let key = key::body_ref(index.message_id_hash, &index.hash);
     let Ok(Some(mut body)) = load::<BodyRef>(batch, &key) else { return Ok(()) };
     body.references = body.references.saturating_sub(1);

@@ -34,6 +34,7 @@ pub(crate) enum What {
 #[derive(Clone, Default)]
 pub(crate) struct Hub {
     watched: Arc<Mutex<Watched>>,
+    outbox: Arc<Notify>,
 }
 
 type Watched = HashMap<(AccountId, MailboxId), Vec<Arc<Queue>>>;
@@ -59,6 +60,11 @@ impl Hub {
         let at = (account, mailbox);
         lock(&self.watched).entry(at).or_default().push(queue.clone());
         Watch { hub: self.clone(), at, queue }
+    }
+
+    /// Notified (one permit kept) after a commit that changed the outbox, for its one worker.
+    pub(crate) fn outbox(&self) -> Arc<Notify> {
+        self.outbox.clone()
     }
 
     /// Called by the writer after the commit.

@@ -21,15 +21,17 @@
 //! 'J' mail 02                               Trace       the story of the message
 //! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content, references
 //! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
+//! 'O' due mail                              Outgoing    a message on its way out
 //!
-//! account, mailbox, uid: u32 · mail, modseq: u64 · part: u32 · domain, local: UTF-8
+//! account, mailbox, uid: u32 · mail, modseq, due: u64 · part: u32 · domain, local: UTF-8
 //! ```
 //!
 //! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
 //! for each. A delivery touches three places: the end of 'J' (body, facts and trace together, since
 //! `mail` grows with time), one leaf of 'I' (found by Message-ID, so that content and thread share
 //! it), and the end of the mailbox in 'M' (the newest message beside the tail). The quota is the
-//! sum of the tails, so there is no row for it. The reference count stands in BodyRef and not in
+//! sum of the tails, so there is no row for it. 'O' is ordered by the time (seconds since 1970, or
+//! all ones: never) at which a message is next to be looked at; a change of it moves the row. The reference count stands in BodyRef and not in
 //! BodyHead, so that COPY and expunge write one leaf of 'I' and none of 'J'.
 //!
 //! # A row
@@ -58,6 +60,7 @@
 //! Trace only (refused, or expunged and still told) <-> Body with references >= 1
 //! MailRow exists  <=>  it is counted in BodyRef.references, in ThreadRef.messages and in its
 //!                      MailboxTail
+//! Outgoing exists <=>  it is counted in BodyRef.references, and a recipient is not done
 //! ```
 
 use prost::Message;
@@ -76,6 +79,7 @@ pub(crate) mod tag {
     pub(crate) const EXPUNGED: u8 = b'X';
     pub(crate) const BODY: u8 = b'J';
     pub(crate) const INDEX: u8 = b'I';
+    pub(crate) const OUTGOING: u8 = b'O';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -276,7 +280,7 @@ pub(crate) struct BodyHead {
 pub(crate) struct BodyRef {
     #[prost(fixed64, tag = "1")]
     pub mail: u64,
-    /// MailRows with this body; with the last the body goes.
+    /// MailRows and Outgoings with this body; with the last the body goes.
     #[prost(uint32, tag = "2")]
     pub references: u32,
 }
@@ -288,6 +292,68 @@ pub(crate) struct ThreadRef {
     /// MailRows of the account with this Message-ID; the row goes with the last.
     #[prost(uint32, tag = "2")]
     pub messages: u32,
+}
+
+/// One message to be sent to recipients outside, by the MailId of its arrival.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Outgoing {
+    /// MailId of its body, and the octets of it.
+    #[prost(fixed64, tag = "1")]
+    pub body: u64,
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Empty is `<>`.
+    #[prost(string, tag = "3")]
+    pub sender: String,
+    #[prost(bool, tag = "4")]
+    pub smtputf8: bool,
+    #[prost(bool, tag = "5")]
+    pub eight_bit: bool,
+    /// RFC 3461 4.3: 0 not given, 1 FULL, 2 HDRS.
+    #[prost(uint32, tag = "6")]
+    pub ret: u32,
+    /// RFC 3461 4.4, decoded from xtext.
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub envid: Option<Vec<u8>>,
+    /// Seconds since 1970.
+    #[prost(int64, tag = "8")]
+    pub created: i64,
+    #[prost(message, repeated, tag = "9")]
+    pub recipients: Vec<OutgoingRecipient>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OutgoingRecipient {
+    #[prost(string, tag = "1")]
+    pub address: String,
+    /// RFC 3461 4.1: 0 not given; else 1, with 2 SUCCESS, 4 FAILURE, 8 DELAY.
+    #[prost(uint32, tag = "2")]
+    pub notify: u32,
+    /// RFC 3461 4.2: its type, empty when not given; and the address, decoded from xtext.
+    #[prost(string, tag = "3")]
+    pub orcpt_kind: String,
+    #[prost(bytes = "vec", tag = "4")]
+    pub orcpt: Vec<u8>,
+    /// Of [`super::outbox::State`].
+    #[prost(uint32, tag = "5")]
+    pub state: u32,
+    /// Times that a server was looked for.
+    #[prost(uint32, tag = "6")]
+    pub tries: u32,
+    /// When to try next, seconds since 1970.
+    #[prost(int64, tag = "7")]
+    pub next: i64,
+    /// The sender was told of the delay.
+    #[prost(bool, tag = "8")]
+    pub warned: bool,
+    /// What the last try came to, for a person.
+    #[prost(string, tag = "9")]
+    pub why: String,
+    /// The last reply of a server, word by word, and which server it was.
+    #[prost(string, tag = "10")]
+    pub reply: String,
+    #[prost(string, tag = "11")]
+    pub server: String,
 }
 
 /// The story of one message, as steps in time.

@@ -3,6 +3,7 @@
 use super::error::{Result, StoreError};
 use super::format::tag;
 use super::kv::{Batch, Read};
+use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId};
 use prost::Message;
 
@@ -117,6 +118,11 @@ pub(super) fn body_ref(message_id_hash: u64, content_hash: &[u8]) -> Vec<u8> {
 pub(super) fn thread_ref(message_id_hash: u64, account: AccountId) -> Vec<u8> {
     let hash = message_id_hash.to_be_bytes();
     join(&[&[tag::INDEX], &hash, &[INDEX_THREAD], &account.0.to_be_bytes()])
+}
+
+/// A message on its way out; those due first stand first.
+pub(super) fn outgoing(place: Place) -> Vec<u8> {
+    join(&[&[tag::OUTGOING], &place.due.to_be_bytes(), &place.id.0.to_be_bytes()])
 }
 
 /// The first key after all that begin with `prefix` (tags are ASCII, so there is one).
@@ -243,6 +249,7 @@ fn words(key: &[u8]) -> Option<String> {
         tag::MAIL => format!("message {} of {}", uid_of(key).ok()?, mailbox_words(key)?),
         tag::EXPUNGED => format!("expunge log of {}", mailbox_words(key)?),
         tag::BODY => body_words(key)?,
+        tag::OUTGOING => format!("outgoing mail {}", MailId(u64_at(key, 9).ok()?)),
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
             _ => format!("index of threads at {}", hex(rest)),

@@ -18,6 +18,7 @@ mod key;
 pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
+pub(crate) mod outbox;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod writer;

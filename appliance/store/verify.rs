@@ -6,12 +6,12 @@
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail, Route,
-    Subscribed, ThreadRef, Trace, Version, tag,
+    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail,
+    Outgoing, Route, Subscribed, ThreadRef, Trace, Version, tag,
 };
 use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
 use super::mail::Flags;
-use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError};
+use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
 use crate::limits;
 use crate::wire::address::Address;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -188,6 +188,7 @@ impl Check {
             Some(&tag::EXPUNGED) => self.expunged(key, &key::decode(key, payload)?)?,
             Some(&tag::BODY) => self.body(key, payload)?,
             Some(&tag::INDEX) => self.index(key, payload)?,
+            Some(&tag::OUTGOING) => self.outgoing(key, &key::decode(key, payload)?)?,
             _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
         }
         Ok(())
@@ -223,6 +224,20 @@ impl Check {
         self.threads.entry((hash, account)).or_default().counted += 1;
         let right = row.size == size + row.prefix.len() as u64;
         self.expect(right, || format!("{}: its size is wrong", key::describe(key)));
+        Ok(())
+    }
+
+    fn outgoing(&mut self, key: &[u8], row: &Outgoing) -> Result<()> {
+        let due = outbox::place_of(key)?.due;
+        self.expect(row.due() == due, || format!("{}: is due at another time", key::describe(key)));
+        let open = row.recipients.iter().any(|it| !it.is_done());
+        self.expect(open, || format!("{}: has nobody left to send to", key::describe(key)));
+        // Bodies stand before the outbox in the order of keys.
+        let body = self.bodies.entry(MailId(row.body)).or_default();
+        body.references += 1;
+        let size = body.head.as_ref().map(|head| head.size);
+        let right = size == Some(row.size);
+        self.expect(right, || format!("{}: its body is missing or another", key::describe(key)));
         Ok(())
     }
 

@@ -202,6 +202,8 @@ pub(crate) struct Memory {
     pub(super) room: Option<bool>,
     /// The newest MailId given.
     pub(super) last_mail: MailId,
+    /// Did this batch change the outbox?
+    pub(super) outbox: bool,
     /// What accounts use and may use, as far as asked.
     pub(super) usage: HashMap<AccountId, Usage>,
 }
@@ -216,6 +218,7 @@ impl Memory {
     fn begin_batch(&mut self) {
         self.changes.clear();
         self.room = None;
+        self.outbox = false;
     }
 
     fn begin_job(&mut self) {
@@ -364,6 +367,9 @@ impl Writer {
             Err(error) => group.iter_mut().for_each(|entry| entry.fail(&error)),
             Ok(()) => {
                 self.hub.announce(std::mem::take(&mut self.memory.changes));
+                if self.memory.outbox {
+                    self.hub.outbox().notify_one();
+                }
                 group.iter_mut().for_each(Entry::answer);
             }
         }

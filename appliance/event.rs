@@ -50,6 +50,16 @@ pub(crate) enum Event {
         recipients: usize,
         octets: usize,
     },
+    /// A delivery to one domain is done; the numbers are recipients.
+    Sent {
+        id: u64,
+        domain: String,
+        sent: usize,
+        waiting: usize,
+        failed: usize,
+        /// For what was not sent.
+        why: String,
+    },
     Refused {
         remote: SocketAddr,
         from: String,
@@ -89,6 +99,7 @@ impl Event {
             | Self::LoginGranted { .. }
             | Self::Received { .. }
             | Self::CertificateReplaced { .. } => Level::Info,
+            Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
             _ => Level::Warn,
         }
     }
@@ -113,6 +124,11 @@ impl fmt::Display for Event {
             }
             Self::Received { id, from, recipients, octets } => {
                 write!(f, "mail {id:x}: {octets} octets from <{from}> for {recipients}")
+            }
+            Self::Sent { id, domain, sent, waiting, failed, why } => {
+                write!(f, "mail {id:x} to {domain}: sent to {sent}, {waiting} wait, ")?;
+                write!(f, "{failed} failed")?;
+                if why.is_empty() { Ok(()) } else { write!(f, ": {why}") }
             }
             Self::Refused { remote, from, to, reply } => {
                 write!(f, "mail from <{from}> to <{to}> of {remote} refused: {reply}")

@@ -92,6 +92,41 @@ pub(crate) const SMTP_REFUSALS_TOLD: usize = 10;
 /// Traces of refused connections written a minute: who knocks without end fills no disk.
 pub(crate) const SMTP_REFUSED_TRACES_PER_MINUTE: u32 = 60;
 
+// ---- the outbox ----
+
+/// Deliveries at once, to all domains: each is a connection and a message in memory.
+pub(crate) const OUTBOX_AT_ONCE: usize = 50;
+/// Deliveries at once to one domain: large providers refuse a new sender that opens more.
+pub(crate) const OUTBOX_PER_DOMAIN: usize = 5;
+/// Messages being sent may hold this much memory together.
+pub(crate) const OUTBOX_SENDING_BYTES: usize = 64 * 1024 * 1024;
+/// Messages whose time has come and that wait in memory for their turn: the rest waits on disk.
+/// Many, so that one domain that is slow holds up no other; each is some hundred octets.
+pub(crate) const OUTBOX_READY: usize = 20_000;
+/// Rows read in one snapshot.
+pub(crate) const OUTBOX_LOOK: usize = 500;
+/// Recipients of one delivery. RFC 5321 4.5.3.1.8: every server takes 100.
+pub(crate) const OUTBOX_RECIPIENTS: usize = 100;
+/// After the first, second, ... failed try; then again and again the last. Greylisting ends within
+/// the first; RFC 5321 4.5.4.1 asks for 30 minutes and more later on.
+pub(crate) const OUTBOX_WAIT_MINUTES: [u64; 10] = [5, 10, 20, 30, 60, 60, 60, 120, 120, 240];
+/// How much a wait is shortened or lengthened by chance.
+pub(crate) const OUTBOX_JITTER_PERCENT: u64 = 10;
+/// The sender hears that a message is late.
+pub(crate) const OUTBOX_DELAY_WARNING: Duration = Duration::from_secs(4 * 3600);
+/// RFC 5321 4.5.4.1: the give-up time is at least four to five days.
+pub(crate) const OUTBOX_EXPIRES: Duration = Duration::from_secs(5 * 24 * 3600);
+/// The clock is looked at this often while nothing is due: it may have been set.
+pub(crate) const OUTBOX_LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Before what came of a delivery is written again, when the disk did not take it.
+pub(crate) const OUTBOX_WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// A report that finds no room on the disk is tried again with its recipient after this.
+pub(crate) const OUTBOX_REPORT_AGAIN_SECONDS: i64 = 15 * 60;
+/// A larger message does not come back whole in a report, but its header does.
+pub(crate) const DSN_WHOLE_BYTES: u64 = 64 * 1024;
+/// Steps of one story; then those of failed tries are forgotten first.
+pub(crate) const TRACE_STEPS: usize = 200;
+
 // ---- IMAP ----
 
 /// A command line without its literals. RFC 7162 and long UID sets: RFC 2683 3.2.1.5 asks for 8000.
@@ -287,6 +322,8 @@ const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());
 const _: () = assert!(POP3_LINE_BYTES > PASSWORD_BYTES + 7);
 const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
+const _: () = assert!(MESSAGE_BYTES <= OUTBOX_SENDING_BYTES);
+const _: () = assert!(OUTBOX_DELAY_WARNING.as_secs() < OUTBOX_EXPIRES.as_secs());
 const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES && IMAP_APPEND_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(IMAP_LITERAL_BYTES >= IMAP_LITERAL_BEFORE_LOGIN_BYTES);
 const _: () = assert!(BODY_BLOCK_BYTES < 8 * BODY_PART_BYTES, "a part is block * 8 + piece");

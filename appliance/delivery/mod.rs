@@ -1,7 +1,12 @@
 //! Mail on the move.
 
+pub(crate) mod dsn;
 pub(crate) mod local;
 pub(crate) mod receive;
+pub(crate) mod record;
 pub(crate) mod remote;
+pub(crate) mod report;
+pub(crate) mod schedule;
 pub(crate) mod stamp;
 pub(crate) mod story;
+pub(crate) mod worker;

@@ -2,9 +2,11 @@
 
 use super::local::Copy;
 use super::stamp::literal;
+use crate::limits::TRACE_STEPS;
 use crate::message::headers;
 use crate::smtp::{Arrived, Caller, Refusals, Story};
 use crate::store::format::{Trace, TraceStep};
+use crate::store::{Batch, MailId, Result, trace};
 
 /// The story of a message up to the moment before its copies are made.
 pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
@@ -100,4 +102,40 @@ fn refused(refusals: &Refusals) -> Vec<TraceStep> {
 /// A header is as long as its writer likes; a story is not.
 fn clipped(text: &str) -> String {
     text.chars().take(200).collect()
+}
+
+/// Goes on with the story of a message, where there is one still. What happened alike to many
+/// recipients at once is one step.
+pub(crate) fn add(batch: &mut Batch, id: MailId, steps: Vec<TraceStep>) -> Result<()> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let mut story = trace::get(batch, id)?.unwrap_or_default();
+    for step in merged(steps) {
+        if story.steps.len() >= TRACE_STEPS {
+            // Tries that came to nothing are told least of all.
+            let oldest = story.steps.iter().position(|step| step.what == "waits");
+            story.steps.remove(oldest.unwrap_or(1));
+        }
+        story.steps.push(step);
+    }
+    trace::put(batch, id, &story)
+}
+
+fn merged(steps: Vec<TraceStep>) -> Vec<TraceStep> {
+    let mut told: Vec<(TraceStep, usize)> = Vec::new();
+    for step in steps {
+        let alike = |(other, _): &&mut (TraceStep, usize)| {
+            (&other.what, &other.text, &other.reply) == (&step.what, &step.text, &step.reply)
+        };
+        match told.iter_mut().find(alike) {
+            Some((_, count)) => *count += 1,
+            None => told.push((step, 1)),
+        }
+    }
+    let tell = |(step, count): (TraceStep, usize)| match count {
+        1 => step,
+        _ => TraceStep { recipient: format!("{} and {} more", step.recipient, count - 1), ..step },
+    };
+    told.into_iter().map(tell).collect()
 }

@@ -17,7 +17,6 @@ use super::body::{self, Prepared};
 use super::format::{Outgoing, OutgoingRecipient, tag};
 use super::key::{self, load, save};
 use super::{Batch, MailId, Read, Result, StoreError};
-use crate::limits;
 use crate::wire::address::Address;
 use crate::wire::smtp::{Notify, OriginalRecipient, Ret};
 use std::sync::Arc;
@@ -82,11 +81,11 @@ pub(crate) fn put(batch: &mut Batch, id: MailId, new: &NewOutgoing) -> Result<()
             | u32::from(notify.failure) << 2
             | u32::from(notify.delay) << 3
     };
-    let recipient = |new: &NewRecipient| OutgoingRecipient {
-        address: new.to.to_string(),
-        notify: new.notify.map_or(0, notify),
-        orcpt_kind: new.orcpt.as_ref().map(|it| it.kind.clone()).unwrap_or_default(),
-        orcpt: new.orcpt.as_ref().map(|it| it.address.clone()).unwrap_or_default(),
+    let recipient = |one: &NewRecipient| OutgoingRecipient {
+        address: one.to.to_string(),
+        notify: one.notify.map_or(0, notify),
+        orcpt_kind: one.orcpt.as_ref().map(|it| it.kind.clone()).unwrap_or_default(),
+        orcpt: one.orcpt.as_ref().map(|it| it.address.clone()).unwrap_or_default(),
         next: new.now,
         ..OutgoingRecipient::default()
     };
@@ -106,18 +105,18 @@ pub(crate) fn put(batch: &mut Batch, id: MailId, new: &NewOutgoing) -> Result<()
         recipients: new.recipients.iter().map(recipient).collect(),
     };
     let place = Place { due: row.due(), id };
-    batch.memory.outbox = true;
+    wake(batch);
     save(batch, &key::outgoing(place), &row)
 }
 
-/// Up to `limit` rows that are due at `now`, the longest due first, but for those that `known`
-/// knows.
+/// Where up to `limit` rows stand that are due at `now`, the longest due first, but for those that
+/// `known` knows.
 pub(crate) fn due(
     read: &impl Read,
     now: u64,
     limit: usize,
     known: impl Fn(MailId) -> bool,
-) -> Result<Vec<(Place, Outgoing)>> {
+) -> Result<Vec<Place>> {
     let mut places = Vec::new();
     let end = key::outgoing(Place { due: now.saturating_add(1), id: MailId(0) });
     read.keys(&[tag::OUTGOING], &end, &mut |key| {
@@ -127,11 +126,12 @@ pub(crate) fn due(
         }
         Ok(places.len() < limit)
     })?;
-    let mut rows = Vec::with_capacity(places.len());
-    for place in places {
-        rows.push((place, row_at(read, place)?));
-    }
-    Ok(rows)
+    Ok(places)
+}
+
+/// The row that stands there.
+pub(crate) fn get(read: &impl Read, place: Place) -> Result<Option<Outgoing>> {
+    load(read, &key::outgoing(place))
 }
 
 /// When the next row after `now` is due.
@@ -172,7 +172,8 @@ pub(crate) fn find(
         found = (place.id == id).then_some(place);
         Ok(found.is_none())
     })?;
-    found.map(|place| Ok((place, row_at(read, place)?))).transpose()
+    let Some(place) = found else { return Ok(None) };
+    Ok(get(read, place)?.map(|row| (place, row)))
 }
 
 /// Writes a changed row to the place where it is due now; one whose recipients are all done goes,
@@ -185,8 +186,12 @@ pub(crate) fn update(batch: &mut Batch, place: Place, row: &Outgoing) -> Result<
     if now != place {
         batch.delete(&key::outgoing(place))?;
     }
-    batch.memory.outbox = true;
     save(batch, &key::outgoing(now), row)
+}
+
+/// Lets the worker look at the outbox after the commit.
+pub(crate) fn wake(batch: &mut Batch) {
+    batch.memory.outbox = true;
 }
 
 /// Takes a message out of the outbox.
@@ -216,7 +221,7 @@ impl Outgoing {
     pub(crate) fn due(&self) -> u64 {
         let waiting = self.recipients.iter().filter(|it| it.state() == State::Waiting);
         let next = waiting.map(|it| u64::try_from(it.next).unwrap_or(0)).min();
-        next.unwrap_or(NEVER).min(NEVER)
+        next.unwrap_or(NEVER)
     }
 
     pub(crate) fn ret(&self) -> Option<Ret> {
@@ -258,11 +263,6 @@ impl OutgoingRecipient {
             address: self.orcpt.clone(),
         })
     }
-}
-
-fn row_at(read: &impl Read, place: Place) -> Result<Outgoing> {
-    let key = key::outgoing(place);
-    load(read, &key)?.ok_or_else(|| key::corrupt(&key, "the row is missing"))
 }
 
 pub(super) fn place_of(key: &[u8]) -> Result<Place> {

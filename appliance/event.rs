@@ -70,6 +70,11 @@ pub(crate) enum Event {
         doing: &'static str,
         why: String,
     },
+    /// Mail of this domain leaves without a signature.
+    SigningTrouble {
+        domain: String,
+        why: String,
+    },
     CertificateReplaced {
         host: String,
     },
@@ -134,6 +139,9 @@ impl fmt::Display for Event {
                 write!(f, "mail from <{from}> to <{to}> of {remote} refused: {reply}")
             }
             Self::StoreTrouble { doing, why } => write!(f, "store: {doing}: {why}"),
+            Self::SigningTrouble { domain, why } => {
+                write!(f, "mail of {domain} leaves without a DKIM signature: {why}")
+            }
             Self::CertificateReplaced { host } => write!(f, "certificate of {host} replaced"),
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
             Self::Settings { why } => write!(f, "settings: {why}"),

@@ -127,6 +127,24 @@ pub(crate) const DSN_WHOLE_BYTES: u64 = 64 * 1024;
 /// Steps of one story; then those of failed tries are forgotten first.
 pub(crate) const TRACE_STEPS: usize = 200;
 
+// ---- submission ----
+
+/// Recipients outside of this box that one person may write to in a day, unless the settings say
+/// otherwise: above what people write, below what gets a whole office onto blocklists when a
+/// password is stolen.
+pub(crate) const SENT_PER_DAY: u32 = 1_000;
+/// What the settings may raise it to.
+pub(crate) const SENT_PER_DAY_AT_MOST: u32 = 10_000_000;
+/// Bits of an RSA key for signing. RFC 8301 3.2: at least 1024, should be 2048; a longer one does
+/// not fit a DNS answer.
+pub(crate) const DKIM_RSA_BITS: usize = 2_048;
+/// Selectors of one domain: the one in use, the next, and old ones until they are removed.
+pub(crate) const DKIM_SELECTORS: usize = 8;
+/// How often domains without keys are looked for.
+pub(crate) const DKIM_LOOK: Duration = Duration::from_secs(60 * 60);
+/// A key file larger than this is none.
+pub(crate) const DKIM_KEY_BYTES: u64 = 16 * 1024;
+
 // ---- IMAP ----
 
 /// A command line without its literals. RFC 7162 and long UID sets: RFC 2683 3.2.1.5 asks for 8000.

@@ -26,12 +26,16 @@ pub(crate) struct Settings {
     /// Connections at once, in all and from one address.
     pub connections: usize,
     pub connections_per_address: usize,
+    /// Recipients outside of this box that one person may write to in a day.
+    pub sent_per_day: u32,
 }
 
 /// The port of each protocol; 0: not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
     pub smtp: u16,
+    pub submission: u16,
+    pub submissions: u16,
     pub imap: u16,
     pub imaps: u16,
     pub pop3: u16,
@@ -40,14 +44,37 @@ pub(crate) struct Ports {
 
 impl Ports {
     /// The well-known ports.
-    pub(crate) const WELL_KNOWN: Ports =
-        Ports { smtp: 25, imap: 143, imaps: 993, pop3: 110, pop3s: 995 };
+    pub(crate) const WELL_KNOWN: Ports = Ports {
+        smtp: 25,
+        submission: 587,
+        submissions: 465,
+        imap: 143,
+        imaps: 993,
+        pop3: 110,
+        pop3s: 995,
+    };
+
+    /// Each with its name, as the settings and the demonstration call it.
+    pub(crate) fn named(self) -> [(&'static str, u16); 7] {
+        let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = self;
+        [
+            ("smtp", smtp),
+            ("submission", submission),
+            ("submissions", submissions),
+            ("imap", imap),
+            ("imaps", imaps),
+            ("pop3", pop3),
+            ("pop3s", pop3s),
+        ]
+    }
 
     /// Each as far above `base` as it is above 0; `None` when that leaves no port.
     pub(crate) fn above(base: u16) -> Option<Ports> {
         let known = Self::WELL_KNOWN;
         Some(Ports {
             smtp: base.checked_add(known.smtp)?,
+            submission: base.checked_add(known.submission)?,
+            submissions: base.checked_add(known.submissions)?,
             imap: base.checked_add(known.imap)?,
             imaps: base.checked_add(known.imaps)?,
             pop3: base.checked_add(known.pop3)?,
@@ -98,7 +125,7 @@ pub(crate) fn print(settings: &Settings) -> String {
     };
     let listen = list(settings.listen.iter().map(IpAddr::to_string).collect());
     let names = list(settings.names.clone());
-    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
+    let ports = settings.ports.named().map(|(name, port)| format!("{name} = {port}\n")).concat();
     format!(
         "# Settings of this mail server. Read at its start.\n\
          \n\
@@ -109,7 +136,7 @@ pub(crate) fn print(settings: &Settings) -> String {
          \n\
          # A port of 0 is not served.\n\
          [ports]\n\
-         smtp = {smtp}\nimap = {imap}\nimaps = {imaps}\npop3 = {pop3}\npop3s = {pop3s}\n\
+         {ports}\
          \n\
          [tls]\n\
          # More names and addresses that the box's own certificate is for.\n\
@@ -118,8 +145,13 @@ pub(crate) fn print(settings: &Settings) -> String {
          [limits]\n\
          # Connections at once, in all and from one address.\n\
          connections = {}\n\
-         connections_per_address = {}\n",
-        settings.host, settings.connections, settings.connections_per_address,
+         connections_per_address = {}\n\
+         # Recipients outside of this box that one person may write to in a day.\n\
+         sent_per_day = {}\n",
+        settings.host,
+        settings.connections,
+        settings.connections_per_address,
+        settings.sent_per_day,
     )
 }
 
@@ -149,6 +181,7 @@ impl Settings {
             names: Vec::new(),
             connections: limits::CONNECTIONS_TOTAL,
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
+            sent_per_day: limits::SENT_PER_DAY,
         }
     }
 }
@@ -173,6 +206,8 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct WrittenPorts {
     smtp: Option<Spanned<u16>>,
+    submission: Option<Spanned<u16>>,
+    submissions: Option<Spanned<u16>>,
     imap: Option<Spanned<u16>>,
     imaps: Option<Spanned<u16>>,
     pop3: Option<Spanned<u16>>,
@@ -191,6 +226,7 @@ struct WrittenTls {
 struct WrittenLimits {
     connections: Option<Spanned<usize>>,
     connections_per_address: Option<Spanned<usize>>,
+    sent_per_day: Option<Spanned<u32>>,
 }
 
 struct Fault {
@@ -219,7 +255,15 @@ fn parse(text: &str) -> Result<Settings, Fault> {
     let connections = count(&limits.connections, limits::CONNECTIONS_TOTAL)?;
     let per_address = count(&limits.connections_per_address, limits::CONNECTIONS_PER_ADDRESS)?;
     let ports = ports(&written.ports)?;
-    Ok(Settings { host, listen, ports, names, connections, connections_per_address: per_address })
+    Ok(Settings {
+        host,
+        listen,
+        ports,
+        names,
+        connections,
+        connections_per_address: per_address,
+        sent_per_day: sent_per_day(limits)?,
+    })
 }
 
 /// A host name or an address.
@@ -248,9 +292,26 @@ fn count(written: &Option<Spanned<usize>>, most: usize) -> Result<usize, Fault> 
     }
 }
 
+fn sent_per_day(written: &WrittenLimits) -> Result<u32, Fault> {
+    let most = limits::SENT_PER_DAY_AT_MOST;
+    match &written.sent_per_day {
+        None => Ok(limits::SENT_PER_DAY),
+        Some(count) if (1..=most).contains(count.get_ref()) => Ok(*count.get_ref()),
+        Some(count) => Err(fault(count, format!("must be from 1 to {most}"))),
+    }
+}
+
 fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {
     let known = Ports::WELL_KNOWN;
-    let all = [&written.smtp, &written.imap, &written.imaps, &written.pop3, &written.pop3s];
+    let all = [
+        &written.smtp,
+        &written.submission,
+        &written.submissions,
+        &written.imap,
+        &written.imaps,
+        &written.pop3,
+        &written.pop3s,
+    ];
     let mut seen: Vec<u16> = Vec::new();
     for port in all.into_iter().flatten().filter(|port| *port.get_ref() != 0) {
         if seen.contains(port.get_ref()) {
@@ -262,6 +323,8 @@ fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {
         |port: &Option<Spanned<u16>>, known: u16| port.as_ref().map_or(known, |p| *p.get_ref());
     Ok(Ports {
         smtp: or(&written.smtp, known.smtp),
+        submission: or(&written.submission, known.submission),
+        submissions: or(&written.submissions, known.submissions),
         imap: or(&written.imap, known.imap),
         imaps: or(&written.imaps, known.imaps),
         pop3: or(&written.pop3, known.pop3),

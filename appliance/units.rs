@@ -6,10 +6,13 @@
 //! ```text
 //! unit          port  TLS        restart
 //! smtp          25    STARTTLS   a unit that fails is started again after 1 s, 2 s, .. 60 s;
-//! imap imaps    143   993        a connection that fails ends alone
+//! submission    587   STARTTLS   a connection that fails ends alone
+//! submissions   465
+//! imap imaps    143   993
 //! pop3 pop3s    110   995
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! traces        forgets stories older than TRACE_DAYS
+//! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
 //! ```
 
@@ -17,16 +20,20 @@ mod background;
 pub(crate) mod first;
 
 use crate::event::{self, Event, emit};
+use crate::delivery::receive::Post;
+use crate::delivery::submit::Counter;
 use crate::net::authority::Names;
+use crate::net::dkim::{Keys, Signer};
 use crate::net::drive::{Pace, Terms};
 use crate::net::listen::{Door, Gate};
 use crate::net::tls::Tls;
 use crate::net::{Service, stopped};
 use crate::serve::login::{self, Logins};
-use crate::serve::{control, imap::Imap, pop3::Pop3, receive::Smtp};
+use crate::serve::{control, imap::Imap, pop3::Pop3, receive::Smtp, submit::Submission};
 use crate::settings::{self, Ports, Settings};
 use crate::store::Store;
 use crate::store::writer::Options;
+use crate::wire::smtp::Budget;
 use crate::{cli, clock, limits};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -87,19 +94,27 @@ async fn run(
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let lines = first::start(data, options.demo, &settings, store).await?;
     let mut units = Units::new(&settings, tls.clone(), stop.clone());
-    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
+    let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
-    let mail = Smtp::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let (post, budget) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
+    let keys = Keys::of(data);
+    let counter = Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
+    let outgoing = Submission::new(counter, logins.clone(), &host, budget.clone());
+    let mail = Smtp::new(post, budget);
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
     let imap_sessions = Imap::new(store.clone(), logins.clone());
     let few = limits::SMTP_CONNECTIONS_PER_ADDRESS;
     units.add("smtp", smtp, Security::StartTls, few, mail)?;
+    units.add("submission", submission, Security::StartTls, usize::MAX, outgoing.clone())?;
+    units.add("submissions", submissions, Security::Tls, usize::MAX, outgoing)?;
     units.add("imap", imap, Security::StartTls, usize::MAX, imap_sessions.clone())?;
     units.add("imaps", imaps, Security::Tls, usize::MAX, imap_sessions)?;
     units.add("pop3", pop3, Security::StartTls, usize::MAX, pop.clone())?;
     units.add("pop3s", pop3s, Security::Tls, usize::MAX, pop)?;
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
+    running.spawn(background::keys(store.clone(), keys, stop.clone()));
     running.spawn(background::traces(store.clone(), stop));
     lines.iter().for_each(|line| cli::print::line(line));
     let ended = until_stopped(stopper, running).await;

@@ -52,6 +52,7 @@ const BANS: &[Ban] = &[
     ban("::heed", &["store/kv.rs"], "use store::kv"),
     ban("::rustls", &["net/"], "use net::tls"),
     ban("::tokio_rustls", &["net/"], "use net::tls"),
+    ban("::mail_auth", &["net/"], "use net::dkim"),
     ban("::rcgen", &["net/"], "use net::tls"),
     ban("tokio::net", &["net/"], "use net::listen or net::dial"),
     ban("std::net::TcpStream", &["net/"], "use net::dial"),

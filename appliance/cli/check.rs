@@ -9,7 +9,7 @@ use crate::limits::{
 };
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
-use crate::settings::{self, Ports, Settings};
+use crate::settings::{self, Settings};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -165,11 +165,8 @@ pub(crate) fn certificate(ends: i64, now: i64) -> Finding {
 
 /// Does each port that the settings name take a connection?
 fn ports(settings: &Settings) -> Vec<Finding> {
-    let Ports { smtp, imap, imaps, pop3, pop3s } = settings.ports;
-    let named =
-        [("smtp", smtp), ("imap", imap), ("imaps", imaps), ("pop3", pop3), ("pop3s", pop3s)];
     let mut found = Vec::new();
-    for (name, port) in named {
+    for (name, port) in settings.ports.named() {
         for address in settings.listen.iter().filter(|_| port != 0) {
             let at = SocketAddr::new(reachable(*address), port);
             let what = format!("port {port} ({name})");

@@ -10,3 +10,4 @@ pub(crate) mod schedule;
 pub(crate) mod stamp;
 pub(crate) mod story;
 pub(crate) mod worker;
+pub(crate) mod submit;

@@ -66,6 +66,11 @@ impl Post {
         Ok(Self { store, host, last_id: AtomicU64::new(last.0) })
     }
 
+    /// Our name.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -117,7 +122,7 @@ impl Post {
     }
 
     /// Above every id given before.
-    fn next_id(&self, now_micros: u64) -> MailId {
+    pub(crate) fn next_id(&self, now_micros: u64) -> MailId {
         let next = |last: u64| now_micros.max(last.saturating_add(1));
         let update = |last| Some(next(last));
         let last = self.last_id.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
@@ -191,7 +196,7 @@ async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-fn unread() -> Reply {
+pub(super) fn unread() -> Reply {
     Reply::new(451, 3, 0, "Cannot read the message now, try again later")
 }
 

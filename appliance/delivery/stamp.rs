@@ -66,6 +66,17 @@ fn received(arrived: &Arrived, host: &str, id: MailId, now: i64) -> String {
     lines
 }
 
+/// What stands on top of a message that one of our people sends. Where the person is concerns
+/// nobody outside: the story of the message keeps the address here. RFC 5321 7.6
+pub(crate) fn submitted(arrived: &Arrived, host: &str, id: MailId, now: i64) -> String {
+    let mut lines = format!("Received: by {host} with {}", with(arrived));
+    if let Some(tls) = &arrived.caller.tls {
+        lines.push_str(&format!("\r\n\t({} {})", tls.version, tls.cipher));
+    }
+    lines.push_str(&format!("\r\n\tid {id};\r\n\t{}\r\n", date(now)));
+    lines
+}
+
 /// RFC 5322 3.3, in UTC.
 pub(crate) fn date(now: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -98,6 +109,14 @@ pub(crate) fn literal(ip: IpAddr) -> String {
 /// RFC 3848 and RFC 6531 4.3: names of the protocol for `with`.
 fn with(arrived: &Arrived) -> &'static str {
     let caller = &arrived.caller;
+    if caller.login.is_some() {
+        return match (arrived.smtputf8, caller.tls.is_some()) {
+            (false, false) => "ESMTPA",
+            (false, true) => "ESMTPSA",
+            (true, false) => "UTF8SMTPA",
+            (true, true) => "UTF8SMTPSA",
+        };
+    }
     match (caller.extended, arrived.smtputf8, caller.tls.is_some()) {
         (false, _, _) => "SMTP",
         (true, false, false) => "ESMTP",

@@ -7,6 +7,7 @@ use crate::message::headers;
 use crate::smtp::{Arrived, Caller, Refusals, Story};
 use crate::store::format::{Trace, TraceStep};
 use crate::store::{Batch, MailId, Result, trace};
+use crate::wire::address::Address;
 
 /// The story of a message up to the moment before its copies are made.
 pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
@@ -32,6 +33,17 @@ pub(crate) fn delivered(copy: &Copy, login: &str, over_quota: bool, now: i64) ->
         what: "delivered".to_string(),
         text: format!("Put into the INBOX of {login}{full}"),
         recipient: copy.address.clone(),
+        reply: String::new(),
+    }
+}
+
+/// This recipient is not on this box.
+pub(crate) fn queued(to: &Address, now: i64) -> TraceStep {
+    TraceStep {
+        at: now,
+        what: "queued".to_string(),
+        text: format!("Put into the outbox, to be sent to the server of {}", to.domain()),
+        recipient: to.to_string(),
         reply: String::new(),
     }
 }
@@ -69,10 +81,18 @@ fn connected(caller: &Caller, at: i64) -> TraceStep {
         Some(tls) => format!("encrypted with {}", tls.version),
         None => "not encrypted".to_string(),
     };
+    let text = match &caller.login {
+        Some(login) => {
+            format!("{} sent it from {}, {secured}", login.name, literal(caller.remote.ip()))
+        }
+        None => {
+            format!("{name} connected from {}, {secured}", literal(caller.remote.ip()))
+        }
+    };
     TraceStep {
         at,
         what: "connected".to_string(),
-        text: format!("{name} connected from {}, {secured}", literal(caller.remote.ip())),
+        text,
         recipient: String::new(),
         reply: String::new(),
     }

@@ -1,7 +1,9 @@
 //! The content of a mail as views over its bytes.
 
 pub(crate) mod date;
+pub(crate) mod encode;
 pub(crate) mod facts;
+pub(crate) mod fixup;
 pub(crate) mod headers;
 pub(crate) mod mbox;
 pub(crate) mod people;

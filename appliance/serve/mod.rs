@@ -5,4 +5,5 @@ pub(crate) mod imap;
 pub(crate) mod login;
 pub(crate) mod pop3;
 pub(crate) mod receive;
+pub(crate) mod submit;
 pub(crate) mod throttle;

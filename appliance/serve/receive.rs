@@ -4,11 +4,12 @@ use crate::clock;
 use crate::delivery::local;
 use crate::delivery::receive::Post;
 use crate::event::{Event, emit};
-use crate::limits::{RECEIVING_BYTES, SMTP_REFUSED_TRACES_PER_MINUTE};
+use crate::limits::SMTP_REFUSED_TRACES_PER_MINUTE;
 use crate::net::{Handler, Service};
 use crate::session::Peer;
-use crate::smtp::{Answer, Ask, Destination, Server, Setting, Story};
-use crate::store::{Result, Store};
+use crate::smtp::{Answer, Ask, Destination, Permit, Server, Setting, Story};
+use crate::store::Store;
+use crate::wire::sasl::LoginAnswer;
 use crate::wire::smtp::{Budget, ForwardPath};
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,7 @@ pub(crate) struct Smtp {
 
 /// What all connections share.
 struct Desk {
-    post: Post,
+    post: Arc<Post>,
     knocks: Mutex<Knocks>,
 }
 
@@ -35,11 +36,11 @@ pub(crate) struct Knocks {
 pub(crate) struct Machine(Arc<Desk>);
 
 impl Smtp {
-    /// `host`: our name in greeting, Received and Authentication-Results.
-    pub(crate) fn new(store: Store, host: String) -> Result<Self> {
-        let setting = Setting::mx(&host, Budget::new(RECEIVING_BYTES), clock::now);
-        let desk = Desk { post: Post::new(store, host)?, knocks: Mutex::default() };
-        Ok(Self { setting, desk: Arc::new(desk) })
+    /// `budget`: memory for messages, also of the ports of submission.
+    pub(crate) fn new(post: Arc<Post>, budget: Arc<Budget>) -> Self {
+        let setting = Setting::mx(post.host(), budget, clock::now);
+        let desk = Desk { post, knocks: Mutex::default() };
+        Self { setting, desk: Arc::new(desk) }
     }
 }
 
@@ -59,7 +60,12 @@ impl Service for Smtp {
 impl Handler<Server> for Machine {
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Recipient { to, size } => Answer::Recipient(self.recipient(&to, size)),
+            // Port 25 knows no log-in and never asks for one.
+            Ask::Login(_) => Answer::Login(LoginAnswer::Unavailable),
+            Ask::Sender { .. } => Answer::Sender(Permit::Unavailable),
+            Ask::Recipient { to, size, .. } => {
+                Answer::Recipient(look_up(self.0.post.store(), &to, size))
+            }
             Ask::Receive(arrived) => {
                 let (now, now_micros) = (clock::now(), clock::now_micros());
                 Answer::Received(self.0.post.receive(*arrived, now, now_micros).await)
@@ -72,20 +78,17 @@ impl Handler<Server> for Machine {
     }
 }
 
-impl Machine {
-    fn recipient(&self, to: &ForwardPath, size: Option<u64>) -> Destination {
-        let found = self
-            .0
-            .post
-            .store()
-            .snapshot()
-            .and_then(|snapshot| local::destination(&snapshot, to, size.unwrap_or(0)));
-        found.unwrap_or_else(|error| {
-            emit(Event::StoreTrouble { doing: "looking up an address", why: error.to_string() });
-            Destination::Unavailable
-        })
-    }
+/// What RCPT is told of an address.
+pub(super) fn look_up(store: &Store, to: &ForwardPath, size: Option<u64>) -> Destination {
+    let read = store.snapshot();
+    let found = read.and_then(|read| local::destination(&read, to, size.unwrap_or(0)));
+    found.unwrap_or_else(|error| {
+        emit(Event::StoreTrouble { doing: "looking up an address", why: error.to_string() });
+        Destination::Unavailable
+    })
+}
 
+impl Machine {
     async fn tell(&self, story: Story) {
         for refusal in &story.refusals.told {
             emit(Event::Refused {

@@ -2,9 +2,10 @@
 
 use super::envelope::Recipient;
 use super::server::{Chunks, Phase, Role, Server, Transaction};
-use super::{Ask, Destination};
+use super::{Ask, Destination, Permit, Sending};
 use crate::limits::{SMTP_MAILS_PER_SESSION, SMTP_RECIPIENTS};
 use crate::session::Step;
+use crate::store::AccountId;
 use crate::wire::smtp::{Command, CommandError, LineError, Mail, Rcpt, Reply};
 
 /// `None`: said, go on with what is in the buffer.
@@ -54,7 +55,9 @@ impl Server {
             Command::Noop => Ok(self.say(Reply::new(250, 0, 0, "OK"), out)),
             Command::Quit => Ok(Some(self.proceed_quit(out))),
             Command::StartTls => self.check_starttls().map(|()| Some(self.proceed_starttls(out))),
-            Command::Auth { .. } => Err(self.no_auth()),
+            Command::Auth { mechanism, initial } => {
+                self.check_auth().map(|()| self.proceed_auth(&mechanism, initial, out))
+            }
         };
         match done {
             Ok(then) => then,
@@ -104,6 +107,10 @@ impl Server {
         if self.setting.starttls && self.talk.caller.tls.is_none() {
             offered.push("STARTTLS".to_string());
         }
+        let mechanisms = self.mechanisms();
+        if !mechanisms.is_empty() {
+            offered.push(format!("AUTH {}", mechanisms.join(" ")));
+        }
         offered
     }
 
@@ -113,6 +120,12 @@ impl Server {
         // RFC 5321 4.1.4: EHLO or HELO comes first
         if !self.talk.greeted {
             return Err(Reply::new(503, 5, 1, "Say EHLO first"));
+        }
+        if self.setting.role == Role::Submission {
+            self.check_submitter(mail)?;
+        } else if mail.auth {
+            // RFC 4954 5: a parameter of those who offer AUTH
+            return Err(CommandError::ParameterUnknown("AUTH".to_string()).reply());
         }
         // RFC 5321 4.1.1.2: no second MAIL inside a transaction
         if self.transaction.is_some() {
@@ -140,6 +153,18 @@ impl Server {
         Ok(())
     }
 
+    fn check_submitter(&self, mail: &Mail) -> Result<(), Reply> {
+        // RFC 6409 4.3: who sends is known
+        if self.talk.caller.login.is_none() {
+            return Err(Reply::new(530, 7, 0, "Log in first"));
+        }
+        // RFC 6409 6.1: a person's mail has a sender who can be told what became of it
+        if mail.from.is_none() {
+            return Err(Reply::new(550, 7, 1, "<> is for reports of servers: say your address"));
+        }
+        Ok(())
+    }
+
     fn proceed_mail(&mut self, mail: Mail, out: &mut Vec<u8>) -> Then {
         if self.talk.mails >= SMTP_MAILS_PER_SESSION {
             // RFC 9422 4.1: MAILMAX was told
@@ -147,12 +172,43 @@ impl Server {
             return Some(self.close(Some(reply), out));
         }
         self.talk.mails += 1;
+        match (&self.talk.caller.login, &mail.from) {
+            (Some(login), Some(from)) => {
+                let (account, from) = (AccountId(login.account), from.clone());
+                self.phase = Phase::Sender(mail);
+                Some(Step::Ask(Ask::Sender { account, from }))
+            }
+            _ => self.begin(mail, out),
+        }
+    }
+
+    pub(super) fn sender_found(&mut self, mail: Mail, permit: Permit, out: &mut Vec<u8>) -> Then {
+        let from = mail.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reply = match permit {
+            Permit::Own => return self.begin(mail, out),
+            Permit::NotOwn => {
+                let why = format!("{from} is not one of your addresses");
+                let reply = Reply::new(553, 7, 1, why.clone());
+                self.note_from(from, String::new(), &why, &reply);
+                reply
+            }
+            Permit::NoAccount => Reply::new(550, 7, 1, "Your account may not send mail now"),
+            Permit::Unavailable => {
+                let text = "Cannot look that up now, try again later";
+                return self.say(Reply::new(451, 3, 0, text), out);
+            }
+        };
+        self.refuse(reply, out)
+    }
+
+    fn begin(&mut self, mail: Mail, out: &mut Vec<u8>) -> Then {
         self.transaction = Some(Transaction {
             mail,
             began: self.now(),
             recipients: Vec::new(),
             refused: Default::default(),
             chunks: Chunks::None,
+            outside: 0,
         });
         self.say(Reply::new(250, 1, 0, "Sender OK"), out)
     }
@@ -184,10 +240,12 @@ impl Server {
             let reply = Reply::new(452, 5, 3, "Too many recipients, send the rest separately");
             return self.say(reply, out);
         }
-        let size = transaction.mail.size;
+        let (size, outside) = (transaction.mail.size, transaction.outside);
         let to = rcpt.to.clone();
         self.phase = Phase::Recipient(rcpt);
-        Some(Step::Ask(Ask::Recipient { to, size }))
+        let login = self.talk.caller.login.as_ref();
+        let sending = login.map(|login| Sending { account: AccountId(login.account), outside });
+        Some(Step::Ask(Ask::Recipient { to, size, sending }))
     }
 
     pub(super) fn recipient_found(
@@ -198,13 +256,18 @@ impl Server {
     ) -> Then {
         let to = rcpt.to.to_string();
         let (reply, why) = match destination {
-            Destination::Ours => return self.add_recipient(rcpt, out),
+            Destination::Ours => return self.add_recipient(rcpt, 0, out),
+            Destination::Outside => return self.add_recipient(rcpt, 1, out),
             Destination::Unknown => {
                 (Reply::new(550, 1, 1, "No such person here"), "There is no such address here")
             }
             Destination::NotOurs => (
                 Reply::new(550, 7, 1, "This server takes no mail for that domain"),
                 "The domain is not ours, and mail is not passed on for strangers",
+            ),
+            Destination::TooMany => (
+                Reply::new(452, 7, 1, "You have written to as many outside as may be in a day"),
+                "The person has reached the limit of outside recipients in a day",
             ),
             Destination::OverQuota => {
                 (Reply::new(452, 2, 2, "The mailbox is full"), "The mailbox is full")
@@ -219,19 +282,20 @@ impl Server {
         if reply.is_temporary() { self.say(reply, out) } else { self.refuse(reply, out) }
     }
 
-    fn add_recipient(&mut self, rcpt: Rcpt, out: &mut Vec<u8>) -> Then {
+    fn add_recipient(&mut self, rcpt: Rcpt, outside: usize, out: &mut Vec<u8>) -> Then {
         let text = format!("{} OK", rcpt.to);
         if let Some(transaction) = &mut self.transaction {
             // RFC 5321 4.1.1.3: named twice, delivered once
             if !transaction.recipients.iter().any(|recipient| recipient.to == rcpt.to) {
                 let Rcpt { to, notify, orcpt, .. } = rcpt;
+                transaction.outside += outside;
                 transaction.recipients.push(Recipient { to, notify, orcpt });
             }
         }
         self.say(Reply::new(250, 1, 5, text), out)
     }
 
-    // ---- RSET, QUIT, STARTTLS, AUTH ----
+    // ---- RSET, QUIT, STARTTLS ----
 
     fn proceed_rset(&mut self, out: &mut Vec<u8>) -> Then {
         self.reset();
@@ -260,13 +324,7 @@ impl Server {
         Reply::new(220, 0, 0, "Begin TLS").print(out);
         Step::Secure
     }
-
-    fn no_auth(&self) -> Reply {
-        match self.setting.role {
-            // RFC 4954 3: AUTH is not offered where mail of other servers comes in
-            Role::Mx => Reply::new(502, 5, 1, "There is no log-in on this port"),
-        }
-    }
 }
 
-const HELP: &str = "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS QUIT; see RFC 5321";
+const HELP: &str =
+    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP STARTTLS AUTH QUIT; see RFC 5321";

@@ -2,7 +2,7 @@
 
 use super::Ask;
 use super::envelope::{Arrived, Refusals};
-use super::server::{Chunks, Phase, Server, Transaction};
+use super::server::{Chunks, Phase, Role, Server, Transaction};
 use crate::session::Step;
 use crate::wire::smtp::{Content, Fault, Reply};
 
@@ -21,7 +21,7 @@ impl Server {
     }
 
     pub(super) fn proceed_data(&mut self, out: &mut Vec<u8>) -> Then {
-        let content = Content::new(self.setting.message_bytes, &self.setting.budget);
+        let content = self.content();
         self.phase = Phase::Data(content);
         Reply::plain(354, vec!["Send the message, end it with <CRLF>.<CRLF>".to_string()])
             .print(out);
@@ -59,11 +59,11 @@ impl Server {
         refused: Option<Reply>,
         out: &mut Vec<u8>,
     ) -> Then {
+        let fresh = self.content();
         if let (None, Some(transaction)) = (&refused, &mut self.transaction)
             && matches!(transaction.chunks, Chunks::None)
         {
-            let content = Content::new(self.setting.message_bytes, &self.setting.budget);
-            transaction.chunks = Chunks::Some { content, since: (self.setting.now)() };
+            transaction.chunks = Chunks::Some { content: fresh, since: (self.setting.now)() };
         }
         self.phase = Phase::Chunk { octets, left: octets, last, refused };
         if octets == 0 { self.chunk_ended(out) } else { None }
@@ -120,6 +120,14 @@ impl Server {
     }
 
     // ---- both ----
+
+    fn content(&self) -> Content {
+        let content = Content::new(self.setting.message_bytes, &self.setting.budget);
+        match self.setting.role {
+            Role::Mx => content,
+            Role::Submission => content.lenient(),
+        }
+    }
 
     fn check_recipients(&self) -> Result<&Transaction, Reply> {
         // RFC 5321 3.3: 503 without MAIL, 554 without a valid recipient

@@ -3,6 +3,7 @@
 use crate::limits::SMTP_REFUSALS_TOLD;
 use crate::session::TlsFacts;
 use crate::wire::address::Address;
+use crate::wire::sasl::Login;
 use crate::wire::smtp::content::Hold;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ pub(crate) struct Caller {
     /// EHLO, not HELO.
     pub extended: bool,
     pub tls: Option<TlsFacts>,
+    /// Submission: who logged in.
+    pub login: Option<Login>,
 }
 
 /// A recipient that was accepted.

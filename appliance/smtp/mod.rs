@@ -1,12 +1,15 @@
 //! The SMTP session (RFC 5321), server side: a pure state machine that asks and is answered.
 //!
 //! ```text
+//! Command --AUTH--> LoggingIn (asked) <--> Challenged --> Command               submission only
+//! Command --MAIL--> Sender (asked) --> Command                                submission only
 //! Command --RCPT--> Recipient (asked) --> Command
 //! Command --DATA--> Data --CRLF.CRLF--> Receiving (asked) --> Command
 //! Command --BDAT n--> Chunk --n octets--> Command, or with LAST --> Receiving --> Command
 //! any --QUIT, 421, end of input--> Closing (what was refused is told) --> closed
 //! ```
 
+pub(crate) mod auth;
 pub(crate) mod commands;
 pub(crate) mod content;
 pub(crate) mod envelope;
@@ -15,13 +18,21 @@ pub(crate) mod server;
 pub(crate) use envelope::{Arrived, Caller, Recipient, Refusal, Refusals, Story};
 pub(crate) use server::{Server, Setting};
 
+use crate::store::AccountId;
+use crate::wire::address::Address;
+use crate::wire::sasl::{LoginAnswer, LoginAsk};
 use crate::wire::smtp::{ForwardPath, Reply};
 
 /// What the session needs of the machine.
 #[derive(Debug)]
 pub(crate) enum Ask {
+    /// Submission: is this the password?
+    Login(LoginAsk),
+    /// Submission: may this account send as this address?
+    Sender { account: AccountId, from: Address },
     /// May this address receive a message of this size? (Size as far as the sender told it.)
-    Recipient { to: ForwardPath, size: Option<u64> },
+    /// `sending` is of the person who submits.
+    Recipient { to: ForwardPath, size: Option<u64>, sending: Option<Sending> },
     /// Take this message; the reply speaks only after the commit.
     Receive(Box<Arrived>),
     /// The connection is over; this is what was refused in it.
@@ -30,9 +41,29 @@ pub(crate) enum Ask {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
+    Login(LoginAnswer),
+    Sender(Permit),
     Recipient(Destination),
     Received(Reply),
     Told,
+}
+
+/// Who submits, and how many recipients of this message are outside of the box already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sending {
+    pub account: AccountId,
+    pub outside: usize,
+}
+
+/// May a person send as an address?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permit {
+    Own,
+    NotOwn,
+    /// The account was suspended or deleted since the log-in.
+    NoAccount,
+    /// Could not be found out now.
+    Unavailable,
 }
 
 /// What an address is to this box.
@@ -43,6 +74,10 @@ pub(crate) enum Destination {
     Unknown,
     /// Its domain is not ours.
     NotOurs,
+    /// Its domain is not ours, and the person who is logged in may write to it.
+    Outside,
+    /// The person has written to as many outside as may be in a day.
+    TooMany,
     /// Every mailbox it leads to is full.
     OverQuota,
     /// Could not be found out now.

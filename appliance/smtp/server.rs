@@ -8,7 +8,8 @@ use crate::limits::{
     SMTP_TARPIT_AFTER,
 };
 use crate::session::{Input, Peer, Session, Step};
-use crate::wire::smtp::{Budget, Content, Lines, Mail, Rcpt, Reply};
+use crate::wire::sasl::Exchange;
+use crate::wire::smtp::{Budget, Content, LineError, Lines, Mail, Rcpt, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use std::time::Duration;
 pub(crate) enum Role {
     /// Port 25: mail of other servers for people of this box. No log-in.
     Mx,
+    /// Ports 587 and 465: mail of our people for everybody, after a log-in. RFC 6409
+    Submission,
 }
 
 /// What all sessions of one port share.
@@ -40,6 +43,12 @@ impl Setting {
         let host = host.to_string();
         let message_bytes = MESSAGE_BYTES;
         Arc::new(Self { role: Role::Mx, host, starttls: true, message_bytes, budget, now })
+    }
+
+    /// A port 587 that offers STARTTLS, or a port 465 that has TLS from the first octet.
+    pub(crate) fn submission(host: &str, budget: Arc<Budget>, now: fn() -> i64) -> Arc<Self> {
+        let (role, host, message_bytes) = (Role::Submission, host.to_string(), MESSAGE_BYTES);
+        Arc::new(Self { role, host, starttls: true, message_bytes, budget, now })
     }
 }
 
@@ -67,6 +76,9 @@ pub(super) struct Talk {
     /// Transactions begun.
     pub(super) mails: usize,
     pub(super) refusals: Refusals,
+    pub(super) login_failures: usize,
+    /// Peer and local address are the same: nobody can listen in between.
+    pub(super) same_host: bool,
 }
 
 /// What lasts from MAIL to the end of its message.
@@ -77,6 +89,8 @@ pub(super) struct Transaction {
     pub(super) recipients: Vec<Recipient>,
     pub(super) refused: Refusals,
     pub(super) chunks: Chunks,
+    /// Recipients that are not on this box.
+    pub(super) outside: usize,
 }
 
 /// What BDAT has brought. RFC 3030 2
@@ -95,6 +109,10 @@ pub(super) enum Chunks {
 #[derive(Debug)]
 pub(super) enum Phase {
     Command,
+    /// A response to a challenge is awaited.
+    Challenged(Exchange),
+    LoggingIn(Exchange),
+    Sender(Mail),
     Recipient(Rcpt),
     Data(Content),
     Chunk {
@@ -128,6 +146,8 @@ impl Session for Server {
                 self.reset();
                 self.talk.greeted = false;
                 self.talk.caller.helo.clear();
+                self.talk.caller.extended = false;
+                self.talk.caller.login = None;
                 self.talk.caller.tls = Some(tls);
                 self.lines = Lines::new();
                 self.wait()
@@ -144,10 +164,19 @@ impl Session for Server {
 impl Server {
     pub(crate) fn new(setting: Arc<Setting>, peer: Peer) -> Self {
         let began = (setting.now)();
+        let (remote, same_host) = (peer.remote, peer.remote.ip() == peer.local.ip());
         let caller =
-            Caller { remote: peer.remote, helo: String::new(), extended: false, tls: peer.tls };
-        let refusals = Refusals::default();
-        let talk = Talk { caller, began, greeted: false, errors: 0, mails: 0, refusals };
+            Caller { remote, helo: String::new(), extended: false, tls: peer.tls, login: None };
+        let talk = Talk {
+            caller,
+            began,
+            greeted: false,
+            errors: 0,
+            mails: 0,
+            refusals: Refusals::default(),
+            login_failures: 0,
+            same_host,
+        };
         Self {
             setting,
             talk,
@@ -178,10 +207,17 @@ impl Server {
                         self.line(line, out)
                     }
                 },
+                Phase::Challenged(_) => match self.lines.next_response(buffer) {
+                    None => return self.wait(),
+                    Some(line) => self.response(line, out),
+                },
                 Phase::Data(_) => self.data_bytes(buffer, out),
                 Phase::Chunk { .. } => self.chunk_bytes(buffer, out),
                 // The answer comes first; the octets stay where they are.
-                Phase::Recipient(_) | Phase::Receiving { .. } => return self.wait(),
+                Phase::LoggingIn(_)
+                | Phase::Sender(_)
+                | Phase::Recipient(_)
+                | Phase::Receiving { .. } => return self.wait(),
                 Phase::Closing => return Step::Close,
             };
             if let Some(step) = step {
@@ -191,9 +227,21 @@ impl Server {
         self.wait()
     }
 
+    fn response(&mut self, line: Result<String, LineError>, out: &mut Vec<u8>) -> Option<Step<Ask>> {
+        self.since = self.now();
+        match std::mem::replace(&mut self.phase, Phase::Command) {
+            Phase::Challenged(exchange) => self.login_line(exchange, line, out),
+            _ => None,
+        }
+    }
+
     fn answer(&mut self, answer: Answer, out: &mut Vec<u8>) -> Step<Ask> {
         self.since = self.now();
         let step = match (std::mem::replace(&mut self.phase, Phase::Command), answer) {
+            (Phase::LoggingIn(exchange), Answer::Login(answer)) => {
+                self.login_answered(exchange, answer, out)
+            }
+            (Phase::Sender(mail), Answer::Sender(permit)) => self.sender_found(mail, permit, out),
             (Phase::Recipient(rcpt), Answer::Recipient(destination)) => {
                 self.recipient_found(rcpt, destination, out)
             }

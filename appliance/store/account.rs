@@ -1,11 +1,13 @@
 //! Accounts: people's log-ins.
 
-use super::format::{Account, Credential, MailboxTail, Route, Version, tag};
+use super::format::{Account, Credential, MailboxTail, Route, Sent, Version, tag};
 use super::key::{self, load, save};
 use super::writer::Usage;
 use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox};
 use crate::limits;
 use crate::wire::address::Address;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// The mailboxes made with each account: name and special use (RFC 6154 2).
 const FIRST_MAILBOXES: [(&str, &str); 6] = [
@@ -126,7 +128,21 @@ pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
     }
     address::forget_account(batch, id)?;
     batch.memory.usage.remove(&id);
+    batch.delete(&key::sent(id))?;
     batch.delete(&key::account(id)).map(drop)
+}
+
+/// Recipients outside of this box that the account has written to on the day of `now`.
+pub(crate) fn sent(read: &impl Read, id: AccountId, now: i64) -> Result<u32> {
+    let row: Option<Sent> = load(read, &key::sent(id))?;
+    let today = row.filter(|row| row.day == now.div_euclid(DAY_SECONDS));
+    Ok(today.map_or(0, |row| row.recipients))
+}
+
+/// Counts so many more.
+pub(crate) fn count_sent(batch: &mut Batch, id: AccountId, more: u32, now: i64) -> Result<()> {
+    let recipients = sent(batch, id, now)?.saturating_add(more);
+    save(batch, &key::sent(id), &Sent { day: now.div_euclid(DAY_SECONDS), recipients })
 }
 
 /// Octets in all its mailboxes, number of messages.

@@ -21,6 +21,7 @@
 //! 'J' mail 02                               Trace       the story of the message
 //! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content, references
 //! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
+//! 'S' account                               Sent        outside recipients written to in a day
 //! 'O' due mail                              Outgoing    a message on its way out
 //!
 //! account, mailbox, uid: u32 · mail, modseq, due: u64 · part: u32 · domain, local: UTF-8
@@ -80,6 +81,7 @@ pub(crate) mod tag {
     pub(crate) const BODY: u8 = b'J';
     pub(crate) const INDEX: u8 = b'I';
     pub(crate) const OUTGOING: u8 = b'O';
+    pub(crate) const SENT: u8 = b'S';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -257,6 +259,17 @@ pub(crate) struct Expunged {
     /// Runs of uids, ascending: first, last, first, last, ...
     #[prost(uint32, repeated, tag = "1")]
     pub runs: Vec<u32>,
+}
+
+/// What a person has sent to others than this box.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sent {
+    /// Days since 1970, UTC.
+    #[prost(int64, tag = "1")]
+    pub day: i64,
+    /// Recipients on that day.
+    #[prost(uint32, tag = "2")]
+    pub recipients: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

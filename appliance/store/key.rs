@@ -35,6 +35,10 @@ pub(super) fn account(id: AccountId) -> Vec<u8> {
     join(&[&[tag::ACCOUNT], &id.0.to_be_bytes()])
 }
 
+pub(super) fn sent(id: AccountId) -> Vec<u8> {
+    of_account(tag::SENT, id)
+}
+
 pub(super) fn domain(name: &str) -> Vec<u8> {
     join(&[&[tag::DOMAIN], name.as_bytes()])
 }

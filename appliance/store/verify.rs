@@ -7,7 +7,7 @@
 use super::body::{self, HeadIndex};
 use super::format::{
     Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail,
-    Outgoing, Route, Subscribed, ThreadRef, Trace, Version, tag,
+    Outgoing, Route, Sent, Subscribed, ThreadRef, Trace, Version, tag,
 };
 use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
 use super::mail::Flags;
@@ -59,6 +59,7 @@ struct Check {
     accounts: BTreeMap<AccountId, Account>,
     domains: HashMap<String, Domain>,
     routes: Vec<(String, Route)>,
+    sent: Vec<(AccountId, Sent)>,
     mailboxes: BTreeMap<(AccountId, MailboxId), Counted>,
     bodies: BTreeMap<MailId, Body>,
     threads: HashMap<(u64, AccountId), Threads>,
@@ -181,6 +182,9 @@ impl Check {
                 let right = key::subscribed(AccountId(key::u32_at(key, 1)?), &row.name) == key;
                 self.expect(right, || format!("{}: is of another name", key::describe(key)));
             }
+            Some(&tag::SENT) => {
+                self.sent.push((AccountId(key::u32_at(key, 1)?), key::decode(key, payload)?));
+            }
             Some(&tag::MAIL) if key::is_tail(key) => {
                 self.mailbox(key)?.tail = Some(key::decode(key, payload)?);
             }
@@ -292,6 +296,7 @@ impl Check {
         self.expect(known == FORMAT_VERSION, || format!("the store's format is {known}"));
         self.agree_accounts();
         self.agree_routes();
+        self.agree_sent();
         for (at, counted) in std::mem::take(&mut self.mailboxes) {
             self.agree_mailbox(at, &counted);
         }
@@ -338,6 +343,13 @@ impl Check {
             }
         }
         faults.into_iter().for_each(|fault| self.fault(fault));
+    }
+
+    fn agree_sent(&mut self) {
+        for (id, sent) in std::mem::take(&mut self.sent) {
+            let known = self.accounts.contains_key(&id);
+            self.expect(known, || format!("{} sent mail on day {}, and is gone", id.0, sent.day));
+        }
     }
 
     fn agree_routes(&mut self) {

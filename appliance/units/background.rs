@@ -1,9 +1,10 @@
 //! Units that nobody connects to.
 
 use crate::event::{Event, emit};
+use crate::net::dkim::Keys;
 use crate::net::stopped;
 use crate::net::tls::Tls;
-use crate::store::{MailId, Store, trace};
+use crate::store::{MailId, Store, address, trace};
 use crate::{clock, limits};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,25 @@ pub(super) async fn certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) 
             emit(Event::CertificateTrouble { why });
         }
         if stops_within(&mut stop, limits::CERTIFICATE_LOOK).await {
+            return;
+        }
+    }
+}
+
+/// Makes the first keys of each domain, so that no message waits for them.
+pub(super) async fn keys(store: Store, keys: Keys, mut stop: watch::Receiver<bool>) {
+    loop {
+        let domains = store.snapshot().and_then(|read| address::domains(&read));
+        for domain in domains.unwrap_or_default() {
+            let (keys, name, now) = (keys.clone(), domain.name.clone(), clock::now());
+            // Takes seconds on a small board, so not on a worker.
+            let made = tokio::task::spawn_blocking(move || keys.ready(&name, now));
+            if let Ok(Err(fault)) = made.await {
+                let (domain, why) = (domain.name, fault.to_string());
+                emit(Event::SigningTrouble { domain, why });
+            }
+        }
+        if stops_within(&mut stop, limits::DKIM_LOOK).await {
             return;
         }
     }

@@ -4,7 +4,8 @@
 //! off goes on with the same passwords. Keys of units that do not exist yet are left out:
 //!
 //! ```text
-//! {"domain", "host", "ca", "ports": {"smtp", "imap", "imaps", "pop3", "pop3s"},
+//! {"domain", "host", "ca",
+//!  "ports": {"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"},
 //!  "people": [{"address", "password"}]}
 //! ```
 
@@ -80,8 +81,8 @@ fn invent() -> Result<FirstRun, String> {
 }
 
 fn ports(ports: Ports) -> BTreeMap<String, u16> {
-    let Ports { smtp, imap, imaps, pop3, pop3s } = ports;
-    [("smtp", smtp), ("imap", imap), ("imaps", imaps), ("pop3", pop3), ("pop3s", pop3s)]
+    ports
+        .named()
         .into_iter()
         .filter(|(_, port)| *port != 0)
         .map(|(name, port)| (name.to_string(), port))
@@ -149,6 +150,15 @@ fn lines(first: &FirstRun, listen: Option<IpAddr>) -> Vec<String> {
             "  swaks --server {at}:{smtp} --from friend@example.org --to {} --tls --tls-verify \
              --tls-sni {host} --tls-ca-path {ca} --header 'Subject: hello' --body hello",
             alice.address,
+        ));
+    }
+    if let (Some(port), [alice, bob, ..]) = (port("submissions"), first.people.as_slice()) {
+        lines.push(String::from("Send one as Alice, logged in:"));
+        lines.push(format!(
+            "  swaks --server {at}:{port} --tlsc --tls-verify --tls-sni {host} --tls-ca-path {ca} \
+             --auth PLAIN --auth-user {} --auth-password '{}' --from {} --to {} \
+             --header 'Subject: lunch' --body 'at noon?'",
+            alice.address, alice.password, alice.address, bob.address,
         ));
     }
     let reading = [("imaps", "IMAP", "INBOX;MAILINDEX=1"), ("pop3s", "POP3", "1")];

@@ -5,7 +5,7 @@
 //! helo = "HELO" SP Domain
 //! mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]       4.1.1.2
 //!        SIZE=n (RFC 1870)  BODY=7BIT|8BITMIME (RFC 6152)  SMTPUTF8 (RFC 6531)
-//!        RET=FULL|HDRS  ENVID=xtext (RFC 3461)
+//!        RET=FULL|HDRS  ENVID=xtext (RFC 3461)  AUTH=xtext (RFC 4954), read and not used
 //! rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters]         4.1.1.3
 //!        NOTIFY=NEVER|SUCCESS,FAILURE,DELAY  ORCPT=type;xtext (RFC 3461)
 //! data = "DATA"                                               4.1.1.4
@@ -58,6 +58,8 @@ pub(crate) struct Mail {
     pub ret: Option<Ret>,
     /// Decoded from xtext.
     pub envid: Option<Vec<u8>>,
+    /// RFC 4954 5: who first submitted it was named; nobody is believed that.
+    pub auth: bool,
     /// Were there any parameters?
     pub extended: bool,
 }
@@ -230,6 +232,10 @@ fn mail(rest: &str) -> Parsed<Mail> {
                 return Err(CommandError::ParameterBad { name: "SMTPUTF8", why: "takes no value" });
             }
             "RET" => mail.ret = Some(ret(value)?),
+            "AUTH" => {
+                auth_name(value)?;
+                mail.auth = true;
+            }
             "ENVID" => mail.envid = Some(envid(value)?),
             _ => return Err(CommandError::ParameterUnknown(key)),
         }
@@ -316,6 +322,15 @@ fn envid(value: Option<&str>) -> Parsed<Vec<u8>> {
         .and_then(xtext::decode)
         .filter(|id| id.iter().all(|b| matches!(b, b' '..=b'~')))
         .ok_or(CommandError::ParameterBad { name: "ENVID", why: "must be xtext" })
+}
+
+fn auth_name(value: Option<&str>) -> Parsed<()> {
+    // RFC 4954 5: xtext of at most 500 characters
+    value
+        .filter(|value| !value.is_empty() && value.len() <= 500)
+        .and_then(xtext::decode)
+        .map(drop)
+        .ok_or(CommandError::ParameterBad { name: "AUTH", why: "must be xtext" })
 }
 
 fn notify(value: Option<&str>) -> Parsed<Notify> {

@@ -17,6 +17,10 @@
 //!    +-- Cr ---- else: a bare CR
 //! ```
 //!
+//! People's scripts send bare LF. Where they submit ([`Content::lenient`]) it becomes CRLF, as
+//! content: no dot behind it is taken off, and none ends the message, since the sender saw no line
+//! there that it would have protected. What goes out again has CRLF everywhere.
+//!
 //! A line may be longer than the 998 octets of RFC 5321 4.5.3.1.6: real mail has such lines, and
 //! the size of the message bounds them.
 
@@ -111,6 +115,8 @@ pub(crate) struct Content {
     limit: usize,
     state: State,
     fault: Option<Fault>,
+    /// A bare LF becomes CRLF.
+    lenient: bool,
 }
 
 impl Content {
@@ -123,7 +129,13 @@ impl Content {
             // RFC 5321 4.1.1.4: the CRLF of the DATA line counts, "." may follow at once
             state: State::LineStart,
             fault: None,
+            lenient: false,
         }
+    }
+
+    /// The same for mail of people: RFC 6409 8 lets a submission be mended.
+    pub(crate) fn lenient(self) -> Self {
+        Self { lenient: true, ..self }
     }
 
     pub(crate) fn fault(&self) -> Option<Fault> {
@@ -196,6 +208,10 @@ impl Content {
             }
             (_, b'\r') => {
                 self.state = State::Cr;
+                return after;
+            }
+            (_, b'\n') if self.lenient => {
+                self.keep(b"\r\n");
                 return after;
             }
             (_, b'\n') => {

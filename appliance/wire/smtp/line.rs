@@ -40,7 +40,23 @@ impl Lines {
 
     /// The next whole line without its CRLF; `None` until it is all there.
     pub(crate) fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Result<String, LineError>> {
-        self.0.set_limit(limit_of(buffer));
+        self.take(limit_of(buffer), buffer)
+    }
+
+    /// The same for a response to a challenge. RFC 4954 4: they may be long
+    pub(crate) fn next_response(
+        &mut self,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Result<String, LineError>> {
+        self.take(SASL_LINE_BYTES, buffer)
+    }
+
+    fn take(
+        &mut self,
+        limit: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Result<String, LineError>> {
+        self.0.set_limit(limit);
         match self.0.take(buffer) {
             Line::Need => None,
             Line::Whole(line) => Some(checked(line)),

@@ -47,6 +47,13 @@ impl Reply {
         (400..500).contains(&self.code)
     }
 
+    /// Appends the reply without cutting its lines: a challenge is as long as it is. RFC 4954 4
+    pub(crate) fn print_long(&self, out: &mut Vec<u8>) {
+        for text in &self.lines {
+            out.extend_from_slice(format!("{} {text}\r\n", self.code).as_bytes());
+        }
+    }
+
     /// Appends the reply as it goes over the wire.
     pub(crate) fn print(&self, out: &mut Vec<u8>) {
         let last = self.lines.len().saturating_sub(1);

@@ -1,0 +1,164 @@
+//! AUTH (RFC 4954): the log-in of a person who sends.
+//!
+//! ```text
+//! C: AUTH mechanism [initial-response]        S: 334 challenge | 235 | 5yz
+//! C: response | "*" (gives up)                S: 334 challenge | 235 | 5yz
+//! ```
+//!
+//! Challenges and responses are base64. Nothing is offered where a password could be overheard,
+//! SCRAM neither: the mail that follows would be.
+
+use super::Ask;
+use super::server::{Phase, Role, Server};
+use crate::limits::LOGIN_FAILURES_PER_CONNECTION;
+use crate::session::Step;
+use crate::wire::sasl::{self, Binding, Exchange, LoginAnswer, Next};
+use crate::wire::smtp::{LineError, Reply};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+type Then = Option<Step<Ask>>;
+
+impl Server {
+    /// The mechanisms to offer; none where there is no log-in.
+    pub(super) fn mechanisms(&self) -> Vec<&'static str> {
+        match self.setting.role {
+            // RFC 4954 3: AUTH is not offered where mail of other servers comes in
+            Role::Mx => Vec::new(),
+            Role::Submission if self.talk.caller.login.is_some() || !self.may_log_in() => {
+                Vec::new()
+            }
+            Role::Submission => sasl::mechanisms(true, &self.binding()),
+        }
+    }
+
+    pub(super) fn check_auth(&self) -> Result<(), Reply> {
+        if self.setting.role == Role::Mx {
+            return Err(Reply::new(502, 5, 1, "There is no log-in on this port"));
+        }
+        if !self.talk.caller.extended {
+            return Err(Reply::new(503, 5, 1, "Say EHLO first"));
+        }
+        // RFC 4954 4: after a log-in there is no other
+        if self.talk.caller.login.is_some() {
+            return Err(Reply::new(503, 5, 1, "You are logged in already"));
+        }
+        // RFC 4954 4: not inside of a transaction
+        if self.transaction.is_some() {
+            return Err(Reply::new(503, 5, 1, "RSET the message first"));
+        }
+        if !self.may_log_in() {
+            // RFC 4954 6: 538 where the mechanism needs encryption
+            return Err(Reply::new(538, 7, 11, "Say STARTTLS before logging in"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn proceed_auth(
+        &mut self,
+        mechanism: &str,
+        initial: Option<String>,
+        out: &mut Vec<u8>,
+    ) -> Then {
+        let initial = match initial.as_deref() {
+            None => None,
+            // RFC 4954 4: "=" is an empty response
+            Some("=") => Some(Vec::new()),
+            Some(text) => match BASE64.decode(text) {
+                Ok(octets) => Some(octets),
+                Err(_) => return self.refuse(not_base64(), out),
+            },
+        };
+        match Exchange::start(mechanism, initial.as_deref(), true, &self.binding()) {
+            Some((exchange, next)) => self.follow(exchange, next, out),
+            None => self.refuse(Reply::new(504, 5, 4, "This mechanism is not offered here"), out),
+        }
+    }
+
+    /// A response of the client.
+    pub(super) fn login_line(
+        &mut self,
+        mut exchange: Exchange,
+        line: Result<String, LineError>,
+        out: &mut Vec<u8>,
+    ) -> Then {
+        let text = match line {
+            Ok(text) => text,
+            // RFC 4954 6: 500 5.5.6 for an exchange line that is too long
+            Err(LineError::TooLong) => {
+                return self.refuse(Reply::new(500, 5, 6, "The response is too long"), out);
+            }
+            Err(error) => return self.refuse(Reply::new(500, 5, 2, error.to_string()), out),
+        };
+        // RFC 4954 4: the client gives up
+        if text == "*" {
+            return self.refuse(Reply::new(501, 7, 0, "Log-in given up"), out);
+        }
+        match BASE64.decode(text.trim_end()) {
+            Ok(response) => {
+                let next = exchange.respond(&response);
+                self.follow(exchange, next, out)
+            }
+            Err(_) => self.refuse(not_base64(), out),
+        }
+    }
+
+    pub(super) fn login_answered(
+        &mut self,
+        mut exchange: Exchange,
+        answer: LoginAnswer,
+        out: &mut Vec<u8>,
+    ) -> Then {
+        let next = exchange.answer(answer);
+        self.follow(exchange, next, out)
+    }
+
+    fn follow(&mut self, exchange: Exchange, next: Next, out: &mut Vec<u8>) -> Then {
+        match next {
+            Next::Challenge(octets) => {
+                Reply::plain(334, vec![BASE64.encode(octets)]).print_long(out);
+                self.phase = Phase::Challenged(exchange);
+                None
+            }
+            Next::Ask(ask) => {
+                self.phase = Phase::LoggingIn(exchange);
+                Some(Step::Ask(Ask::Login(ask)))
+            }
+            Next::Done(login) => {
+                self.talk.caller.login = Some(login);
+                Reply::new(235, 7, 0, "Logged in").print(out);
+                self.pace()
+            }
+            Next::Denied { wait } => {
+                // RFC 4954 6: without telling which of the two is wrong
+                Reply::new(535, 7, 8, "Wrong name or password").print(out);
+                self.talk.login_failures += 1;
+                if self.talk.login_failures >= LOGIN_FAILURES_PER_CONNECTION {
+                    let reply = Reply::new(421, 7, 0, "Too many wrong passwords, closing");
+                    return Some(self.close(Some(reply), out));
+                }
+                if wait.is_zero() { self.pace() } else { Some(Step::Pause(wait)) }
+            }
+            Next::Malformed(why) => self.refuse(Reply::new(501, 5, 2, why), out),
+            Next::Unavailable => {
+                let text = "The log-in could not be checked now, try again later";
+                Reply::new(454, 7, 0, text).print(out);
+                self.pace()
+            }
+        }
+    }
+
+    /// Under TLS, or when the connection never leaves the machine.
+    fn may_log_in(&self) -> bool {
+        self.talk.caller.tls.is_some() || self.talk.same_host
+    }
+
+    fn binding(&self) -> Binding {
+        Binding::from(self.talk.caller.tls.as_ref())
+    }
+}
+
+fn not_base64() -> Reply {
+    // RFC 4954 4: 501 when the client's words are not base64
+    Reply::new(501, 5, 2, "That is not base64")
+}

@@ -19,9 +19,9 @@
 mod background;
 pub(crate) mod first;
 
-use crate::event::{self, Event, emit};
 use crate::delivery::receive::Post;
 use crate::delivery::submit::Counter;
+use crate::event::{self, Event, emit};
 use crate::net::authority::Names;
 use crate::net::dkim::{Keys, Signer};
 use crate::net::drive::{Pace, Terms};
@@ -99,7 +99,8 @@ async fn run(
     let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
     let (post, budget) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
     let keys = Keys::of(data);
-    let counter = Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
+    let counter =
+        Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
     let outgoing = Submission::new(counter, logins.clone(), &host, budget.clone());
     let mail = Smtp::new(post, budget);
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());

@@ -9,5 +9,7 @@ mod limits;
 mod office;
 mod serve;
 mod stage;
+mod submission;
+mod submit;
 mod time;
 mod transcripts;

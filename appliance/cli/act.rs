@@ -72,6 +72,8 @@ pub(crate) enum Reply {
     Imported(Imported),
     Exported(Exported),
     Checked(Vec<super::check::Finding>),
+    Records(Vec<super::dns::Record>),
+    Pairs(Vec<super::dns::PairView>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

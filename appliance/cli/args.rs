@@ -67,6 +67,15 @@ pub(crate) enum Command {
     Import(Import),
     /// Write the mail of an account out as mbox files or a Maildir
     Export(Export),
+    /// The DNS records to publish, as a zone file
+    #[command(after_help = "Example:\n  mailroom dns office.test > office.test.zone")]
+    Dns {
+        /// One domain; all without it
+        domain: Option<String>,
+    },
+    /// Keys that sign the mail of a domain (DKIM)
+    #[command(subcommand)]
+    Dkim(Dkim),
     /// Look at this machine: space, certificate, ports, clock, settings
     Check,
 }
@@ -142,6 +151,25 @@ pub(crate) enum Account {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Dkim {
+    /// Show the keys and the records to publish for them
+    Show {
+        /// One domain; all without it
+        domain: Option<String>,
+    },
+    /// Make new keys: publish their records, then activate them
+    #[command(
+        after_help = "Example:\n  mailroom dkim rotate office.test     publish what it prints, \
+                            wait a day\n  mailroom dkim activate office.test m20261123"
+    )]
+    Rotate { domain: String },
+    /// Let these keys sign from now on
+    Activate { domain: String, pair: String },
+    /// Remove keys that no longer sign
+    Remove { domain: String, pair: String },
 }
 
 #[derive(Args, Debug)]
@@ -270,7 +298,11 @@ pub(crate) fn request(
             export.to = absolute(export.to)?;
             Request::Export(export)
         }
-        Command::Serve(_) | Command::Restore { .. } | Command::Check => return Ok(None),
+        Command::Serve(_)
+        | Command::Restore { .. }
+        | Command::Dns { .. }
+        | Command::Dkim(_)
+        | Command::Check => return Ok(None),
     }))
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod act;
 pub(crate) mod args;
 pub(crate) mod call;
 pub(crate) mod check;
+pub(crate) mod dns;
 pub(crate) mod failure;
 pub(crate) mod people;
 pub(crate) mod print;
@@ -91,6 +92,8 @@ fn perform(
             Ok(None)
         }
         Command::Check => Ok(Some(Reply::Checked(check::machine(data, now)))),
+        Command::Dns { domain } => dns::zone(data, domain.as_deref(), now).map(Some),
+        Command::Dkim(act) => dns::dkim(data, act, now).map(Some),
         Command::Restore { file, replace } => call::restore(data, &file, replace).map(Some),
         command => {
             let mut password = |given: &GivenPassword| password(given, input);

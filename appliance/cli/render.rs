@@ -2,6 +2,7 @@
 
 use super::act::{Reply, Step, Story, Verified};
 use super::check::{Finding, State};
+use super::dns;
 use super::people::{AccountView, FoundView, PasswordSet};
 use super::print::{date_time, octets, plain, table};
 
@@ -43,6 +44,8 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Imported(imported) => imported.to_string(),
         Reply::Exported(exported) => exported.to_string(),
         Reply::Checked(findings) => checked(findings),
+        Reply::Records(records) => dns::printed(records),
+        Reply::Pairs(pairs) => dns::printed_pairs(pairs),
     }
 }
 

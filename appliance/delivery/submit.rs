@@ -230,7 +230,8 @@ impl Letter {
             utf8,
         };
         let mut body = fixup::submitted(&message, &missing);
-        let domain = authors(&body).ok().and_then(|all| all.first().map(|a| a.domain().to_string()));
+        let domain =
+            authors(&body).ok().and_then(|all| all.first().map(|a| a.domain().to_string()));
         if let Some(domain) = domain {
             match signer.sign(&domain, &body, now) {
                 Ok(signatures) => drop(body.splice(..0, signatures)),

@@ -144,7 +144,9 @@ fn new_header(header: &[u8], encoding: &str, charset: Option<&str>, out: &mut Ve
         out.extend_from_slice(b"MIME-Version: 1.0\r\n");
     }
     if let Some(charset) = charset {
-        out.extend_from_slice(format!("Content-Type: text/plain; charset={charset}\r\n").as_bytes());
+        out.extend_from_slice(
+            format!("Content-Type: text/plain; charset={charset}\r\n").as_bytes(),
+        );
     }
     out.extend_from_slice(format!("Content-Transfer-Encoding: {encoding}\r\n\r\n").as_bytes());
 }

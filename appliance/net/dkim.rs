@@ -187,11 +187,7 @@ impl Keys {
         }
     }
 
-    fn private(
-        &self,
-        domain: &str,
-        name: &str,
-    ) -> Result<(RsaKey<Sha256>, Ed25519Key), DkimFault> {
+    fn private(&self, domain: &str, name: &str) -> Result<(RsaKey<Sha256>, Ed25519Key), DkimFault> {
         let folder = self.of_domain(domain)?;
         let file = |kind: &str| {
             let path = folder.join(format!("{name}.{kind}"));

@@ -227,7 +227,11 @@ impl Server {
         self.wait()
     }
 
-    fn response(&mut self, line: Result<String, LineError>, out: &mut Vec<u8>) -> Option<Step<Ask>> {
+    fn response(
+        &mut self,
+        line: Result<String, LineError>,
+        out: &mut Vec<u8>,
+    ) -> Option<Step<Ask>> {
         self.since = self.now();
         match std::mem::replace(&mut self.phase, Phase::Command) {
             Phase::Challenged(exchange) => self.login_line(exchange, line, out),

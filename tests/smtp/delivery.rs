@@ -28,7 +28,8 @@ type Job = std::boxed::Box<dyn Fn(&mut Batch) -> Result<()> + Send + Sync>;
 impl Machine for Box25 {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Recipient { to, size } => {
+            Ask::Login(_) | Ask::Sender { .. } => panic!("port 25 asks for no log-in"),
+            Ask::Recipient { to, size, .. } => {
                 let snapshot = self.office.store.snapshot().unwrap();
                 let found = local::destination(&snapshot, &to, size.unwrap_or(0));
                 Answer::Recipient(found.unwrap_or(Destination::Unavailable))

@@ -2,13 +2,20 @@
 
 use super::office::Office;
 use super::stage::{peer, tls};
+use crate::delivery::receive::Post;
 use crate::limits::SMTP_REFUSED_TRACES_PER_MINUTE;
 use crate::net::{Handler, Service};
 use crate::serve::receive::{Knocks, Smtp};
 use crate::session::{Input, Session, Step};
 use crate::smtp::{Answer, Ask, Caller, Destination, Refusal, Refusals, Story};
 use crate::store::trace;
-use crate::wire::smtp::{Command, ForwardPath, Reply};
+use crate::wire::smtp::{Budget, Command, ForwardPath, Reply};
+use std::sync::Arc;
+
+fn post(office: &Office) -> Arc<Post> {
+    let post = Post::new(office.store.clone(), "mail.office.test".to_string());
+    Arc::new(post.expect("a post"))
+}
 
 fn path(text: &str) -> ForwardPath {
     match Command::parse(&format!("RCPT TO:<{text}>")) {
@@ -20,7 +27,7 @@ fn path(text: &str) -> ForwardPath {
 #[tokio::test]
 async fn a_connection_is_greeted_and_its_questions_are_answered() {
     let office = Office::new();
-    let smtp = Smtp::new(office.store.clone(), "mail.office.test".to_string()).unwrap();
+    let smtp = Smtp::new(post(&office), Budget::new(1 << 20));
     let (mut session, machine) = smtp.connect(peer());
     let mut out = Vec::new();
     assert!(matches!(session.step(Input::Opened, &mut out), Step::Read { .. }));
@@ -32,7 +39,7 @@ async fn a_connection_is_greeted_and_its_questions_are_answered() {
         ("nobody@office.test", Destination::Unknown),
         ("bob@elsewhere.test", Destination::NotOurs),
     ] {
-        let ask = Ask::Recipient { to: path(who), size: Some(100) };
+        let ask = Ask::Recipient { to: path(who), size: Some(100), sending: None };
         assert_eq!(machine.answer(ask).await, Answer::Recipient(wanted), "{who}");
     }
     assert!(smtp.refusal().starts_with("421 ") && smtp.refusal().ends_with("\r\n"));
@@ -41,7 +48,7 @@ async fn a_connection_is_greeted_and_its_questions_are_answered() {
 #[tokio::test]
 async fn what_was_refused_is_told_in_the_store() {
     let office = Office::new();
-    let smtp = Smtp::new(office.store.clone(), "mail.office.test".to_string()).unwrap();
+    let smtp = Smtp::new(post(&office), Budget::new(1 << 20));
     let (_, machine) = smtp.connect(peer());
     let mut refusals = Refusals::default();
     for n in 0..15 {
@@ -53,8 +60,13 @@ async fn what_was_refused_is_told_in_the_store() {
             reply: Reply::new(550, 1, 1, "No such person here"),
         });
     }
-    let caller =
-        Caller { remote: peer().remote, helo: String::new(), extended: true, tls: Some(tls()) };
+    let caller = Caller {
+        remote: peer().remote,
+        helo: String::new(),
+        extended: true,
+        tls: Some(tls()),
+        login: None,
+    };
     let story = Story { caller, began: 1, refusals };
     assert_eq!(machine.answer(Ask::Tell(Box::new(story))).await, Answer::Told);
     let found = trace::find(&office.store.snapshot().unwrap(), "guess3@", None, 9).unwrap();

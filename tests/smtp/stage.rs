@@ -1,8 +1,10 @@
 //! The stage: a session driven as the network drives it, with a table of people instead of a store.
 
 use crate::session::{Input, Peer, Session, Step, TlsFacts};
-use crate::smtp::{Answer, Arrived, Ask, Destination, Server, Setting, Story};
+use crate::smtp::{Answer, Arrived, Ask, Destination, Permit, Server, Setting, Story};
+use crate::store::AccountId;
 use crate::wire::address::Address;
+use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
 use crate::wire::smtp::{Budget, Reply};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +38,12 @@ impl Table {
 impl Machine for Table {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
-            Ask::Recipient { to, .. } => {
+            Ask::Login(ask) => Answer::Login(login(ask)),
+            Ask::Sender { account, from } => Answer::Sender(match from.to_string().as_str() {
+                "alice@office.test" if account == AccountId(1) => Permit::Own,
+                _ => Permit::NotOwn,
+            }),
+            Ask::Recipient { to, sending, .. } => {
                 let to = to.to_string().to_lowercase();
                 let domain = to.rsplit('@').next().unwrap_or_default();
                 let ours = |who: &String| who.rsplit('@').next() == Some(domain);
@@ -44,7 +51,11 @@ impl Machine for Table {
                 Answer::Recipient(match found {
                     Some(destination) => destination,
                     None if self.people.keys().any(ours) => Destination::Unknown,
-                    None => Destination::NotOurs,
+                    None => match sending {
+                        Some(sending) if sending.outside < 2 => Destination::Outside,
+                        Some(_) => Destination::TooMany,
+                        None => Destination::NotOurs,
+                    },
                 })
             }
             Ask::Receive(arrived) => {
@@ -60,6 +71,18 @@ impl Machine for Table {
                 Answer::Told
             }
         }
+    }
+}
+
+/// Alice, whose password is "secret".
+fn login(ask: LoginAsk) -> LoginAnswer {
+    match ask {
+        LoginAsk::Password { name, password }
+            if name == "alice@office.test" && password.0 == b"secret" =>
+        {
+            LoginAnswer::Granted(Login { account: 1, name, capabilities_off: Vec::new() })
+        }
+        _ => LoginAnswer::Denied { wait: Duration::ZERO },
     }
 }
 

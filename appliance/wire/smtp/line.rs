@@ -51,11 +51,7 @@ impl Lines {
         self.take(SASL_LINE_BYTES, buffer)
     }
 
-    fn take(
-        &mut self,
-        limit: usize,
-        buffer: &mut Vec<u8>,
-    ) -> Option<Result<String, LineError>> {
+    fn take(&mut self, limit: usize, buffer: &mut Vec<u8>) -> Option<Result<String, LineError>> {
         self.0.set_limit(limit);
         match self.0.take(buffer) {
             Line::Need => None,

@@ -9,5 +9,5 @@ pub(crate) mod report;
 pub(crate) mod schedule;
 pub(crate) mod stamp;
 pub(crate) mod story;
-pub(crate) mod worker;
 pub(crate) mod submit;
+pub(crate) mod worker;

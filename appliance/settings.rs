@@ -7,7 +7,7 @@ use crate::wire::address::check_domain;
 use serde::Deserialize;
 use std::fmt;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub connections_per_address: usize,
     /// Recipients outside of this box that one person may write to in a day.
     pub sent_per_day: u32,
+    pub outgoing: Outgoing,
 }
 
 /// The port of each protocol; 0: not served.
@@ -182,6 +183,7 @@ impl Settings {
             connections: limits::CONNECTIONS_TOTAL,
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             sent_per_day: limits::SENT_PER_DAY,
+            outgoing: Outgoing::default(),
         }
     }
 }
@@ -263,6 +265,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         connections,
         connections_per_address: per_address,
         sent_per_day: sent_per_day(limits)?,
+        outgoing: Outgoing::default(),
     })
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod dkim;
 pub(crate) mod drive;
 pub(crate) mod listen;
+pub(crate) mod resolver;
 pub(crate) mod tls;
 pub(crate) mod unix;
 

@@ -305,6 +305,53 @@ pub(crate) const TRACE_LOOK: Duration = Duration::from_secs(60 * 60);
 /// Traces forgotten in one write.
 pub(crate) const TRACES_AT_ONCE: usize = 500;
 
+// ---- sending to other servers ----
+
+/// To connect to one address of a host; RFC 5321 has no number, and another may answer.
+pub(crate) const SMTP_OUT_CONNECT: Duration = Duration::from_secs(30);
+/// RFC 5321 4.5.3.2.1: the greeting.
+pub(crate) const SMTP_OUT_GREETING: Duration = Duration::from_secs(5 * 60);
+/// RFC 5321 4.5.3.2.2 and .3: MAIL and RCPT; the commands beside them likewise.
+pub(crate) const SMTP_OUT_COMMAND: Duration = Duration::from_secs(5 * 60);
+/// RFC 5321 4.5.3.2.4: DATA.
+pub(crate) const SMTP_OUT_DATA: Duration = Duration::from_secs(2 * 60);
+/// RFC 5321 4.5.3.2.5: a block of the message.
+pub(crate) const SMTP_OUT_BLOCK: Duration = Duration::from_secs(3 * 60);
+/// RFC 5321 4.5.3.2.6: the reply to the whole message.
+pub(crate) const SMTP_OUT_END: Duration = Duration::from_secs(10 * 60);
+/// One try of one message in all, whatever the hosts do to draw it out.
+pub(crate) const SMTP_OUT_TOTAL: Duration = Duration::from_secs(60 * 60);
+/// An idle connection is kept this long: the next message of a batch comes at once or not at all.
+pub(crate) const SMTP_OUT_IDLE: Duration = Duration::from_secs(3);
+/// Messages over one connection; some servers refuse more.
+pub(crate) const SMTP_OUT_MESSAGES: usize = 50;
+/// Idle connections kept at once.
+pub(crate) const SMTP_OUT_IDLE_KEPT: usize = 50;
+/// Commands under way at once: replies to this many fit every buffer between us.
+pub(crate) const SMTP_OUT_PIPELINE: usize = 100;
+/// Hosts of a domain that are tried. RFC 5321 5.1: at least two.
+pub(crate) const SMTP_OUT_HOSTS: usize = 8;
+/// Addresses tried for one message.
+pub(crate) const SMTP_OUT_ADDRESSES: usize = 10;
+/// One line of a reply; RFC 5321 4.5.3.1.5 says 512, some write more.
+pub(crate) const SMTP_REPLY_LINE_BYTES: usize = 4 * 1024;
+/// A whole reply: the longest EHLO answers have some hundred octets.
+pub(crate) const SMTP_REPLY_BYTES: usize = 64 * 1024;
+/// One try of one name server.
+pub(crate) const DNS_TRY: Duration = Duration::from_secs(5);
+/// Tries after the first.
+pub(crate) const DNS_TRIES: usize = 2;
+/// A question with all its tries and name servers.
+pub(crate) const DNS_QUESTION: Duration = Duration::from_secs(30);
+/// Records of one answer that are looked at.
+pub(crate) const DNS_RECORDS: usize = 50;
+/// Answers remembered.
+pub(crate) const DNS_REMEMBERED: u64 = 2_000;
+/// The longest time that an answer is remembered, whatever its owner allows.
+pub(crate) const DNS_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same for "there is nothing": a record that was just made should be found soon.
+pub(crate) const DNS_MEMORY_OF_NOTHING: Duration = Duration::from_secs(5 * 60);
+
 // ---- settings ----
 
 /// A settings file larger than this is not one.
@@ -347,3 +394,5 @@ const _: () = assert!(IMAP_LITERAL_BYTES >= IMAP_LITERAL_BEFORE_LOGIN_BYTES);
 const _: () = assert!(BODY_BLOCK_BYTES < 8 * BODY_PART_BYTES, "a part is block * 8 + piece");
 const _: () = assert!(BODY_PART_BYTES + 84 <= 4 * 4096 - 16, "a part and its row head fit 4 pages");
 const _: () = assert!(SCRAM_ITERATIONS >= 4096);
+const _: () = assert!(SMTP_OUT_END.as_secs() >= 10 * 60 && SMTP_OUT_DATA.as_secs() >= 2 * 60);
+const _: () = assert!(SMTP_REPLY_LINE_BYTES <= SMTP_REPLY_BYTES);

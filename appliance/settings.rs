@@ -2,12 +2,16 @@
 //!
 //! What is wrong is told with file, line and reason, and nothing is served until it is right.
 
+mod outgoing;
+
+pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
+
 use crate::limits;
 use crate::wire::address::check_domain;
 use serde::Deserialize;
 use std::fmt;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -153,7 +157,7 @@ pub(crate) fn print(settings: &Settings) -> String {
         settings.connections,
         settings.connections_per_address,
         settings.sent_per_day,
-    )
+    ) + &outgoing::print(&settings.outgoing)
 }
 
 /// Replaces a file whole or not at all, readable by the server alone.
@@ -202,6 +206,8 @@ struct Written {
     tls: WrittenTls,
     #[serde(default)]
     limits: WrittenLimits,
+    #[serde(default)]
+    outgoing: outgoing::WrittenOutgoing,
 }
 
 #[derive(Deserialize, Default)]
@@ -265,7 +271,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         connections,
         connections_per_address: per_address,
         sent_per_day: sent_per_day(limits)?,
-        outgoing: Outgoing::default(),
+        outgoing: outgoing::outgoing(&written.outgoing)?,
     })
 }
 

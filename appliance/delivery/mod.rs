@@ -1,11 +1,13 @@
 //! Mail on the move.
 
+pub(crate) mod connection;
 pub(crate) mod dsn;
 pub(crate) mod local;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod remote;
 pub(crate) mod report;
+pub(crate) mod route;
 pub(crate) mod schedule;
 pub(crate) mod stamp;
 pub(crate) mod story;

@@ -2,11 +2,27 @@
 //!
 //! ```text
 //! queue --Job: one message, recipients of one domain--> deliver --an Attempt per recipient--> queue
+//!
+//! relay, or MX -> hosts -> addresses, one after the other until one takes messages:
+//!     an idle connection, or dial -> TLS if offered (fails: dialled anew, in clear) -> smtp::client
+//!     -> verdicts of all recipients; those that were too many at once are said again
 //! ```
+//!
+//! Between the end of a message and the reply to it lies a moment in which nobody but the other
+//! server knows whether it took it. When the connection breaks there the message is sent again.
 
+pub(crate) use super::connection::Network;
+use super::connection::{Line, NotOpen, Place};
+use super::route;
+use super::worker::Deliver;
+use crate::limits;
+use crate::net::resolver::NoAnswer;
+use crate::settings::{Ipv6, Relay};
+use crate::smtp::Recipient;
+use crate::smtp::client::{self, Trouble, Verdict};
 use crate::store::MailId;
 use crate::wire::address::Address;
-use crate::wire::smtp::{Body, Notify, OriginalRecipient, Reply, Ret};
+use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
 use std::sync::Arc;
 
 /// One message for the recipients of one domain.
@@ -58,4 +74,238 @@ pub(crate) enum Outcome {
     Retry { reply: Option<Reply>, why: String },
     /// Never. The same.
     Failed { reply: Option<Reply>, why: String },
+}
+
+impl Deliver for Arc<Network> {
+    async fn deliver(&self, job: Job) -> Vec<Attempt> {
+        deliver(self, job).await
+    }
+}
+
+/// Tries once, in bounded time. One attempt for each recipient, in their order.
+pub(crate) async fn deliver(network: &Arc<Network>, job: Job) -> Vec<Attempt> {
+    let mut course = Course::new(network, job);
+    if tokio::time::timeout(limits::SMTP_OUT_TOTAL, course.run()).await.is_err() {
+        course.note("It took too long altogether.", false);
+    }
+    course.attempts()
+}
+
+/// One job on its way.
+struct Course<'n> {
+    network: &'n Arc<Network>,
+    job: Job,
+    attempts: Vec<Option<Attempt>>,
+    /// What went wrong with hosts so far, in words.
+    troubles: Vec<String>,
+    /// The last host that said so in an own reply, and that.
+    said: Option<Reply>,
+    server: String,
+    secured: String,
+    /// All that was tried said that it would never take it.
+    lasting: bool,
+    addresses: usize,
+}
+
+impl<'n> Course<'n> {
+    fn new(network: &'n Arc<Network>, job: Job) -> Self {
+        let attempts = vec![None; job.recipients.len()];
+        Self {
+            network,
+            job,
+            attempts,
+            troubles: Vec::new(),
+            said: None,
+            server: String::new(),
+            secured: String::new(),
+            lasting: true,
+            addresses: 0,
+        }
+    }
+
+    async fn run(&mut self) {
+        let sender = self.job.from.as_ref().map(|from| from.domain());
+        let relay = self.network.outgoing.relay_of(sender).cloned();
+        let hosts = match &relay {
+            Some(relay) => vec![relay.host.clone()],
+            None => match self.hosts().await {
+                Some(hosts) => hosts,
+                None => return,
+            },
+        };
+        for host in hosts {
+            if self.host(&host, relay.as_ref()).await {
+                return;
+            }
+        }
+    }
+
+    async fn hosts(&mut self) -> Option<Vec<String>> {
+        let Network { resolver, host, .. } = self.network.as_ref();
+        match route::hosts(resolver, &self.job.domain, host, self.job.random).await {
+            Ok(hosts) => Some(hosts),
+            Err(none) => {
+                self.troubles.push(none.why);
+                self.lasting &= none.lasting;
+                None
+            }
+        }
+    }
+
+    /// Tries the addresses of a host. Has it come to verdicts?
+    async fn host(&mut self, host: &str, relay: Option<&Relay>) -> bool {
+        let outgoing = &self.network.outgoing;
+        let port = relay.map_or(outgoing.port, |relay| relay.port);
+        let ipv6 = if relay.is_some() { Ipv6::Always } else { outgoing.ipv6 };
+        let resolver = &self.network.resolver;
+        let addresses = match route::addresses(resolver, host, port, ipv6).await {
+            Ok(addresses) => addresses,
+            Err(none) => {
+                // A relay is the owner's to put right: the mail is kept.
+                let never = !matches!(none, NoAnswer::Unknown(_)) && relay.is_none();
+                self.note(&format!("{host} has no address: {none}."), never);
+                return false;
+            }
+        };
+        for at in addresses {
+            self.addresses += 1;
+            if self.addresses > limits::SMTP_OUT_ADDRESSES {
+                return false;
+            }
+            let place = Place { host: host.to_string(), at, relay: relay.cloned() };
+            if self.place(&place).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn place(&mut self, place: &Place) -> bool {
+        self.server = place.shown();
+        if let Some(line) = self.network.take_idle(place).await {
+            let heard = line.client.heard();
+            if self.send(line, Some(heard)).await {
+                return true;
+            }
+        }
+        let mut plain = None;
+        loop {
+            match Line::open(self.network, place, plain.as_deref()).await {
+                Ok(line) => return self.send(line, None).await,
+                Err(NotOpen::Tls(why)) => plain = Some(why),
+                Err(NotOpen::Trouble(trouble, secured)) => {
+                    self.trouble(trouble, secured);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn at(&self, why: &str) -> String {
+        format!("{}: {why}", self.server)
+    }
+
+    /// Sends to all who have no verdict yet. With `heard` the connection has been idle: if it turns
+    /// out to be dead before any reply, nothing has happened: `false`.
+    async fn send(&mut self, mut line: Line, heard: Option<u64>) -> bool {
+        self.secured.clone_from(&line.secured);
+        loop {
+            let open: Vec<usize> = (0..self.attempts.len())
+                .filter(|at| self.attempts.get(*at).is_some_and(Option::is_none))
+                .collect();
+            let verdicts = line.send(self.network, self.outgoing(&open)).await;
+            if heard == Some(line.client.heard()) && !line.client.is_open() {
+                line.close().await;
+                return false;
+            }
+            let taken = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Taken(_)));
+            let again = taken && line.is_open();
+            for (at, verdict) in open.into_iter().zip(verdicts) {
+                if !(again && is_too_many(&verdict)) {
+                    let dsn = line.client.offer().dsn;
+                    self.decide(at, verdict, dsn);
+                }
+            }
+            if !again || self.attempts.iter().all(Option::is_some) {
+                line.keep(self.network).await;
+                return true;
+            }
+        }
+    }
+
+    fn outgoing(&self, open: &[usize]) -> client::Mail {
+        let recipient = |at: &usize| {
+            let target = self.job.recipients.get(*at)?.clone();
+            let (notify, orcpt) = (target.notify, target.orcpt);
+            Some(Recipient { to: ForwardPath::To(target.to), notify, orcpt })
+        };
+        client::Mail {
+            from: self.job.from.clone(),
+            recipients: open.iter().filter_map(recipient).collect(),
+            message: self.job.message.clone(),
+            smtputf8: self.job.smtputf8,
+            eight_bit: self.job.body == Body::EightBitMime,
+            ret: self.job.ret,
+            envid: self.job.envid.clone(),
+        }
+    }
+
+    fn decide(&mut self, at: usize, verdict: Verdict, dsn: bool) {
+        let outcome = match verdict {
+            Verdict::Taken(reply) => Outcome::Delivered { reply },
+            Verdict::Later { reply, why } => Outcome::Retry { reply, why },
+            Verdict::Never { reply, why } => Outcome::Failed { reply, why },
+        };
+        let attempt = self.attempt(at, outcome, dsn);
+        if let Some(place) = self.attempts.get_mut(at) {
+            *place = attempt;
+        }
+    }
+
+    fn attempt(&self, at: usize, outcome: Outcome, dsn: bool) -> Option<Attempt> {
+        let to = self.job.recipients.get(at)?.to.clone();
+        let (server, secured) = (self.server.clone(), self.secured.clone());
+        Some(Attempt { to, outcome, server, secured, dsn })
+    }
+
+    fn trouble(&mut self, trouble: Trouble, secured: String) {
+        self.secured = secured;
+        let why = match trouble.ourselves {
+            true => format!("{} {}", trouble.why, route::loops(&self.job.domain)),
+            false => trouble.why.clone(),
+        };
+        self.said = trouble.reply.or(self.said.take());
+        self.note(&self.at(&why), trouble.lasting);
+    }
+
+    /// One more thing that went wrong, as a sentence.
+    fn note(&mut self, why: &str, lasting: bool) {
+        self.troubles.push(why.to_string());
+        self.lasting &= lasting;
+    }
+
+    /// Whoever has no verdict gets what went wrong with the hosts.
+    fn attempts(self) -> Vec<Attempt> {
+        let why = match self.troubles.is_empty() {
+            true => "No server was reached.".to_string(),
+            false => self.troubles.join(" "),
+        };
+        let reply = self.said.clone();
+        let outcome = match self.lasting && !self.troubles.is_empty() {
+            true => Outcome::Failed { reply, why },
+            false => Outcome::Retry { reply, why },
+        };
+        let done = |at: usize| match self.attempts.get(at).cloned().flatten() {
+            Some(attempt) => Some(attempt),
+            None => self.attempt(at, outcome.clone(), false),
+        };
+        (0..self.job.recipients.len()).filter_map(done).collect()
+    }
+}
+
+/// RFC 5321 4.5.3.1.10: 452 (or 552) to one of several: the rest can be said in a next transaction.
+fn is_too_many(verdict: &Verdict) -> bool {
+    let Verdict::Later { reply: Some(reply), .. } = verdict else { return false };
+    let too_many = |code: crate::wire::smtp::reply::Enhanced| code.1 == 5 && code.2 == 3;
+    matches!(reply.code, 452 | 552) && reply.enhanced.is_none_or(too_many)
 }

@@ -5,6 +5,7 @@
 //! ```
 
 pub(crate) mod authority;
+pub(crate) mod dial;
 pub(crate) mod dkim;
 pub(crate) mod drive;
 pub(crate) mod listen;

@@ -10,9 +10,11 @@
 //! ```
 
 pub(crate) mod auth;
+pub(crate) mod client;
 pub(crate) mod commands;
 pub(crate) mod content;
 pub(crate) mod envelope;
+pub(crate) mod offer;
 pub(crate) mod server;
 
 pub(crate) use envelope::{Arrived, Caller, Recipient, Refusal, Refusals, Story};

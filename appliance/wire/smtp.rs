@@ -5,12 +5,16 @@
 //! command the line as a value
 //! path    <reverse-path> and <forward-path>
 //! reply   code, enhanced code and text, with the only printer of them
+//! heard   replies of other servers, as they come
+//! dots    a message as DATA carries it
 //! content DATA and BDAT octets become a message, or a reason why not
 //! xtext   RFC 3461 4
 //! ```
 
 pub(crate) mod command;
 pub(crate) mod content;
+pub(crate) mod dots;
+pub(crate) mod heard;
 pub(crate) mod line;
 pub(crate) mod path;
 pub(crate) mod reply;

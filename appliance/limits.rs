@@ -380,6 +380,8 @@ pub(crate) const PORT_PROBE: Duration = Duration::from_secs(2);
 pub(crate) const TRACE_SHOWN: usize = 20;
 /// Stories that one `trace` may ask for.
 pub(crate) const TRACE_SHOWN_AT_MOST: usize = 10_000;
+/// Messages shown by one `outbox list`, unless asked for another number.
+pub(crate) const OUTBOX_SHOWN: usize = 100;
 
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
 const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);

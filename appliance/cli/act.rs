@@ -3,6 +3,7 @@
 //! command line itself.
 
 use super::failure::Failure;
+use super::outbox::{self, OutboxAct, OutgoingView};
 use super::people::{
     self, AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView,
 };
@@ -20,6 +21,7 @@ pub(crate) enum Request {
     Account(AccountAct),
     Domain(DomainAct),
     Address(AddressAct),
+    Outbox(OutboxAct),
     Trace(StorySearch),
     /// How much room the store takes and has.
     Space,
@@ -56,6 +58,8 @@ pub(crate) enum Reply {
     Domains(Vec<DomainView>),
     Addresses(Vec<AddressView>),
     Found(people::FoundView),
+    Outbox(Vec<OutgoingView>),
+    Outgoing(OutgoingView),
     Stories(Vec<Story>),
     Space {
         /// Octets of the file, of them in use, of them free for new mail.
@@ -158,6 +162,7 @@ pub(crate) fn act(
         Request::Account(act) => people::account(store, act, now),
         Request::Domain(act) => people::domain(store, act, now),
         Request::Address(act) => people::address(store, act, now),
+        Request::Outbox(act) => outbox::act(store, act),
         Request::Trace(search) => stories(store, &search),
         Request::Space => space(store),
         Request::Verify => verified(store, progress),

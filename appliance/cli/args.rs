@@ -1,9 +1,10 @@
 //! The command line: what can be asked, and the help for it.
 
 use super::act::{Backup, Request, StorySearch};
+use super::outbox::OutboxAct;
 use super::people::{AccountAct, AddressAct, DomainAct};
 use super::transfer::{Export, Import};
-use crate::limits::TRACE_SHOWN;
+use crate::limits::{OUTBOX_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Addresses, and where mail to them goes
     #[command(subcommand)]
     Address(Address),
+    /// Mail on its way out: what waits, and why
+    #[command(subcommand)]
+    Outbox(Outbox),
     /// Tell the story of messages: why a mail arrived, or did not
     #[command(
         after_help = "Examples:\n  mailroom trace 'bob@'\n  mailroom trace invoice --since 2d\n  \
@@ -219,6 +223,33 @@ pub(crate) enum Address {
     Find { address: String },
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum Outbox {
+    /// List what waits to be sent, the next first
+    List {
+        /// The most messages to list
+        #[arg(long, default_value_t = OUTBOX_SHOWN, value_name = "N")]
+        limit: usize,
+    },
+    /// Show one message and what became of each of its recipients
+    Show {
+        /// The number of the message
+        id: String,
+    },
+    /// Keep a message back until you say now
+    Hold { id: String },
+    /// Try a message now, also one that was held
+    #[command(after_help = "Example:\n  mailroom outbox now 6443c7c0b1d80")]
+    Now { id: String },
+    /// Take a message out; its sender is told that it was not delivered
+    Drop {
+        id: String,
+        /// Really: it will not be sent
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Trace {
     /// Part of an address, a subject, a Message-ID or the number in the reply; nothing for all
@@ -283,6 +314,7 @@ pub(crate) fn request(
         Command::Account(act) => Request::Account(account(act, password)?),
         Command::Domain(act) => Request::Domain(domain(act)),
         Command::Address(act) => Request::Address(address(act)),
+        Command::Outbox(act) => Request::Outbox(outbox(act)),
         Command::Trace(Trace { text, limit, since: from }) => {
             let since = from.map(|text| since(&text, now)).transpose()?;
             Request::Trace(StorySearch { text, limit, since })
@@ -347,6 +379,16 @@ fn address(act: Address) -> AddressAct {
         Address::Remove { address } => AddressAct::Remove { address },
         Address::List => AddressAct::List,
         Address::Find { address } => AddressAct::Find { address },
+    }
+}
+
+fn outbox(act: Outbox) -> OutboxAct {
+    match act {
+        Outbox::List { limit } => OutboxAct::List { limit },
+        Outbox::Show { id } => OutboxAct::Show { id },
+        Outbox::Hold { id } => OutboxAct::Hold { id },
+        Outbox::Now { id } => OutboxAct::Now { id },
+        Outbox::Drop { id, yes } => OutboxAct::Drop { id, yes },
     }
 }
 

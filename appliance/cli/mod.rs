@@ -12,6 +12,7 @@ pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod dns;
 pub(crate) mod failure;
+pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod print;
 pub(crate) mod render;

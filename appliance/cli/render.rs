@@ -3,6 +3,7 @@
 use super::act::{Reply, Step, Story, Verified};
 use super::check::{Finding, State};
 use super::dns;
+use super::outbox::{OutgoingView, RecipientView};
 use super::people::{AccountView, FoundView, PasswordSet};
 use super::print::{date_time, octets, plain, table};
 
@@ -29,6 +30,8 @@ pub(crate) fn text(reply: &Reply) -> String {
             table(&["address", "kind", "goes to"], &rows)
         }
         Reply::Found(found) => self::found(found),
+        Reply::Outbox(messages) => outbox(messages),
+        Reply::Outgoing(message) => outgoing(message),
         Reply::Stories(stories) => self::stories(stories),
         Reply::Space { file, used, .. } => {
             format!("the store takes {}, of which {} are in use\n", octets(*file), octets(*used))
@@ -110,6 +113,58 @@ fn found(found: &FoundView) -> String {
         "unknown" => format!("mail to {address} is refused: no such address here\n"),
         _ => format!("{address} is at home elsewhere\n"),
     }
+}
+
+fn outbox(messages: &[OutgoingView]) -> String {
+    if messages.is_empty() {
+        return "the outbox is empty\n".into();
+    }
+    let row = |message: &OutgoingView| {
+        let open = |r: &&RecipientView| matches!(r.state.as_str(), "waiting" | "held");
+        let left: Vec<&RecipientView> = message.recipients.iter().filter(open).collect();
+        let to = match left.as_slice() {
+            [] => String::new(),
+            [one] => one.address.clone(),
+            [first, more @ ..] => format!("{} and {} more", first.address, more.len()),
+        };
+        let next = left.iter().filter_map(|recipient| recipient.next).min();
+        let why = left.iter().map(|recipient| &recipient.why).find(|why| !why.is_empty());
+        vec![
+            message.id.clone(),
+            sender(&message.from),
+            plain(&to),
+            next.map_or_else(|| "held".to_string(), date_time),
+            why.map_or_else(|| "not tried yet".to_string(), |why| plain(why)),
+        ]
+    };
+    let rows: Vec<_> = messages.iter().map(row).collect();
+    table(&["message", "from", "to", "next try (UTC)", "why it waits"], &rows)
+}
+
+fn outgoing(message: &OutgoingView) -> String {
+    let mut text = format!("Message {} from {}\n", message.id, sender(&message.from));
+    text.push_str(&format!("  size  {}\n", octets(message.size)));
+    text.push_str(&format!("  since {} UTC\n", date_time(message.created)));
+    for recipient in &message.recipients {
+        let address = plain(&recipient.address);
+        let tries = recipient.tries;
+        text.push_str(&format!("  {address}: {} after {tries} tries\n", recipient.state));
+        if let Some(next) = recipient.next {
+            text.push_str(&format!("    the next try is at {} UTC\n", date_time(next)));
+        }
+        if !recipient.why.is_empty() {
+            text.push_str(&format!("    {}\n", plain(&recipient.why)));
+        }
+        if !recipient.reply.is_empty() {
+            let server = plain(&recipient.server);
+            text.push_str(&format!("    {server} said: {}\n", plain(&recipient.reply)));
+        }
+    }
+    text
+}
+
+fn sender(from: &str) -> String {
+    if from.is_empty() { "nobody (a report)".to_string() } else { plain(from) }
 }
 
 fn stories(stories: &[Story]) -> String {

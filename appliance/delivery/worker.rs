@@ -63,8 +63,11 @@ impl Desk {
 }
 
 /// Works until the server stops; then deliveries that are under way have a little time to end.
-pub(crate) async fn run<D: Deliver>(desk: Arc<Desk>, deliver: D, mut stop: watch::Receiver<bool>) {
-    let deliver = Arc::new(deliver);
+pub(crate) async fn run<D: Deliver>(
+    desk: Arc<Desk>,
+    deliver: Arc<D>,
+    mut stop: watch::Receiver<bool>,
+) {
     let bell = desk.store.hub().outbox();
     let mut queue = Queue::default();
     let mut tasks = JoinSet::new();

@@ -1,11 +1,14 @@
 //! Units that nobody connects to.
 
+use crate::delivery::report::Moment;
+use crate::delivery::worker::{self, Deliver, Desk};
 use crate::event::{Event, emit};
 use crate::net::dkim::Keys;
 use crate::net::stopped;
 use crate::net::tls::Tls;
 use crate::store::{MailId, Store, address, trace};
 use crate::{clock, limits};
+use ring::rand::SecureRandom;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -74,6 +77,33 @@ pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
             return;
         }
     }
+}
+
+/// Sends what is in the outbox; begins again should it ever break off.
+pub(super) async fn outbox<D: Deliver>(
+    desk: Arc<Desk>,
+    deliver: Arc<D>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let work = worker::run(desk.clone(), deliver.clone(), stop.clone());
+        match tokio::spawn(work).await {
+            Ok(()) => return,
+            Err(error) => emit(Event::UnitFailed { unit: "outbox", why: error.to_string() }),
+        }
+        if stops_within(&mut stop, limits::RESTART_WAIT).await {
+            return;
+        }
+    }
+}
+
+/// The clock and chance, for what may not ask for them itself.
+pub(super) fn moment() -> Moment {
+    let mut random = [0; 8];
+    let filled = ring::rand::SystemRandom::new().fill(&mut random);
+    let micros = clock::now_micros();
+    let chance = if filled.is_ok() { u64::from_le_bytes(random) } else { micros };
+    Moment { micros, chance }
 }
 
 async fn stops_within(stop: &mut watch::Receiver<bool>, wait: Duration) -> bool {

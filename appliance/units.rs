@@ -12,6 +12,7 @@
 //! pop3 pop3s    110   995
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! traces        forgets stories older than TRACE_DAYS
+//! outbox        sends what is due, to the servers of other domains
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
 //! ```
@@ -20,7 +21,9 @@ mod background;
 pub(crate) mod first;
 
 use crate::delivery::receive::Post;
+use crate::delivery::remote::Network;
 use crate::delivery::submit::Counter;
+use crate::delivery::worker::Desk;
 use crate::event::{self, Event, emit};
 use crate::net::authority::Names;
 use crate::net::dkim::{Keys, Signer};
@@ -102,6 +105,8 @@ async fn run(
     let counter =
         Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
     let outgoing = Submission::new(counter, logins.clone(), &host, budget.clone());
+    let network = Network::new(host.clone(), settings.outgoing.clone())?;
+    let desk = Desk::new(store.clone(), host.clone(), background::moment);
     let mail = Smtp::new(post, budget);
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
     let imap_sessions = Imap::new(store.clone(), logins.clone());
@@ -116,6 +121,7 @@ async fn run(
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
+    running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::traces(store.clone(), stop));
     lines.iter().for_each(|line| cli::print::line(line));
     let ended = until_stopped(stopper, running).await;

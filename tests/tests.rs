@@ -10,6 +10,7 @@ mod message;
 pub(crate) mod net;
 mod outbox;
 mod pop3;
+mod remote;
 mod smtp;
 pub(crate) mod store;
 mod tidy;

@@ -34,7 +34,8 @@ fn a_port_that_is_taken_stops_the_whole_start() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port();
     let text = format!(
-        "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\nimap = 0\nimaps = 0\npop3 = {port}\npop3s = 0\n"
+        "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\n\
+         imap = 0\nimaps = 0\npop3 = {port}\npop3s = 0\n"
     );
     write(&folder.0, &text);
     let why = refused(&folder.0, ServeOptions::default());
@@ -49,7 +50,8 @@ fn a_broken_certificate_or_first_run_file_stops_the_start() {
     let folder = Folder::new();
     write(
         &folder.0,
-        "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\nimap = 0\nimaps = 0\npop3 = 0\npop3s = 0\n",
+        "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\n\
+         imap = 0\nimaps = 0\npop3 = 0\npop3s = 0\n",
     );
     std::fs::write(folder.0.join("first-run.json"), "{\"domain\": 7}").expect("written");
     let why = refused(&folder.0, ServeOptions::default());

@@ -14,7 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// What deliveries share: made once and kept.
 pub(crate) struct Network {
@@ -247,7 +246,7 @@ impl Line {
 
     /// Goes on until the client comes to something else than reading and writing.
     async fn converse(&mut self, network: &Network, step: Step, mut out: Vec<u8>) -> Step {
-        let (mut step, mut heard, mut since) = (step, self.client.heard(), Instant::now());
+        let (mut step, mut heard, mut since) = (step, self.client.heard(), dial::now());
         loop {
             let within = match step {
                 Step::Read(within) => Some(network.patience(within)),
@@ -259,7 +258,7 @@ impl Line {
             };
             // A reply that is not whole buys no new time.
             if !out.is_empty() || heard != self.client.heard() {
-                (heard, since) = (self.client.heard(), Instant::now());
+                (heard, since) = (self.client.heard(), dial::now());
             }
             let stall = network.patience(limits::SMTP_OUT_BLOCK);
             if let Err(error) = self.call.write(&mut out, stall).await {

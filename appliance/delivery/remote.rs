@@ -1,10 +1,10 @@
 //! One delivery to one domain: what the queue hands over, and what came of it.
 //!
 //! ```text
-//! queue --Job: one message, recipients of one domain--> deliver --an Attempt per recipient--> queue
+//! queue --Job: a message, recipients of one domain--> deliver --Attempt of each--> queue
 //!
 //! relay, or MX -> hosts -> addresses, one after the other until one takes messages:
-//!     an idle connection, or dial -> TLS if offered (fails: dialled anew, in clear) -> smtp::client
+//!     an idle connection, or dial -> TLS if offered (fails: anew, in clear) -> smtp::client
 //!     -> verdicts of all recipients; those that were too many at once are said again
 //! ```
 //!

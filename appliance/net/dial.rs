@@ -60,6 +60,11 @@ pub(crate) async fn dial(to: SocketAddr, within: Duration) -> io::Result<Call> {
     Ok(Call { stream: Stream::Plain(stream), input: Vec::new(), remote: to })
 }
 
+/// Where a wait begins.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// The address that connections to `to` come from; `None` when there is no way there.
 pub(crate) fn source(to: SocketAddr) -> Option<IpAddr> {
     let any = if to.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };

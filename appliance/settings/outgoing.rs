@@ -103,7 +103,8 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
          # \"never\".\n\
          ipv6 = \"{ipv6}\"\n\
          # All mail through another server: a section [outgoing.relay] with host, port, tls\n\
-         # (\"implicit\", \"starttls\", \"opportunistic\", \"none\"), user and password, authority.\n\
+         # (\"implicit\", \"starttls\", \"opportunistic\", \"none\"), user, password,\n\
+         # authority (a PEM file).\n\
          # Mail from one domain: [[outgoing.relay_for]] with domain, and the same.\n",
         outgoing.port,
         servers.join(", "),

@@ -1,0 +1,44 @@
+//! Mail to other servers: replies read, routes chosen, and whole deliveries to scripted peers that
+//! a name server of the test's own leads to.
+
+mod client;
+mod live;
+mod peers;
+mod route;
+
+use crate::delivery::remote::{Job, Outcome, Target};
+use crate::store::MailId;
+use crate::wire::address::Address;
+use crate::wire::smtp::Body;
+
+const MESSAGE: &[u8] = b"Subject: hello\r\n\r\n.a dot\r\nand text\r\n";
+
+/// A message from alice@a.test.
+fn job(domain: &str, recipients: &[&str]) -> Job {
+    let target = |to: &&str| Target {
+        to: Address::parse(to).expect("an address"),
+        notify: None,
+        orcpt: None,
+    };
+    Job {
+        id: MailId(1),
+        from: Address::parse("alice@a.test").ok(),
+        domain: domain.to_string(),
+        recipients: recipients.iter().map(target).collect(),
+        message: MESSAGE.into(),
+        smtputf8: false,
+        body: Body::SevenBit,
+        ret: None,
+        envid: None,
+        random: 7,
+    }
+}
+
+/// An outcome in short: how it went, and the code of the reply.
+fn short(outcome: &Outcome) -> (&'static str, Option<u16>) {
+    match outcome {
+        Outcome::Delivered { reply } => ("delivered", Some(reply.code)),
+        Outcome::Retry { reply, .. } => ("retry", reply.as_ref().map(|reply| reply.code)),
+        Outcome::Failed { reply, .. } => ("failed", reply.as_ref().map(|reply| reply.code)),
+    }
+}

@@ -1,0 +1,149 @@
+//! A name server and mail servers that do what a test wrote down.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+/// Record types.
+pub(super) const A: u16 = 1;
+pub(super) const MX: u16 = 15;
+
+/// Answers with the records it knows; other names do not exist. A name of "silent.test" is never
+/// answered.
+pub(super) struct Dns {
+    pub at: SocketAddr,
+}
+
+impl Dns {
+    /// Each record: name, type, data.
+    pub(super) async fn start(records: Vec<(&str, u16, Vec<u8>)>) -> Dns {
+        let mut known: HashMap<String, Vec<(u16, Vec<u8>)>> = HashMap::new();
+        for (name, kind, data) in records {
+            known.entry(name.to_string()).or_default().push((kind, data));
+        }
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        let at = socket.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let mut question = [0; 2048];
+            while let Ok((octets, from)) = socket.recv_from(&mut question).await {
+                if let Some(answer) = answer(&question[..octets], &known) {
+                    let _ = socket.send_to(&answer, from).await;
+                }
+            }
+        });
+        Dns { at }
+    }
+}
+
+fn answer(question: &[u8], known: &HashMap<String, Vec<(u16, Vec<u8>)>>) -> Option<Vec<u8>> {
+    let (mut name, mut at) = (String::new(), 12);
+    while let Some(length) = question.get(at).map(|octet| usize::from(*octet)).filter(|n| *n > 0) {
+        let label = question.get(at + 1..at + 1 + length)?;
+        name.push_str(&String::from_utf8_lossy(label).to_lowercase());
+        name.push('.');
+        at += 1 + length;
+    }
+    let name = name.trim_end_matches('.');
+    if name == "silent.test" {
+        return None;
+    }
+    let kind = u16::from_be_bytes([*question.get(at + 1)?, *question.get(at + 2)?]);
+    let all = known.get(name);
+    let records: Vec<&Vec<u8>> =
+        all.into_iter().flatten().filter(|(of, _)| *of == kind).map(|(_, data)| data).collect();
+    let code = if all.is_some() { 0 } else { 3 };
+    let mut out = question.get(..2)?.to_vec();
+    out.extend([0x81, 0x80 | code, 0, 1]);
+    out.extend((records.len() as u16).to_be_bytes());
+    out.extend([0, 0, 0, 0]);
+    out.extend(question.get(12..at + 5)?);
+    for data in records {
+        out.extend([0xc0, 12]);
+        out.extend(kind.to_be_bytes());
+        out.extend([0, 1, 0, 0, 0, 60]);
+        out.extend((data.len() as u16).to_be_bytes());
+        out.extend(data);
+    }
+    Some(out)
+}
+
+/// The data of an MX record; the host "" is null MX.
+pub(super) fn mx(preference: u16, host: &str) -> Vec<u8> {
+    let mut data = preference.to_be_bytes().to_vec();
+    for label in host.split('.').filter(|label| !label.is_empty()) {
+        data.push(label.len() as u8);
+        data.extend(label.bytes());
+    }
+    data.push(0);
+    data
+}
+
+/// One connection's script: what is said at first, then what follows each line that begins so.
+pub(super) type Script = Vec<(&'static str, &'static str)>;
+
+/// A mail server: each connection follows the next script, the last one again and again.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub at: SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Peer {
+    pub(super) async fn start(at: &str, scripts: Vec<Script>) -> Peer {
+        let listener = TcpListener::bind(at).await.expect("a free port");
+        let peer = Peer { at: listener.local_addr().expect("an address"), heard: Arc::default() };
+        let own = peer.clone();
+        tokio::spawn(async move {
+            let mut number = 0;
+            while let Ok((stream, _)) = listener.accept().await {
+                let script = scripts[number.min(scripts.len() - 1)].clone();
+                number += 1;
+                own.heard.lock().expect("a lock").push(format!("connection {number}"));
+                tokio::spawn(own.clone().follow(stream, script));
+            }
+        });
+        peer
+    }
+
+    /// All lines heard on all connections.
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.heard.lock().expect("a lock").clone()
+    }
+
+    async fn follow(self, mut stream: TcpStream, script: Script) {
+        let mut script = script.into_iter();
+        let Some((_, greeting)) = script.next() else { return };
+        let _ = stream.write_all(greeting.as_bytes()).await;
+        let mut unread = Vec::new();
+        for (begins, says) in script {
+            loop {
+                let Some(line) = line(&mut stream, &mut unread).await else { return };
+                self.heard.lock().expect("a lock").push(line.clone());
+                if line.starts_with(begins) {
+                    break;
+                }
+            }
+            if says == "close" {
+                return;
+            }
+            if says == "hang" {
+                std::future::pending::<()>().await;
+            }
+            let _ = stream.write_all(says.as_bytes()).await;
+        }
+    }
+}
+
+async fn line(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = unread.iter().position(|octet| *octet == b'\n') {
+            let line: Vec<u8> = unread.drain(..=end).collect();
+            return Some(String::from_utf8_lossy(&line).trim_end().to_string());
+        }
+        if stream.read_buf(unread).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

@@ -33,8 +33,8 @@
 //! it), and the end of the mailbox in 'M' (the newest message beside the tail). The quota is the
 //! sum of the tails, so there is no row for it. 'O' is ordered by the time (seconds since 1970, or
 //! all ones: never) at which a message is next to be looked at; a change of it moves the row. The
-//! reference count stands in BodyRef and not in BodyHead, so that COPY and expunge write one leaf of
-//! 'I' and none of 'J'.
+//! reference count stands in BodyRef and not in BodyHead, so that COPY and expunge write one leaf
+//! of 'I' and none of 'J'.
 //!
 //! # A row
 //!

@@ -32,7 +32,8 @@ async function refused(name, port, code, mail, more) {
 }
 
 async function main() {
-  const letter = { from: `"Änne Müller" <${USER}>`, to: USER2, subject: "Grüße ☃", text: "hallo ä" };
+  const from = `"Änne Müller" <${USER}>`;
+  const letter = { from, to: USER2, subject: "Grüße ☃", text: "hallo ä" };
   for (const port of [SUB, SUBS]) {
     for (const authMethod of ["PLAIN", "LOGIN"]) {
       const sent = await transport(port, { authMethod }).sendMail(letter);

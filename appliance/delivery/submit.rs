@@ -105,18 +105,18 @@ impl Counter {
 
     async fn write(
         &self,
-        letter: Letter,
+        mut letter: Letter,
         account: AccountId,
         first: MailId,
         now: i64,
         now_micros: u64,
     ) -> Reply {
-        let letter = Arc::new(letter);
         let mut id = first;
         for _ in 0..3 {
-            let (host, stamped) = (self.post.host().to_string(), letter.clone());
-            let prepared = tokio::task::spawn_blocking(move || stamped.prepared(&host, id, now));
-            let Ok(body) = prepared.await else { return unread() };
+            let host = self.post.host().to_string();
+            let prepared = tokio::task::spawn_blocking(move || letter.prepared(&host, id, now));
+            let Ok((made, body)) = prepared.await else { return unread() };
+            letter = made;
             let work = letter.work(id, account, body, self.per_day, now);
             let reply = work.reply.clone();
             match self.post.store().write(move |batch| write(batch, &work)).await {
@@ -204,12 +204,15 @@ fn authors(message: &[u8]) -> std::result::Result<Vec<Address>, Reply> {
     Ok(authors)
 }
 
-/// A message ready to leave but for its Received field.
+/// A message ready to leave. It is held once: what is put on top of it goes into the same memory.
 struct Letter {
     /// Without its message, which is in `body`.
     arrived: Arrived,
     story: Trace,
     body: Vec<u8>,
+    /// Octets of the Received field on top of `body`.
+    top: usize,
+    eight_bit: bool,
     utf8: bool,
 }
 
@@ -229,7 +232,10 @@ impl Letter {
             message_id: format!("{id}@{domain}"),
             utf8,
         };
-        let mut body = fixup::submitted(&message, &missing);
+        arrived.message = fixup::submitted(&message, &missing);
+        drop(message);
+        let story = story::of_arrival(&arrived);
+        let mut body = std::mem::take(&mut arrived.message);
         let domain =
             authors(&body).ok().and_then(|all| all.first().map(|a| a.domain().to_string()));
         if let Some(domain) = domain {
@@ -238,18 +244,17 @@ impl Letter {
                 Err(fault) => emit(Event::SigningTrouble { domain, why: fault.to_string() }),
             }
         }
-        arrived.message = message;
-        let story = story::of_arrival(&arrived);
-        arrived.message = Vec::new();
-        Self { arrived, story, body, utf8 }
+        let eight_bit = !body.is_ascii();
+        Self { arrived, story, body, top: 0, eight_bit, utf8 }
     }
 
     /// Steps `stamp` and `prepare`.
-    fn prepared(&self, host: &str, id: MailId, now: i64) -> Prepared {
-        let mut whole = stamp::submitted(&self.arrived, host, id, now).into_bytes();
-        whole.reserve_exact(self.body.len());
-        whole.extend_from_slice(&self.body);
-        Prepared::new(&whole)
+    fn prepared(mut self, host: &str, id: MailId, now: i64) -> (Self, Prepared) {
+        let top = stamp::submitted(&self.arrived, host, id, now).into_bytes();
+        self.body.splice(..self.top, top.iter().copied());
+        self.top = top.len();
+        let prepared = Prepared::new(&self.body);
+        (self, prepared)
     }
 
     fn work(&self, id: MailId, account: AccountId, body: Prepared, per_day: u32, now: i64) -> Work {
@@ -263,7 +268,7 @@ impl Letter {
                 body: Arc::new(body),
                 sender: arrived.from.clone(),
                 smtputf8: self.utf8,
-                eight_bit: !self.body.is_ascii(),
+                eight_bit: self.eight_bit,
                 ret: arrived.ret,
                 envid: arrived.envid.clone(),
                 recipients: Vec::new(),

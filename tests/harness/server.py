@@ -14,6 +14,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFSETS = (25, 80, 110, 143, 443, 465, 587, 993, 995, 4190)
+SERVED = {
+    "smtp": 25,
+    "submission": 587,
+    "submissions": 465,
+    "imap": 143,
+    "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
+}
 
 
 def binary():
@@ -46,18 +55,21 @@ def is_free(host, port):
 class Server:
     """One data folder, and the process that serves it (or none)."""
 
-    def __init__(self, data, port_base=None, log=None, env=None):
+    def __init__(
+        self, data, port_base=None, log=None, env=None, host="127.0.0.1", demo=True
+    ):
         self.data = Path(data)
         self.port_base = port_base or free_port_base()
         self.log = Path(log) if log else self.data.with_name(self.data.name + ".log")
         self.env = {**os.environ, **(env or {})}
         self.binary = binary()
+        self.host, self.demo = host, demo
         self.process = None
 
     def start(self, timeout=60):
         """Returns when every port answers; the whole log is in the error if it does not."""
         command = [self.binary, "serve", "--data", self.data]
-        command += ["--port-base", str(self.port_base), "--demo"]
+        command += ["--port-base", str(self.port_base), *(["--demo"] if self.demo else [])]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
@@ -90,11 +102,12 @@ class Server:
 
     @property
     def ports(self):
+        if not self.demo:
+            return {name: self.port_base + above for name, above in SERVED.items()}
         return {name: port for name, port in self.first_run["ports"].items() if port}
 
-    @property
-    def host(self):
-        return "127.0.0.1"
+    def port(self, name):
+        return self.ports[name]
 
     @property
     def ca(self):

@@ -3,6 +3,7 @@
 
 mod backup;
 mod control;
+mod dns;
 mod transfer;
 
 use crate::cli::print::Screen;

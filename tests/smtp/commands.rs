@@ -122,7 +122,7 @@ fn what_is_refused_and_why() {
         ("MAIL FROM:<a@b> SMTPUTF8=yes", "501 5.5.4 SMTPUTF8"),
         ("MAIL FROM:<a@b> RET=ALL", "501 5.5.4 RET"),
         ("MAIL FROM:<a@b> ENVID=+zz", "501 5.5.4 ENVID"),
-        ("MAIL FROM:<a@b> AUTH=<>", "555 5.5.4"),
+        ("MAIL FROM:<a@b> AUTH=+", "501 5.5.4"),
         ("MAIL FROM:<a@b> X-LOVE=all", "555 5.5.4"),
         ("RCPT TO:<>", "501 5.1.3"),
         ("RCPT TO:<bob>", "501 5.1.3"),

@@ -129,7 +129,9 @@ fn into_mailboxes(
         // What a full mailbox must not lose is why mail did not go out.
         match mail::append_past_quota(batch, copy.account, INBOX, &new, id) {
             Err(StoreError::NotFound(_)) => {}
-            other => drop(other?),
+            other => {
+                other?;
+            }
         }
     }
     Ok(())

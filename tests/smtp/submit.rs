@@ -37,9 +37,12 @@ fn desk(per_day: u32) -> Desk {
     Desk { counter: Counter::new(Arc::new(post), signer, per_day), office }
 }
 
+/// Names and octets.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// Keys made once for all tests: they take a while.
 fn keys(data: &Path) -> Keys {
-    static MADE: Mutex<Option<Vec<(String, Vec<u8>)>>> = Mutex::new(None);
+    static MADE: Mutex<Option<Files>> = Mutex::new(None);
     let mut made = MADE.lock().expect("no test failed here");
     let folder = data.join("dkim/office.test");
     let keys = Keys::of(data);

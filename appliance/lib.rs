@@ -51,6 +51,8 @@ pub(crate) mod cli;
 pub(crate) mod clock;
 pub(crate) mod delivery;
 pub(crate) mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_entry;
 pub(crate) mod imap;
 pub(crate) mod limits;
 pub(crate) mod message;

@@ -66,9 +66,6 @@ pub(crate) enum Event {
     CertificateTrouble {
         why: String,
     },
-    Settings {
-        why: String,
-    },
     UnitFailed {
         unit: &'static str,
         why: String,
@@ -120,7 +117,6 @@ impl fmt::Display for Event {
             Self::StoreTrouble { doing, why } => write!(f, "store: {doing}: {why}"),
             Self::CertificateReplaced { host } => write!(f, "certificate of {host} replaced"),
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
-            Self::Settings { why } => write!(f, "settings: {why}"),
             Self::UnitFailed { unit, why } => write!(f, "{unit}: failed: {why}"),
         }
     }

@@ -45,7 +45,6 @@
 //!    every session that watches wakes.
 //! 4. An act of the owner: [`cli::args`], [`cli::call`], [`serve::control`], [`cli::act`],
 //!    [`cli::render`].
-#![allow(dead_code)]
 
 pub(crate) mod cli;
 pub(crate) mod clock;

@@ -389,6 +389,20 @@ fn a_story_is_told_in_plain_words() {
 }
 
 #[test]
+fn the_log_is_in_the_servers_memory() {
+    let data = Data::new();
+    says(&data.bad("log"), &["cannot tell the log", "none runs", "mailroom serve"]);
+    let server = data.serve();
+    let why = "a fault that this test made up".to_string();
+    crate::event::emit(crate::event::Event::UnitFailed { unit: "cli", why: why.clone() });
+    says(&data.good("log"), &["cli: failed: a fault that this test made up"]);
+    assert!(
+        data.json("log")["log"].as_array().unwrap().iter().any(|l| l.to_string().contains(&why))
+    );
+    drop(server);
+}
+
+#[test]
 fn times_and_sizes_are_read_and_said() {
     let now = 1_795_000_000;
     for (text, at) in [("30m", now - 1_800), ("2h", now - 7_200), ("7d", now - 604_800)] {

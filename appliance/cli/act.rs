@@ -21,6 +21,8 @@ pub(crate) enum Request {
     Domain(DomainAct),
     Address(AddressAct),
     Trace(StorySearch),
+    /// What the server said lately.
+    Log,
     /// How much room the store takes and has.
     Space,
     Verify,
@@ -57,6 +59,7 @@ pub(crate) enum Reply {
     Addresses(Vec<AddressView>),
     Found(people::FoundView),
     Stories(Vec<Story>),
+    Log(Vec<String>),
     Space {
         /// Octets of the file, of them in use, of them free for new mail.
         file: u64,
@@ -157,6 +160,7 @@ pub(crate) fn act(
         Request::Domain(act) => people::domain(store, act, now),
         Request::Address(act) => people::address(store, act, now),
         Request::Trace(search) => stories(store, &search),
+        Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),
         Request::Verify => verified(store, progress),
         Request::Backup(to) => backed_up(store, to, progress),

@@ -29,6 +29,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Found(found) => self::found(found),
         Reply::Stories(stories) => self::stories(stories),
+        Reply::Log(lines) => lines.iter().map(|line| format!("{}\n", plain(line))).collect(),
         Reply::Space { file, used, .. } => {
             format!("the store takes {}, of which {} are in use\n", octets(*file), octets(*used))
         }

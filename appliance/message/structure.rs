@@ -62,15 +62,18 @@ fn nth(multipart: &Part, number: u32) -> Option<&Part> {
 }
 
 /// The octets of a part's body within the whole body.
+#[cfg(test)]
 pub(crate) fn body_of<'a>(raw: &'a [u8], part: &Part) -> &'a [u8] {
     slice(raw, part.body_at, part.body_size)
 }
 
 /// The octets of a part's header, with its empty line.
+#[cfg(test)]
 pub(crate) fn header_of<'a>(raw: &'a [u8], part: &Part) -> &'a [u8] {
     slice(raw, part.header_at, part.header_size)
 }
 
+#[cfg(test)]
 fn slice(raw: &[u8], at: u64, size: u64) -> &[u8] {
     let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(raw.len());
     raw.get(place(at)..place(at.saturating_add(size))).unwrap_or_default()

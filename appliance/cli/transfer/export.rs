@@ -28,13 +28,13 @@ pub(super) fn all(
     for mailbox in &mailboxes {
         let mut letters = Letters { store, account, mailbox, done: &mut done, total, progress };
         match (ask.format, &ask.mailbox) {
-            (Format::Maildir, Some(_)) => letters.to_maildir(&ask.to)?,
+            (Format::Maildir, Some(_)) => letters.write_maildir(&ask.to)?,
             (Format::Maildir, None) => {
-                letters.to_maildir(&ask.to.join(name::to_maildir(&mailbox.name.name)))?;
+                letters.write_maildir(&ask.to.join(name::to_maildir(&mailbox.name.name)))?;
             }
-            (Format::Mbox, Some(_)) => letters.to_mbox(&ask.to)?,
+            (Format::Mbox, Some(_)) => letters.write_mbox(&ask.to)?,
             (Format::Mbox, None) => {
-                letters.to_mbox(&ask.to.join(name::to_mbox_path(&mailbox.name.name)))?;
+                letters.write_mbox(&ask.to.join(name::to_mbox_path(&mailbox.name.name)))?;
             }
         }
         done.mailboxes += 1;
@@ -85,7 +85,7 @@ struct Letter {
 }
 
 impl Letters<'_> {
-    fn to_mbox(&mut self, file: &Path) -> Result<(), String> {
+    fn write_mbox(&mut self, file: &Path) -> Result<(), String> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(|why| at(folder, why))?;
         }
@@ -104,7 +104,7 @@ impl Letters<'_> {
         fs::rename(&part, file).map_err(|why| at(file, why))
     }
 
-    fn to_maildir(&mut self, folder: &Path) -> Result<(), String> {
+    fn write_maildir(&mut self, folder: &Path) -> Result<(), String> {
         for part in ["tmp", "new", "cur"] {
             let part = folder.join(part);
             fs::create_dir_all(&part).map_err(|why| at(&part, why))?;

@@ -22,6 +22,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Octets as xtext.
+#[cfg(test)]
 pub(crate) fn encode(octets: &[u8]) -> String {
     use std::fmt::Write;
     octets.iter().fold(String::with_capacity(octets.len()), |mut text, &b| {

@@ -18,8 +18,11 @@ use crate::wire::sasl::{Binding, Exchange, LoginAnswer, Next};
 use crate::wire::smtp::{Budget, Command, Content, Lines};
 use std::str::FromStr;
 
+/// Takes any octets; what is wrong shows as a panic.
+pub type Entry = fn(&[u8]);
+
 /// Name of the target and of its corpus, and its entry.
-pub const ENTRIES: &[(&str, fn(&[u8]))] = &[
+pub const ENTRIES: &[(&str, Entry)] = &[
     ("imap_command", imap_command),
     ("imap_names", imap_names),
     ("smtp_command", smtp_command),

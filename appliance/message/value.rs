@@ -9,7 +9,7 @@
 //!
 //! Sections are joined as RFC 2231 6 asks of IMAP servers, but percent-encoding and charset stay:
 //! `name*0*=utf-8''a; name*1=b` becomes `name*` with `utf-8''ab`, so that a BODYSTRUCTURE made
-//! from it stays ASCII. [`decoded`] gives the text.
+//! from it stays ASCII.
 
 use super::facts::Param;
 

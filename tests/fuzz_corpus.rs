@@ -2,6 +2,7 @@
 //! parser.
 
 use crate::fuzz_entry::ENTRIES;
+use proptest::prelude::*;
 use std::path::Path;
 
 #[test]
@@ -29,4 +30,49 @@ fn every_entry_has_its_target() {
         assert!(targets.join(target).with_extension("rs").exists(), "{target} is not fuzzed");
     }
     assert_eq!(std::fs::read_dir(&targets).unwrap().count(), ENTRIES.len());
+}
+
+/// One change to a seed: where (a fraction of its length), how, and with which octets.
+fn damage() -> impl Strategy<Value = (f64, u8, Vec<u8>)> {
+    let octet =
+        prop_oneof![any::<u8>(), prop::sample::select(b"\r\n\0 .\"(){}+\\*$&~<>@".to_vec())];
+    (0.0..1.0f64, 0u8..4, prop::collection::vec(octet, 1..6))
+}
+
+fn damaged(seed: &[u8], changes: &[(f64, u8, Vec<u8>)]) -> Vec<u8> {
+    let mut data = seed.to_vec();
+    for (place, how, octets) in changes {
+        let at = (data.len() as f64 * place) as usize;
+        match how {
+            0 => drop(data.splice(at..at, octets.iter().copied())),
+            1 => data.truncate(at),
+            2 => drop(data.drain(at..data.len().min(at + octets.len()))),
+            _ => {
+                let end = data.len().min(at + octets.len());
+                data.splice(at..end, octets.iter().copied());
+            }
+        }
+    }
+    data
+}
+
+proptest! {
+    #[test]
+    fn damaged_seeds_do_no_harm(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(damage(), 1..6),
+    ) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        for (target, entry) in ENTRIES {
+            let mut files: Vec<_> = std::fs::read_dir(corpus.join(target))
+                .unwrap()
+                .map(|file| file.unwrap().path())
+                .collect();
+            files.sort();
+            let data = damaged(&std::fs::read(which.get(&files)).unwrap(), &changes);
+            let outcome = std::panic::catch_unwind(|| entry(&data));
+            let shown = String::from_utf8_lossy(&data);
+            prop_assert!(outcome.is_ok(), "{} breaks on {:?}", target, shown);
+        }
+    }
 }

@@ -188,3 +188,16 @@ async fn a_stop_is_told_and_waits_for_an_answer_under_way() {
     pausing.hears("stopping").await;
     until(|| server.gate.open() == 0).await;
 }
+
+/// An answer may hold a turn to check a password: a peer that reads nothing must not keep it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_nothing_holds_up_no_answer() {
+    let mut server = Server::start(Turn::default());
+    let mut client = server.call().await;
+    client.says("heavy 1000\r\n").await;
+    assert_eq!(server.asked.recv().await, Some(1000));
+    server.let_go.notify_one();
+    let answered = tokio::time::timeout(Duration::from_secs(20), server.answered.recv()).await;
+    assert_eq!(answered.expect("made although nothing is read"), Some(1000));
+    drop(client);
+}

@@ -126,7 +126,7 @@ static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
 /// Says what happened.
 pub(crate) fn emit(event: Event) {
-    let line = event.to_string();
+    let line = one_line(&event.to_string());
     match event.level() {
         Level::Info => tracing::info!("{line}"),
         Level::Warn => tracing::warn!("{line}"),
@@ -137,6 +137,11 @@ pub(crate) fn emit(event: Event) {
         }
         ring.push_back(line);
     }
+}
+
+/// One event is one line, and no terminal obeys it, whatever a peer put into it.
+fn one_line(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Sends events to the standard error output from now on, and panics as events.
@@ -192,8 +197,7 @@ impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         use fmt::Write;
         if field.name() == "message" {
-            // One event is one line, whatever a peer put into it.
-            let _ = write!(self.0, "{}", format!("{value:?}").replace(['\n', '\r'], " "));
+            let _ = write!(self.0, "{}", one_line(&format!("{value:?}")));
         }
     }
 }

@@ -41,8 +41,8 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Compacted { before, after } => {
             format!("the store takes {} now, {} before\n", octets(*after), octets(*before))
         }
-        Reply::Imported(imported) => imported.to_string(),
-        Reply::Exported(exported) => exported.to_string(),
+        Reply::Imported(imported) => format!("{imported}\n"),
+        Reply::Exported(exported) => format!("{exported}\n"),
         Reply::Checked(findings) => checked(findings),
     }
 }

@@ -178,7 +178,7 @@ impl Units {
         for address in &self.listen {
             let at = SocketAddr::new(*address, port);
             let door = Door::bind(unit, at, security == Security::Tls, per_address)
-                .map_err(|error| format!("{unit}: cannot listen on {at}: {error}"))?;
+                .map_err(|error| cannot_listen(unit, at, &error))?;
             let bound = door.at().map_err(|error| format!("{unit}: {at}: {error}"))?;
             let (door, service) = (Arc::new(door), service.clone());
             let (gate, terms) = (self.gate.clone(), self.terms.clone());
@@ -195,6 +195,19 @@ impl Units {
         self.starts.into_iter().for_each(|start| start(&mut running));
         running
     }
+}
+
+fn cannot_listen(unit: &str, at: SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or take other ports (--port-base)",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 want root or the capability CAP_NET_BIND_SERVICE; or take higher \
+             ones (--port-base)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: see `listen`",
+        _ => "",
+    };
+    format!("{unit}: cannot listen on {at}: {error}{remedy}")
 }
 
 /// Serves a door, again after each failure, until the server stops.

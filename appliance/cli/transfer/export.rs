@@ -179,7 +179,7 @@ fn private_folder(folder: &Path) -> Result<(), String> {
 /// A new file, never one that somebody else put there, nor where a link of theirs leads.
 fn private_file(path: &Path) -> std::io::Result<File> {
     match fs::remove_file(path) {
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why),
         _ => File::options().write(true).create_new(true).mode(0o600).open(path),
     }
 }

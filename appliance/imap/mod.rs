@@ -51,7 +51,7 @@ use crate::limits;
 use crate::session::{Input, Peer, Session, Step};
 use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
-use crate::store::{self, AccountId, MailboxId, Store, StoreError};
+use crate::store::{self, AccountId, MailboxId, Store, StoreError, account};
 use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
 use crate::wire::imap::{Command, Tagged};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
@@ -256,6 +256,13 @@ impl Session for Imap {
     type Answer = Answer;
 
     fn step(&mut self, input: Input<'_, Answer>, out: &mut Vec<u8>) -> Step<Ask> {
+        // Whoever was suspended reads no further: not a command, and no news while idle.
+        if matches!(input, Input::Bytes(_) | Input::Woken) && self.core.is_shut() {
+            out.extend_from_slice(
+                b"* BYE [CONTACTADMIN] This account may not be used any more\r\n",
+            );
+            return self.close();
+        }
         match input {
             Input::Opened => self.greet(out),
             Input::Bytes(bytes) => self.bytes(bytes, out),
@@ -490,6 +497,15 @@ impl Core {
     }
 
     /// The account; handlers that need one run only with one.
+    /// Has the account been suspended or deleted since the log-in?
+    fn is_shut(&self) -> bool {
+        let is_open = |account| {
+            let read = self.store.snapshot();
+            read.and_then(|read| account::is_open(&read, AccountId(account))).unwrap_or(true)
+        };
+        self.login.as_ref().is_some_and(|login| !is_open(login.account))
+    }
+
     fn account(&self) -> AccountId {
         AccountId(self.login.as_ref().map_or(0, |l| l.account))
     }

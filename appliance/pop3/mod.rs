@@ -19,7 +19,7 @@ use crate::limits::{
     POP3_LINE_BYTES, SASL_LINE_BYTES,
 };
 use crate::session::{Input, Peer, Session};
-use crate::store::{AccountId, Store, StoreError};
+use crate::store::{AccountId, Store, StoreError, account};
 use crate::wire::frame::{Ending, Line, LineTaker};
 use crate::wire::pop3::{self as wire, Command};
 use crate::wire::sasl::{self, Binding, Exchange, Login, LoginAnswer, LoginAsk, Next};
@@ -149,10 +149,21 @@ impl Server {
         if matches!(self.phase, Phase::Exchanging(_)) {
             return self.respond(line, out);
         }
+        if self.is_shut() {
+            err(out, "[SYS/PERM] This account may not be used any more");
+            return self.over();
+        }
         match wire::parse(line) {
             Ok(command) => self.command(command, out),
             Err(why) => self.wrong(&why.to_string(), out),
         }
+    }
+
+    /// Has the account been suspended or deleted since the log-in?
+    fn is_shut(&self) -> bool {
+        let Phase::Transaction(maildrop) = &self.phase else { return false };
+        let is_open = |read| account::is_open(&read, maildrop.account);
+        !self.store.snapshot().and_then(is_open).unwrap_or(true)
     }
 
     fn command(&mut self, command: Command, out: &mut Vec<u8>) -> Step {

@@ -119,6 +119,17 @@ impl World {
         set.expect("the quota is set");
     }
 
+    pub(crate) fn suspend(&self) {
+        let alice = self.alice;
+        let set = self.store.write_blocking(move |batch| {
+            account::update(batch, alice, &mut |account| {
+                account.suspended = true;
+                Ok(())
+            })
+        });
+        set.expect("suspended");
+    }
+
     fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(self.login(ask)),

@@ -150,6 +150,10 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
                     None => return Ok(()),
                 },
                 Step::Again => {
+                    // A piece of work without output (a search) ends a turn by itself.
+                    if line.output.is_empty() {
+                        tokio::task::yield_now().await;
+                    }
                     line.write().await?;
                     self.session.step(Input::Continue, &mut line.output)
                 }

@@ -56,7 +56,7 @@ pub fn imap_command(data: &[u8]) {
 }
 
 fn imap_events(input: &[u8], piece: usize, mode: Mode) -> Vec<Event> {
-    let (mut receiver, mut buffer, mut events) = (Receiver::new(), Vec::new(), Vec::new());
+    let (mut receiver, mut buffer, mut events) = (Receiver::default(), Vec::new(), Vec::new());
     for piece in input.chunks(piece) {
         buffer.extend_from_slice(piece);
         loop {

@@ -52,6 +52,7 @@ use crate::session::{Input, Peer, Session, Step};
 use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
 use crate::store::{self, AccountId, MailboxId, Store, StoreError, account};
+use crate::wire::budget::{Budget, Hold};
 use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
 use crate::wire::imap::{Command, Tagged};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
@@ -148,6 +149,8 @@ pub(crate) struct Imap {
     core: Core,
     receiver: Receiver,
     running: Running,
+    /// The share of the server's memory that the literals of the running command have.
+    held: Option<Hold>,
 }
 
 /// What every command may use.
@@ -235,8 +238,9 @@ enum Running {
 }
 
 impl Imap {
-    /// `now`: seconds since 1970, given so that a test can fix it.
-    pub(crate) fn new(store: Store, peer: Peer, now: fn() -> i64) -> Imap {
+    /// `now`: seconds since 1970, given so that a test can fix it. `budget`: memory for messages
+    /// that clients append.
+    pub(crate) fn new(store: Store, peer: Peer, now: fn() -> i64, budget: &Arc<Budget>) -> Imap {
         let core = Core {
             store,
             now,
@@ -247,7 +251,8 @@ impl Imap {
             errors: 0,
             login_failures: 0,
         };
-        Imap { core, receiver: Receiver::new(), running: Running::Waiting }
+        let receiver = Receiver::within(budget);
+        Imap { core, receiver, running: Running::Waiting, held: None }
     }
 }
 
@@ -274,7 +279,7 @@ impl Session for Imap {
                 // RFC 9051 6.2.1: nothing learnt before TLS counts
                 self.core.peer.tls = Some(facts);
                 self.core.modes = Modes::default();
-                self.receiver = Receiver::new();
+                self.receiver.restart();
                 self.running = Running::Waiting;
                 self.wait()
             }
@@ -341,7 +346,10 @@ impl Imap {
                 out.extend_from_slice(b"+ Ready for the literal\r\n");
                 self.wait()
             }
-            Received::Command(Ok(command)) => self.dispatch(command, out),
+            Received::Command(Ok(command)) => {
+                self.held = self.receiver.take_hold();
+                self.dispatch(command, out)
+            }
             Received::Command(Err(error)) => {
                 error.print(out);
                 self.count_error(out)
@@ -462,6 +470,7 @@ impl Imap {
         }
         self.core.tell(&tag, &reply, out);
         self.running = Running::Waiting;
+        self.held = None;
         if reply.close {
             return self.close();
         }

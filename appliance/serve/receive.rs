@@ -5,14 +5,14 @@ use crate::delivery::local;
 use crate::delivery::receive::Post;
 use crate::event::{Event, emit};
 use crate::limits::{
-    RECEIVING_BYTES, SMTP_REFUSED_TRACES_PER_DAY, SMTP_REFUSED_TRACES_PER_MINUTE,
-    SMTP_REFUSED_TRACES_PER_NETWORK,
+    SMTP_REFUSED_TRACES_PER_DAY, SMTP_REFUSED_TRACES_PER_MINUTE, SMTP_REFUSED_TRACES_PER_NETWORK,
 };
 use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Server, Setting, Story};
 use crate::store::{Result, Store};
-use crate::wire::smtp::{Budget, ForwardPath};
+use crate::wire::budget::Budget;
+use crate::wire::smtp::ForwardPath;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -45,8 +45,9 @@ pub(crate) struct Machine(Arc<Desk>);
 
 impl Smtp {
     /// `host`: our name in greeting, Received and Authentication-Results.
-    pub(crate) fn new(store: Store, host: String) -> Result<Self> {
-        let setting = Setting::mx(&host, Budget::new(RECEIVING_BYTES), clock::now);
+    /// `budget`: memory for all messages on their way in.
+    pub(crate) fn new(store: Store, host: String, budget: Arc<Budget>) -> Result<Self> {
+        let setting = Setting::mx(&host, budget, clock::now);
         let desk = Desk { post: Post::new(store, host)?, knocks: Mutex::default() };
         Ok(Self { setting, desk: Arc::new(desk) })
     }

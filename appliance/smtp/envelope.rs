@@ -3,7 +3,7 @@
 use crate::limits::SMTP_REFUSALS_TOLD;
 use crate::session::TlsFacts;
 use crate::wire::address::Address;
-use crate::wire::smtp::content::Hold;
+use crate::wire::budget::Hold;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
 use std::net::SocketAddr;
 

@@ -10,7 +10,7 @@ use crate::serve::receive::{Knocks, Smtp};
 use crate::session::{Input, Session, Step};
 use crate::smtp::{Answer, Ask, Caller, Destination, Refusal, Refusals, Story};
 use crate::store::trace;
-use crate::wire::smtp::{Command, ForwardPath, Reply};
+use crate::wire::smtp::{Budget, Command, ForwardPath, Reply};
 use std::net::IpAddr;
 
 fn path(text: &str) -> ForwardPath {
@@ -20,10 +20,14 @@ fn path(text: &str) -> ForwardPath {
     }
 }
 
+fn port_25(office: &Office) -> Smtp {
+    Smtp::new(office.store.clone(), "mail.office.test".to_string(), Budget::new(1 << 20)).unwrap()
+}
+
 #[tokio::test]
 async fn a_connection_is_greeted_and_its_questions_are_answered() {
     let office = Office::new();
-    let smtp = Smtp::new(office.store.clone(), "mail.office.test".to_string()).unwrap();
+    let smtp = port_25(&office);
     let (mut session, machine) = smtp.connect(peer());
     let mut out = Vec::new();
     assert!(matches!(session.step(Input::Opened, &mut out), Step::Read { .. }));
@@ -44,7 +48,7 @@ async fn a_connection_is_greeted_and_its_questions_are_answered() {
 #[tokio::test]
 async fn what_was_refused_is_told_in_the_store() {
     let office = Office::new();
-    let smtp = Smtp::new(office.store.clone(), "mail.office.test".to_string()).unwrap();
+    let smtp = port_25(&office);
     let (_, machine) = smtp.connect(peer());
     let mut refusals = Refusals::default();
     for n in 0..15 {

@@ -110,7 +110,7 @@ impl Toy {
             "ask" => return Step::Ask(number),
             "heavy" => {
                 // More than the buffers of a socket take.
-                out.resize(32 << 20, b'x');
+                out.resize(64 << 20, b'x');
                 return Step::Ask(number);
             }
             "pause" => return Step::Pause(Duration::from_millis(number.into())),

@@ -61,8 +61,8 @@ def write(folder, results, configurations, plan, seconds):
     labels = list(results)
     parts = [
         "# Bench",
-        "Written by `make bench`. Medians of "
-        f"{plan['rounds']} interleaved rounds; the same load on each server in turn, all on one "
+        f"Written by `make bench`. Medians of {plan['rounds']} interleaved round(s); "
+        "the same load on each server in turn, all on one "
         "loop-mounted ext4 file (noatime). The load generator (bench/load.rs) runs on the same "
         "machine and takes its share of the processors.",
         about(seconds),

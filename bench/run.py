@@ -278,6 +278,8 @@ def tell(chosen, subjects, results, plan):
     configurations = {}
     for subject in subjects:
         configurations |= subject.configuration()
+    scratch = str(subjects[0].server.log.parent)
+    configurations = {n: text.replace(scratch, "DIR") for n, text in configurations.items()}
     if plan["rounds"] == 1:
         for name, text in configurations.items():
             print(f"---- {name}\n{text}")

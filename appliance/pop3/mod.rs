@@ -32,7 +32,7 @@ pub(crate) enum Ask {
     Login(LoginAsk),
     /// May this connection have the maildrop of this account until it ends?
     Lock(AccountId),
-    /// Remove these messages from INBOX, ascending, in one commit.
+    /// Remove these messages (none, perhaps) from INBOX, ascending, in one commit; the lock goes.
     Delete {
         account: AccountId,
         uids: Vec<u32>,
@@ -42,7 +42,7 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Login(LoginAnswer),
-    /// The lock is ours, until the connection ends.
+    /// The lock is ours, until QUIT or the connection's end.
     Locked,
     /// Another connection has it.
     InUse,
@@ -534,14 +534,11 @@ impl Server {
 
     fn quit(&mut self, out: &mut Vec<u8>) -> Step {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        let (account, uids) = match phase {
-            Phase::Transaction(drop) => (drop.account, drop.marked()),
-            _ => (AccountId(0), Vec::new()),
-        };
-        if uids.is_empty() {
+        let Phase::Transaction(drop) = phase else {
             ok(out, "Bye");
             return Step::Close;
-        }
+        };
+        let (account, uids) = (drop.account, drop.marked());
         self.phase = Phase::Updating;
         Step::Ask(Ask::Delete { account, uids })
     }

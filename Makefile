@@ -33,6 +33,7 @@ soak: needs ## kill the server KILLS=200 times under load; random IMAP sessions,
 	MAILROOM_SECONDS=$(SECONDS_EACH) cargo test --locked --lib imap_model -- --nocapture
 
 fuzz: needs ## feed the parsers with damaged input, SECONDS_EACH=60 for each of them
+	@tools/needs fuzz
 	@exec fuzz/run $(SECONDS_EACH)
 
 clean: ## remove what was built and what the tests installed here; not DATA

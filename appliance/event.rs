@@ -81,9 +81,6 @@ pub(crate) enum Event {
     CertificateTrouble {
         why: String,
     },
-    Settings {
-        why: String,
-    },
     UnitFailed {
         unit: &'static str,
         why: String,
@@ -144,7 +141,6 @@ impl fmt::Display for Event {
             }
             Self::CertificateReplaced { host } => write!(f, "certificate of {host} replaced"),
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
-            Self::Settings { why } => write!(f, "settings: {why}"),
             Self::UnitFailed { unit, why } => write!(f, "{unit}: failed: {why}"),
         }
     }
@@ -154,7 +150,7 @@ static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 
 /// Says what happened.
 pub(crate) fn emit(event: Event) {
-    let line = event.to_string();
+    let line = one_line(&event.to_string());
     match event.level() {
         Level::Info => tracing::info!("{line}"),
         Level::Warn => tracing::warn!("{line}"),
@@ -165,6 +161,11 @@ pub(crate) fn emit(event: Event) {
         }
         ring.push_back(line);
     }
+}
+
+/// One event is one line, and no terminal obeys it, whatever a peer put into it.
+fn one_line(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Sends events to the standard error output from now on, and panics as events.
@@ -220,8 +221,7 @@ impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         use fmt::Write;
         if field.name() == "message" {
-            // One event is one line, whatever a peer put into it.
-            let _ = write!(self.0, "{}", format!("{value:?}").replace(['\n', '\r'], " "));
+            let _ = write!(self.0, "{}", one_line(&format!("{value:?}")));
         }
     }
 }

@@ -45,12 +45,13 @@
 //!    every session that watches wakes.
 //! 4. An act of the owner: [`cli::args`], [`cli::call`], [`serve::control`], [`cli::act`],
 //!    [`cli::render`].
-#![allow(dead_code)]
 
 pub(crate) mod cli;
 pub(crate) mod clock;
 pub(crate) mod delivery;
 pub(crate) mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_entry;
 pub(crate) mod imap;
 pub(crate) mod limits;
 pub(crate) mod message;

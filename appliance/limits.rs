@@ -91,6 +91,10 @@ pub(crate) const SMTP_TARPIT: Duration = Duration::from_secs(1);
 pub(crate) const SMTP_REFUSALS_TOLD: usize = 10;
 /// Traces of refused connections written a minute: who knocks without end fills no disk.
 pub(crate) const SMTP_REFUSED_TRACES_PER_MINUTE: u32 = 60;
+/// The same for a day: for as long as stories are kept, some hundred megabytes at the very most.
+pub(crate) const SMTP_REFUSED_TRACES_PER_DAY: u32 = 2_000;
+/// Of one network in a day, so that who knocks without end leaves room for the stories of others.
+pub(crate) const SMTP_REFUSED_TRACES_PER_NETWORK: u32 = 100;
 
 // ---- the outbox ----
 
@@ -210,7 +214,7 @@ pub(crate) const LOGIN_NAME_SHOWN: usize = 64;
 pub(crate) const LOGIN_PAIRS: usize = 10_000;
 /// argon2 runs at once: each takes 19 MiB and a core for tens of milliseconds.
 pub(crate) const ARGON2_AT_ONCE: usize = 2;
-/// Log-ins that wait for argon2; above it they are told to come later.
+/// Log-ins of one network that wait for argon2; above it they are told to come later.
 pub(crate) const ARGON2_WAITING: usize = 200;
 /// Successful passwords remembered at most.
 pub(crate) const LOGIN_CACHED: usize = 4_000;
@@ -367,6 +371,8 @@ pub(crate) const CONTROL_LINE_BYTES: usize = 64 << 20;
 pub(crate) const CONTROL_REQUEST: Duration = Duration::from_secs(10);
 /// Acts at once: an owner at a terminal and a few scripts.
 pub(crate) const CONTROL_CALLERS: usize = 16;
+/// After a caller could not be let in (no descriptors left), before the next is.
+pub(crate) const CONTROL_BREATH: Duration = Duration::from_millis(500);
 /// The disk of the store has less than this part of it left, in percent: time to act.
 pub(crate) const DISK_LOW_PERCENT: u64 = 10;
 /// A store file smaller than this is never told to be compacted: there is nothing to win.

@@ -36,7 +36,7 @@ use crate::serve::{control, imap::Imap, pop3::Pop3, receive::Smtp, submit::Submi
 use crate::settings::{self, Ports, Settings};
 use crate::store::Store;
 use crate::store::writer::Options;
-use crate::wire::smtp::Budget;
+use crate::wire::budget::Budget;
 use crate::{cli, clock, limits};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -100,16 +100,16 @@ async fn run(
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
     let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
-    let (post, budget) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
+    let (post, memory) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
     let keys = Keys::of(data);
     let counter =
         Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
-    let outgoing = Submission::new(counter, logins.clone(), &host, budget.clone());
+    let outgoing = Submission::new(counter, logins.clone(), &host, memory.clone());
     let network = Network::new(host.clone(), settings.outgoing.clone())?;
     let desk = Desk::new(store.clone(), host.clone(), background::moment);
-    let mail = Smtp::new(post, budget);
+    let mail = Smtp::new(post, memory.clone());
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
-    let imap_sessions = Imap::new(store.clone(), logins.clone());
+    let imap_sessions = Imap::new(store.clone(), logins.clone(), memory);
     let few = limits::SMTP_CONNECTIONS_PER_ADDRESS;
     units.add("smtp", smtp, Security::StartTls, few, mail)?;
     units.add("submission", submission, Security::StartTls, usize::MAX, outgoing.clone())?;
@@ -200,7 +200,7 @@ impl Units {
         for address in &self.listen {
             let at = SocketAddr::new(*address, port);
             let door = Door::bind(unit, at, security == Security::Tls, per_address)
-                .map_err(|error| format!("{unit}: cannot listen on {at}: {error}"))?;
+                .map_err(|error| cannot_listen(unit, at, &error))?;
             let bound = door.at().map_err(|error| format!("{unit}: {at}: {error}"))?;
             let (door, service) = (Arc::new(door), service.clone());
             let (gate, terms) = (self.gate.clone(), self.terms.clone());
@@ -217,6 +217,19 @@ impl Units {
         self.starts.into_iter().for_each(|start| start(&mut running));
         running
     }
+}
+
+fn cannot_listen(unit: &str, at: SocketAddr, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or take other ports (--port-base)",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 want root or the capability CAP_NET_BIND_SERVICE; or take higher \
+             ones (--port-base)"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address: see `listen`",
+        _ => "",
+    };
+    format!("{unit}: cannot listen on {at}: {error}{remedy}")
 }
 
 /// Serves a door, again after each failure, until the server stops.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::unix::pipe;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -426,20 +428,14 @@ async fn idle(options: Arc<Options>) -> Outcome<String> {
     }
     say(&format!(r#"{{"open":{},"seconds":{:.2}}}"#, open.len(), start.elapsed().as_secs_f64()))?;
     let mut rest = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut Input::new()?, &mut rest).await?;
+    standard_input()?.read_to_end(&mut rest).await?;
     Ok(format!(r#"{{"closed":{}}}"#, open.len()))
 }
 
-/// Standard input as a pipe (tokio's own needs another feature of it).
-struct Input;
-
-impl Input {
-    #[allow(clippy::new_ret_no_self)]
-    fn new() -> Outcome<tokio::net::unix::pipe::Receiver> {
-        use std::os::fd::AsFd as _;
-        let own = std::io::stdin().as_fd().try_clone_to_owned()?;
-        Ok(tokio::net::unix::pipe::Receiver::from_owned_fd(own)?)
-    }
+/// Standard input, a pipe (tokio's own needs another feature of it).
+fn standard_input() -> Outcome<pipe::Receiver> {
+    let own = std::io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(pipe::Receiver::from_owned_fd(own)?)
 }
 
 /// `messages` letters appended to INBOX, a hundred a command (MULTIAPPEND): every tenth flagged,

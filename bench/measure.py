@@ -50,6 +50,10 @@ class Disk:
             time.sleep(0.5)
         subprocess.run(["losetup", "--detach", self.loop], check=True)
 
+    def sync(self):
+        """This file system alone; the machine may have other work."""
+        subprocess.run(["sync", "--file-system", self.mount], check=True)
+
     def counters(self):
         """Bytes written and flushes done since the device was made."""
         # Documentation/block/stat.rst: field 7 is sectors written, 16 flushes.

@@ -61,8 +61,8 @@ def write(folder, results, configurations, plan, seconds):
     labels = list(results)
     parts = [
         "# Bench",
-        "Written by `make bench`. Medians of "
-        f"{plan['rounds']} interleaved rounds; the same load on each server in turn, all on one "
+        f"Written by `make bench`. Medians of {plan['rounds']} interleaved round(s); "
+        "the same load on each server in turn, all on one "
         "loop-mounted ext4 file (noatime). The load generator (bench/load.rs) runs on the same "
         "machine and takes its share of the processors.",
         about(seconds),
@@ -88,8 +88,8 @@ METHOD = """\
 - Lone: one letter after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
 - CPU: utime+stime of the server's whole process tree, children that ended included. Memory: the
   sum of Pss of /proc/PID/smaps_rollup of the tree.
-- Written and flushed: the loop device's own counters, after sync(2) before and after the load; the
-  flushes of a lone letter are read before the closing sync. ext4's journal is in them.
+- Written and flushed: the loop device's own counters, after syncfs(2) before and after the load;
+  the flushes of a lone letter are read before the closing sync. ext4's journal is in them.
 - Dovecot: mail_fsync=always while anything is measured, and only then."""
 
 

@@ -11,6 +11,7 @@ of the peers). Writes bench/results.md and its plots.
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,8 +33,8 @@ BIG = {"big@office.test": "secret-of-the-big-one"}
 ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
 
 FULL = dict(
-    rounds=3, settle=2.0, alone=300, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
-    messages={(16, 4096): 1600, (64, 4096): 1600, (16, 51200): 640, (64, 51200): 640},
+    rounds=2, settle=2.0, alone=200, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
+    messages={(16, 4096): 1000, (64, 4096): 1000, (16, 51200): 400, (64, 51200): 400},
 )
 QUICK = dict(
     rounds=1, settle=0.5, alone=40, stored=50, big=2_000, idle=50, mailbox_rounds=2,
@@ -181,7 +182,7 @@ class Bench:
 
     def state(self, subject):
         """Counters with nothing under way: what is dirty is written first."""
-        os.sync()
+        self.disk.sync()
         return measure.State(measure.cpu(subject.roots()), *self.disk.counters())
 
     def lone(self, subject):
@@ -225,10 +226,10 @@ class Bench:
             self.prepare(subject)
         for number in range(self.plan["rounds"]):
             self.one_round(number)
-        return {
-            label: {name: statistics.median(values) for name, values in row.items()}
-            for label, row in self.rows.items()
-        }
+            yield number + 1, {
+                label: {name: statistics.median(values) for name, values in row.items()}
+                for label, row in self.rows.items()
+            }
 
 
 def say(text):
@@ -248,6 +249,8 @@ def main():
     chosen = arguments.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("bench needs root: it mounts a file, and Postfix and Dovecot want users")
+    # So that a stop by signal cleans up as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     plan = QUICK if chosen.quick else FULL
     load = build_load()
     scratch = Path(tempfile.mkdtemp(prefix="mailroom-bench."))
@@ -261,20 +264,28 @@ def main():
                 for flavour in ("mdbox", "maildir"):
                     subjects.append(Theirs(disk.mount, scratch, flavour, tls))
             try:
-                results = Bench(disk, plan, subjects, load).run()
-                configurations = {}
-                for subject in subjects:
-                    configurations |= subject.configuration()
+                for rounds, results in Bench(disk, plan, subjects, load).run():
+                    tell(chosen, subjects, results, plan | {"rounds": rounds})
             finally:
                 for subject in subjects:
                     subject.stop()
     finally:
         subprocess.run(["rm", "-rf", scratch], check=True)
-    for name, text in configurations.items():
-        print(f"---- {name}\n{text}")
+
+
+def tell(chosen, subjects, results, plan):
+    """Written anew after each round."""
+    configurations = {}
+    for subject in subjects:
+        configurations |= subject.configuration()
+    scratch = str(subjects[0].server.log.parent)
+    configurations = {n: text.replace(scratch, "DIR") for n, text in configurations.items()}
+    if plan["rounds"] == 1:
+        for name, text in configurations.items():
+            print(f"---- {name}\n{text}")
     folder = Path("/tmp/mailroom-bench-quick") if chosen.quick or chosen.only else HERE
     report.write(folder, results, configurations, plan, time.monotonic() - START)
-    say(f"results in {folder}/results.md")
+    say(f"results of {plan['rounds']} rounds in {folder}/results.md")
 
 
 START = time.monotonic()

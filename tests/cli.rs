@@ -389,6 +389,47 @@ fn a_story_is_told_in_plain_words() {
     says(&data.good("trace unheard-of"), &["no message is known"]);
 }
 
+/// What comes from outside moves no cursor and turns no text, in whichever form it is printed.
+#[test]
+fn a_terminal_obeys_nothing_that_is_shown() {
+    let data = Data::new();
+    let evil = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b";
+    let folder = data.0.join("old/md");
+    std::fs::create_dir_all(folder.join("cur")).unwrap();
+    std::fs::create_dir_all(folder.join("new")).unwrap();
+    std::fs::write(folder.join(format!("cur/{evil}")), "").unwrap();
+    data.good("domain add office.test");
+    data.good("account add bob@office.test");
+    let import = format!("import bob@office.test {}", folder.display());
+    let harmless = |text: &str| {
+        let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(bad), "{text:?}");
+        text.to_string()
+    };
+    says(&harmless(&data.good(&import)), &["1 skipped\nskipped: ", "a?]0;x??2J?b"]);
+    let json = data.run(&format!("--json {import}"));
+    says(&harmless(&json.out), &["a\\u001b]0;x\\u0007\\u009b2J\\u202eb"]);
+    let told: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert!(told.to_string().contains('\u{202e}'), "the same for who reads JSON: {told}");
+    let missing = data.run(&format!("import bob@office.test {}/{evil}", data.0.display()));
+    assert_ne!(missing.code, 0);
+    harmless(&missing.err);
+}
+
+#[test]
+fn the_log_is_in_the_servers_memory() {
+    let data = Data::new();
+    says(&data.bad("log"), &["cannot tell the log", "none runs", "mailroom serve"]);
+    let server = data.serve();
+    let why = "a fault that this test made up".to_string();
+    crate::event::emit(crate::event::Event::UnitFailed { unit: "cli", why: why.clone() });
+    says(&data.good("log"), &["cli: failed: a fault that this test made up"]);
+    assert!(
+        data.json("log")["log"].as_array().unwrap().iter().any(|l| l.to_string().contains(&why))
+    );
+    drop(server);
+}
+
 #[test]
 fn times_and_sizes_are_read_and_said() {
     let now = 1_795_000_000;

@@ -19,7 +19,7 @@ const STRANGER: Mode = Mode { logged_in: false, utf8: false };
 /// All that comes of `input` given at once, without the last `Need`.
 fn events(input: &[u8], mode: Mode) -> Vec<Event> {
     let mut input = input.to_vec();
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let mut events = Vec::new();
     loop {
         match receiver.next(&mut input, mode) {

@@ -7,7 +7,6 @@ mod peers;
 mod route;
 
 use crate::delivery::remote::{Job, Outcome, Target};
-use crate::store::MailId;
 use crate::wire::address::Address;
 use crate::wire::smtp::Body;
 
@@ -21,7 +20,6 @@ fn job(domain: &str, recipients: &[&str]) -> Job {
         orcpt: None,
     };
     Job {
-        id: MailId(1),
         from: Address::parse("alice@a.test").ok(),
         domain: domain.to_string(),
         recipients: recipients.iter().map(target).collect(),

@@ -32,6 +32,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("cli", "*"),
     ("main", "*"),
     ("lib", "*"),
+    ("fuzz_entry", "*"),
 ];
 
 /// A path that has a home: only files whose names begin so may name it.

@@ -40,6 +40,7 @@ fn a_port_that_is_taken_stops_the_whole_start() {
     write(&folder.0, &text);
     let why = refused(&folder.0, ServeOptions::default());
     assert!(why.contains(&format!("pop3: cannot listen on 127.0.0.1:{port}")), "{why}");
+    assert!(why.contains("stop what listens there"), "and what to do: {why}");
     assert!(!folder.0.join("control.sock").exists(), "nothing is half served");
     // The store was closed again: the next start finds it free.
     Store::open(&folder.0.join("store"), Options::default()).expect("free").close();

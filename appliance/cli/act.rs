@@ -23,6 +23,8 @@ pub(crate) enum Request {
     Address(AddressAct),
     Outbox(OutboxAct),
     Trace(StorySearch),
+    /// What the server said lately.
+    Log,
     /// How much room the store takes and has.
     Space,
     Verify,
@@ -61,6 +63,7 @@ pub(crate) enum Reply {
     Outbox(Vec<OutgoingView>),
     Outgoing(OutgoingView),
     Stories(Vec<Story>),
+    Log(Vec<String>),
     Space {
         /// Octets of the file, of them in use, of them free for new mail.
         file: u64,
@@ -164,6 +167,7 @@ pub(crate) fn act(
         Request::Address(act) => people::address(store, act, now),
         Request::Outbox(act) => outbox::act(store, act),
         Request::Trace(search) => stories(store, &search),
+        Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),
         Request::Verify => verified(store, progress),
         Request::Backup(to) => backed_up(store, to, progress),

@@ -48,6 +48,8 @@ pub(crate) enum Command {
                             mailroom trace --since 2026-11-01 --limit 200"
     )]
     Trace(Trace),
+    /// What the running server said lately: it is kept in memory only
+    Log,
     /// Check every row of the store; exits 1 if anything is damaged
     Verify,
     /// Copy the whole store into one file, while mail flows
@@ -319,6 +321,7 @@ pub(crate) fn request(
             let since = from.map(|text| since(&text, now)).transpose()?;
             Request::Trace(StorySearch { text, limit, since })
         }
+        Command::Log => Request::Log,
         Command::Verify => Request::Verify,
         Command::Compact => Request::Compact,
         Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),

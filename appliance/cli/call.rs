@@ -22,6 +22,11 @@ pub(crate) fn perform(
 ) -> Result<Reply, Failure> {
     match server(data)? {
         Some(server) => ask(server, &request, progress),
+        None if matches!(request, Request::Log) => Err(Failure::new(
+            "cannot tell the log",
+            "it is in the memory of the server, and none runs",
+            "start it: mailroom serve",
+        )),
         None => {
             let store = open(data)?;
             let result = act(&store, request, now, progress);

@@ -36,9 +36,9 @@ impl Screen {
     pub(crate) fn result(&mut self, value: &impl Serialize, text: &str) {
         self.end_progress();
         if !self.json {
-            write_to(&mut self.out, text);
+            write_to(&mut self.out, &tame(text));
         } else if let Ok(json) = serde_json::to_string_pretty(value) {
-            write_to(&mut self.out, &format!("{json}\n"));
+            write_to(&mut self.out, &format!("{}\n", escaped(&json)));
         }
     }
 
@@ -46,7 +46,7 @@ impl Screen {
         self.end_progress();
         if self.json {
             let value = serde_json::json!({ "failure": failure });
-            write_to(&mut self.out, &format!("{value:#}\n"));
+            write_to(&mut self.out, &escaped(&format!("{value:#}\n")));
         }
         write_to(&mut self.err, &failure_text(failure));
     }
@@ -89,7 +89,7 @@ pub(crate) fn line(text: &str) {
 }
 
 fn failure_text(failure: &Failure) -> String {
-    let Failure { what, why, remedy } = failure;
+    let [what, why, remedy] = [&failure.what, &failure.why, &failure.remedy].map(|t| plain(t));
     let mut text = format!("mailroom: {what}: {why}\n");
     if !remedy.is_empty() {
         text.push_str(&format!("  what to do: {remedy}\n"));
@@ -145,7 +145,29 @@ pub(crate) fn date_time(at: i64) -> String {
         .unwrap_or_else(|| format!("{at} s"))
 }
 
-/// Text of a message or a peer, safe for a terminal: control characters become "?".
+/// Text of a message or a peer, safe for a terminal and on one line: control characters become "?".
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if is_unsafe(c) { '?' } else { c }).collect()
+}
+
+/// The same for lines: whatever a result holds (names of files, of mailboxes), the terminal obeys
+/// none of it.
+fn tame(lines: &str) -> String {
+    lines.chars().map(|c| if is_unsafe(c) && c != '\n' { '?' } else { c }).collect()
+}
+
+/// JSON with the control characters that its printer leaves as they are; all stand in strings.
+fn escaped(json: &str) -> String {
+    let escape = |c: char| match is_unsafe(c) && c != '\n' {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    json.chars().map(escape).collect()
+}
+
+/// Control characters, and those that turn the direction of what follows: they could make an
+/// address look like another.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

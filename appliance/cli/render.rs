@@ -33,6 +33,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Outbox(messages) => outbox(messages),
         Reply::Outgoing(message) => outgoing(message),
         Reply::Stories(stories) => self::stories(stories),
+        Reply::Log(lines) => lines.iter().map(|line| format!("{}\n", plain(line))).collect(),
         Reply::Space { file, used, .. } => {
             format!("the store takes {}, of which {} are in use\n", octets(*file), octets(*used))
         }
@@ -44,8 +45,8 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Compacted { before, after } => {
             format!("the store takes {} now, {} before\n", octets(*after), octets(*before))
         }
-        Reply::Imported(imported) => imported.to_string(),
-        Reply::Exported(exported) => exported.to_string(),
+        Reply::Imported(imported) => format!("{imported}\n"),
+        Reply::Exported(exported) => format!("{exported}\n"),
         Reply::Checked(findings) => checked(findings),
         Reply::Records(records) => dns::printed(records),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),

@@ -20,7 +20,6 @@ use crate::net::resolver::NoAnswer;
 use crate::settings::{Ipv6, Relay};
 use crate::smtp::Recipient;
 use crate::smtp::client::{self, Trouble, Verdict};
-use crate::store::MailId;
 use crate::wire::address::Address;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
 use std::sync::Arc;
@@ -28,7 +27,6 @@ use std::sync::Arc;
 /// One message for the recipients of one domain.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    pub id: MailId,
     /// `None` is `<>`.
     pub from: Option<Address>,
     /// Of all recipients: lower case, A-labels, or an address literal.

@@ -8,7 +8,7 @@
 //! stamp     Received on top
 //! prepare   hash, compress, read the structure: outside of the writer
 //! write     one job, one commit: copies for people of this box, the outbox for all others,
-//!           what the person has sent today, the story
+//!           what the person has sent today, reports that were asked for, the story
 //! ```
 //!
 //! Whoever gets the mail of an address may send as it: its own, an alias, one shared with others.
@@ -16,7 +16,9 @@
 //! A message that cannot be signed leaves all the same, and the owner is told: a lost key must not
 //! stop the office.
 
+use super::dsn::{Action, Told};
 use super::receive::{Post, refused, unread};
+use super::report::{self, Moment};
 use super::{local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::RECEIVED_HEADERS;
@@ -24,7 +26,7 @@ use crate::message::{fixup, headers, people};
 use crate::net::dkim::Signer;
 use crate::smtp::{Arrived, Permit, Recipient};
 use crate::store::address::{self, Found};
-use crate::store::format::Trace;
+use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
 use crate::store::{AccountId, Batch, INBOX, MailId, Read, Result, account, mail, trace};
@@ -61,9 +63,10 @@ struct Work {
     recipients: Vec<Recipient>,
     outgoing: NewOutgoing,
     per_day: u32,
+    host: String,
     story: Trace,
     reply: Reply,
-    now: i64,
+    moment: Moment,
 }
 
 impl Counter {
@@ -86,7 +89,7 @@ impl Counter {
     }
 
     /// Takes a message of a person who is logged in. The reply is true only after the commit.
-    pub(crate) async fn submit(&self, arrived: Arrived, now: i64, now_micros: u64) -> Reply {
+    pub(crate) async fn submit(&self, arrived: Arrived, moment: Moment) -> Reply {
         let Some(login) = &arrived.caller.login else {
             return Reply::new(530, 7, 0, "Log in first");
         };
@@ -94,37 +97,35 @@ impl Counter {
         if let Err(reply) = self.check(account, &arrived) {
             return reply;
         }
-        let id = self.post.next_id(now_micros);
+        let (id, now) = (self.post.next_id(moment.micros), moment.now());
         let (host, signer) = (self.post.host().to_string(), self.signer.clone());
         // Signing reads files and takes a while: not on a thread that serves connections.
         let made =
             tokio::task::spawn_blocking(move || Letter::made(arrived, &host, &signer, id, now));
         let Ok(letter) = made.await else { return unread() };
-        self.write(letter, account, id, now, now_micros).await
+        self.write(letter, account, id, moment).await
     }
 
     async fn write(
         &self,
         mut letter: Letter,
         account: AccountId,
-        first: MailId,
-        now: i64,
-        now_micros: u64,
+        mut id: MailId,
+        moment: Moment,
     ) -> Reply {
-        let mut id = first;
         for _ in 0..3 {
-            let host = self.post.host().to_string();
+            let (host, now) = (self.post.host().to_string(), moment.now());
             let prepared = tokio::task::spawn_blocking(move || letter.prepared(&host, id, now));
             let Ok((made, body)) = prepared.await else { return unread() };
             letter = made;
-            let work = letter.work(id, account, body, self.per_day, now);
+            let work = self.work(&letter, id, account, body, moment);
             let reply = work.reply.clone();
             match self.post.store().write(move |batch| write(batch, &work)).await {
                 Ok(Written::Done) => {
                     letter.tell(id);
                     return reply;
                 }
-                Ok(Written::IdTaken) => id = self.post.next_id(now_micros),
+                Ok(Written::IdTaken) => id = self.post.next_id(moment.micros),
                 Ok(Written::Changed) => {
                     return Reply::new(450, 2, 1, "A recipient changed just now, try again");
                 }
@@ -139,6 +140,38 @@ impl Counter {
             }
         }
         Reply::new(451, 3, 0, "Cannot name the message now, try again later")
+    }
+
+    fn work(
+        &self,
+        letter: &Letter,
+        id: MailId,
+        account: AccountId,
+        body: Prepared,
+        moment: Moment,
+    ) -> Work {
+        let arrived = &letter.arrived;
+        Work {
+            id,
+            account,
+            from: arrived.from.clone(),
+            recipients: arrived.recipients.clone(),
+            outgoing: NewOutgoing {
+                body: Arc::new(body),
+                sender: arrived.from.clone(),
+                smtputf8: letter.utf8,
+                eight_bit: letter.eight_bit,
+                ret: arrived.ret,
+                envid: arrived.envid.clone(),
+                recipients: Vec::new(),
+                now: moment.now(),
+            },
+            per_day: self.per_day,
+            host: self.post.host().to_string(),
+            story: letter.story.clone(),
+            reply: Reply::new(250, 0, 0, format!("{id} taken, it will be delivered")),
+            moment,
+        }
     }
 
     /// Steps `hops` and `authors`.
@@ -257,30 +290,6 @@ impl Letter {
         (self, prepared)
     }
 
-    fn work(&self, id: MailId, account: AccountId, body: Prepared, per_day: u32, now: i64) -> Work {
-        let arrived = &self.arrived;
-        Work {
-            id,
-            account,
-            from: arrived.from.clone(),
-            recipients: arrived.recipients.clone(),
-            outgoing: NewOutgoing {
-                body: Arc::new(body),
-                sender: arrived.from.clone(),
-                smtputf8: self.utf8,
-                eight_bit: self.eight_bit,
-                ret: arrived.ret,
-                envid: arrived.envid.clone(),
-                recipients: Vec::new(),
-                now,
-            },
-            per_day,
-            story: self.story.clone(),
-            reply: Reply::new(250, 0, 0, format!("{id} taken, it will be delivered")),
-            now,
-        }
-    }
-
     fn tell(&self, id: MailId) {
         emit(Event::Received {
             id: id.0,
@@ -293,6 +302,7 @@ impl Letter {
 
 /// The one job: may run more than once, and leaves nothing behind when it fails.
 fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
+    let now = work.moment.now();
     if !mail::id_is_free(batch, work.id)? {
         return Ok(Written::IdTaken);
     }
@@ -301,7 +311,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         return Ok(Written::Changed);
     };
     let more = u32::try_from(outside.len()).unwrap_or(u32::MAX);
-    let sent = account::sent(batch, work.account, work.now)?;
+    let sent = account::sent(batch, work.account, now)?;
     if more > 0 && sent.saturating_add(more) > work.per_day {
         return Ok(Written::TooMany);
     }
@@ -313,32 +323,67 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         return Ok(Written::Full);
     }
     let mut story = work.story.clone();
+    let mut body = work.id;
     for (copy, fits) in copies.iter().zip(room) {
-        deliver(batch, work, copy)?;
+        body = deliver(batch, work, copy)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
-        story.steps.push(story::delivered(copy, &login, !fits, work.now));
+        story.steps.push(story::delivered(copy, &login, !fits, now));
     }
     if more > 0 {
-        story.steps.extend(outside.iter().map(|recipient| story::queued(&recipient.to, work.now)));
+        story.steps.extend(outside.iter().map(|recipient| story::queued(&recipient.to, now)));
         let outgoing = NewOutgoing { recipients: outside, ..work.outgoing.clone() };
         outbox::put(batch, work.id, &outgoing)?;
-        account::count_sent(batch, work.account, more, work.now)?;
+        account::count_sent(batch, work.account, more, now)?;
     }
-    story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
+    story.steps.extend(confirm(batch, work, &ours, body)?);
+    story.steps.push(story::accepted(work.reply.to_string(), work.story.size, now));
     trace::put(batch, work.id, &story)?;
     Ok(Written::Done)
 }
 
-fn deliver(batch: &mut Batch, work: &Work, copy: &local::Copy) -> Result<()> {
+/// Where the body is: the new one, or the one that had the same content.
+fn deliver(batch: &mut Batch, work: &Work, copy: &local::Copy) -> Result<MailId> {
+    let now = work.moment.now();
     let new = NewMail {
         body: work.outgoing.body.clone(),
         prefix: stamp::prefix(work.from.as_ref(), &copy.address),
         flags: FlagSet::default(),
-        internal_date: work.now,
+        internal_date: now,
         internal_zone_minutes: 0,
-        save_date: work.now,
+        save_date: now,
     };
-    mail::append_past_quota(batch, copy.account, INBOX, &new, work.id).map(drop)
+    Ok(mail::append_past_quota(batch, copy.account, INBOX, &new, work.id)?.body)
+}
+
+/// RFC 3461 4.1: who asked for it hears of each recipient here that it has the message.
+fn confirm(
+    batch: &mut Batch,
+    work: &Work,
+    ours: &[Recipient],
+    body: MailId,
+) -> Result<Option<TraceStep>> {
+    let asked = |one: &&Recipient| one.notify.is_some_and(|notify| notify.success);
+    let told = |one: &Recipient| Told {
+        address: one.to.to_string(),
+        orcpt: one.orcpt.clone(),
+        why: "It was put into the mailbox".to_string(),
+        reply: String::new(),
+        server: String::new(),
+        status: "2.0.0".to_string(),
+    };
+    let told: Vec<Told> = ours.iter().filter(asked).map(told).collect();
+    if told.is_empty() {
+        return Ok(None);
+    }
+    let row = Outgoing {
+        body: body.0,
+        size: work.outgoing.body.head.size,
+        sender: work.from.as_ref().map(ToString::to_string).unwrap_or_default(),
+        envid: work.outgoing.envid.clone(),
+        created: work.moment.now(),
+        ..Outgoing::default()
+    };
+    report::send(batch, &work.host, work.moment, &row, Action::Delivered, &told)
 }
 
 /// Recipients on this box, and all others.

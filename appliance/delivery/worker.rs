@@ -309,7 +309,6 @@ fn loaded(piece: &Piece, row: &Outgoing, message: Arc<[u8]>, chance: u64) -> Opt
         return None;
     }
     let job = Job {
-        id: piece.place.id,
         from: Address::parse(&row.sender).ok(),
         domain: piece.domain.clone(),
         recipients,

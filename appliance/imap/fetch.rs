@@ -394,6 +394,10 @@ impl Teller<'_> {
                 out.extend_from_slice(b")\r\n");
                 return Ok(true);
             };
+            // A command line holds thousands of items, and each may be large.
+            if current.told > 0 && out.len() >= limits::OUTPUT_PIECE_BYTES {
+                return Ok(false);
+            }
             if current.told > 0 {
                 out.push(b' ');
             }

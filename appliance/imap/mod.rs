@@ -51,7 +51,8 @@ use crate::limits;
 use crate::session::{Input, Peer, Session, Step};
 use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
-use crate::store::{self, AccountId, MailboxId, Store, StoreError};
+use crate::store::{self, AccountId, MailboxId, Store, StoreError, account};
+use crate::wire::budget::{Budget, Hold};
 use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
 use crate::wire::imap::{Command, Tagged};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
@@ -148,6 +149,8 @@ pub(crate) struct Imap {
     core: Core,
     receiver: Receiver,
     running: Running,
+    /// The share of the server's memory that the literals of the running command have.
+    held: Option<Hold>,
 }
 
 /// What every command may use.
@@ -235,8 +238,9 @@ enum Running {
 }
 
 impl Imap {
-    /// `now`: seconds since 1970, given so that a test can fix it.
-    pub(crate) fn new(store: Store, peer: Peer, now: fn() -> i64) -> Imap {
+    /// `now`: seconds since 1970, given so that a test can fix it. `budget`: memory for messages
+    /// that clients append.
+    pub(crate) fn new(store: Store, peer: Peer, now: fn() -> i64, budget: &Arc<Budget>) -> Imap {
         let core = Core {
             store,
             now,
@@ -247,7 +251,8 @@ impl Imap {
             errors: 0,
             login_failures: 0,
         };
-        Imap { core, receiver: Receiver::new(), running: Running::Waiting }
+        let receiver = Receiver::within(budget);
+        Imap { core, receiver, running: Running::Waiting, held: None }
     }
 }
 
@@ -256,6 +261,13 @@ impl Session for Imap {
     type Answer = Answer;
 
     fn step(&mut self, input: Input<'_, Answer>, out: &mut Vec<u8>) -> Step<Ask> {
+        // Whoever was suspended reads no further: not a command, and no news while idle.
+        if matches!(input, Input::Bytes(_) | Input::Woken) && self.core.is_shut() {
+            out.extend_from_slice(
+                b"* BYE [CONTACTADMIN] This account may not be used any more\r\n",
+            );
+            return self.close();
+        }
         match input {
             Input::Opened => self.greet(out),
             Input::Bytes(bytes) => self.bytes(bytes, out),
@@ -267,7 +279,7 @@ impl Session for Imap {
                 // RFC 9051 6.2.1: nothing learnt before TLS counts
                 self.core.peer.tls = Some(facts);
                 self.core.modes = Modes::default();
-                self.receiver = Receiver::new();
+                self.receiver.restart();
                 self.running = Running::Waiting;
                 self.wait()
             }
@@ -334,7 +346,10 @@ impl Imap {
                 out.extend_from_slice(b"+ Ready for the literal\r\n");
                 self.wait()
             }
-            Received::Command(Ok(command)) => self.dispatch(command, out),
+            Received::Command(Ok(command)) => {
+                self.held = self.receiver.take_hold();
+                self.dispatch(command, out)
+            }
             Received::Command(Err(error)) => {
                 error.print(out);
                 self.count_error(out)
@@ -455,6 +470,7 @@ impl Imap {
         }
         self.core.tell(&tag, &reply, out);
         self.running = Running::Waiting;
+        self.held = None;
         if reply.close {
             return self.close();
         }
@@ -490,6 +506,15 @@ impl Core {
     }
 
     /// The account; handlers that need one run only with one.
+    /// Has the account been suspended or deleted since the log-in?
+    fn is_shut(&self) -> bool {
+        let is_open = |account| {
+            let read = self.store.snapshot();
+            read.and_then(|read| account::is_open(&read, AccountId(account))).unwrap_or(true)
+        };
+        self.login.as_ref().is_some_and(|login| !is_open(login.account))
+    }
+
     fn account(&self) -> AccountId {
         AccountId(self.login.as_ref().map_or(0, |l| l.account))
     }

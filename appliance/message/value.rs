@@ -9,7 +9,7 @@
 //!
 //! Sections are joined as RFC 2231 6 asks of IMAP servers, but percent-encoding and charset stay:
 //! `name*0*=utf-8''a; name*1=b` becomes `name*` with `utf-8''ab`, so that a BODYSTRUCTURE made
-//! from it stays ASCII. [`decoded`] gives the text.
+//! from it stays ASCII.
 
 use super::facts::Param;
 
@@ -284,42 +284,4 @@ fn percent_encode(octets: &[u8], to: &mut Vec<u8>) {
             to.extend(format!("%{octet:02X}").into_bytes());
         }
     }
-}
-
-/// The text of the parameter `name`, with RFC 2231 percent-encoding and charset undone.
-pub(crate) fn decoded(params: &[Param], name: &str) -> Option<String> {
-    let extended = params.iter().find(|p| {
-        p.name.strip_suffix(b"*").is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes()))
-    });
-    if let Some(param) = extended {
-        return Some(decode_extended(&param.value));
-    }
-    let plain = params.iter().find(|p| p.name.eq_ignore_ascii_case(name.as_bytes()))?;
-    Some(String::from_utf8_lossy(&plain.value).into_owned())
-}
-
-/// RFC 2231 4: charset'language'percent-encoded.
-fn decode_extended(value: &[u8]) -> String {
-    let mut fields = value.splitn(3, |&b| b == b'\'');
-    let (charset, text) = match (fields.next(), fields.next(), fields.next()) {
-        (Some(charset), Some(_), Some(text)) => (charset, text),
-        _ => (&b""[..], value),
-    };
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&octet, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let code = hex.and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (octet, code) {
-            (b'%', Some(code)) => {
-                octets.push(code);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                octets.push(octet);
-                rest = after;
-            }
-        }
-    }
-    super::text::to_utf8(&octets, Some(charset))
 }

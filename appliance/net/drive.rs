@@ -122,7 +122,12 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
     /// The connection broke: the session may still have something to ask, such as to write down
     /// what was tried.
     async fn last_words(&mut self, line: &mut Line) {
-        let mut step = self.session.step(Input::Ended, &mut line.output);
+        let step = self.session.step(Input::Ended, &mut line.output);
+        self.last_asks(step, line).await;
+    }
+
+    /// What the session still asks when nobody hears it any more.
+    async fn last_asks(&mut self, mut step: Step<S::Ask>, line: &mut Line) {
         for _ in 0..STEPS_IN_A_ROW {
             let Step::Ask(ask) = step else { return };
             let answer = self.handler.answer(ask).await;
@@ -145,6 +150,10 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
                     None => return Ok(()),
                 },
                 Step::Again => {
+                    // A piece of work without output (a search) ends a turn by itself.
+                    if line.output.is_empty() {
+                        tokio::task::yield_now().await;
+                    }
                     line.write().await?;
                     self.session.step(Input::Continue, &mut line.output)
                 }
@@ -169,6 +178,7 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
             line.taken |= !matches!(step, Step::Read { .. });
             if self.stopping {
                 line.write().await?;
+                self.last_asks(step, line).await;
                 return Ok(());
             }
         }
@@ -259,8 +269,9 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
         if let Some(answer) = poll_once(answer.as_mut()).await {
             return Ok(answer);
         }
-        let written = line.write().await;
-        let answer = answer.await;
+        // Side by side: the answer may hold what others wait for, such as a turn to check a
+        // password, and a peer may read as slowly as it likes.
+        let (written, answer) = tokio::join!(line.write(), answer);
         written.map(|()| answer)
     }
 

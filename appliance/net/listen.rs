@@ -252,6 +252,7 @@ impl Gate {
     }
 
     /// Connections now.
+    #[cfg(test)]
     pub(crate) fn open(&self) -> usize {
         self.counts.lock().map(|counts| counts.total).unwrap_or_default()
     }

@@ -19,7 +19,7 @@ use crate::limits::{
     POP3_LINE_BYTES, SASL_LINE_BYTES,
 };
 use crate::session::{Input, Peer, Session};
-use crate::store::{AccountId, Store, StoreError};
+use crate::store::{AccountId, Store, StoreError, account};
 use crate::wire::frame::{Ending, Line, LineTaker};
 use crate::wire::pop3::{self as wire, Command};
 use crate::wire::sasl::{self, Binding, Exchange, Login, LoginAnswer, LoginAsk, Next};
@@ -32,7 +32,7 @@ pub(crate) enum Ask {
     Login(LoginAsk),
     /// May this connection have the maildrop of this account until it ends?
     Lock(AccountId),
-    /// Remove these messages from INBOX, ascending, in one commit.
+    /// Remove these messages (none, perhaps) from INBOX, ascending, in one commit; the lock goes.
     Delete {
         account: AccountId,
         uids: Vec<u32>,
@@ -42,7 +42,7 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Login(LoginAnswer),
-    /// The lock is ours, until the connection ends.
+    /// The lock is ours, until QUIT or the connection's end.
     Locked,
     /// Another connection has it.
     InUse,
@@ -149,10 +149,21 @@ impl Server {
         if matches!(self.phase, Phase::Exchanging(_)) {
             return self.respond(line, out);
         }
+        if self.is_shut() {
+            err(out, "[SYS/PERM] This account may not be used any more");
+            return self.over();
+        }
         match wire::parse(line) {
             Ok(command) => self.command(command, out),
             Err(why) => self.wrong(&why.to_string(), out),
         }
+    }
+
+    /// Has the account been suspended or deleted since the log-in?
+    fn is_shut(&self) -> bool {
+        let Phase::Transaction(maildrop) = &self.phase else { return false };
+        let is_open = |read| account::is_open(&read, maildrop.account);
+        !self.store.snapshot().and_then(is_open).unwrap_or(true)
     }
 
     fn command(&mut self, command: Command, out: &mut Vec<u8>) -> Step {
@@ -523,14 +534,11 @@ impl Server {
 
     fn quit(&mut self, out: &mut Vec<u8>) -> Step {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
-        let (account, uids) = match phase {
-            Phase::Transaction(drop) => (drop.account, drop.marked()),
-            _ => (AccountId(0), Vec::new()),
-        };
-        if uids.is_empty() {
+        let Phase::Transaction(drop) = phase else {
             ok(out, "Bye");
             return Step::Close;
-        }
+        };
+        let (account, uids) = (drop.account, drop.marked());
         self.phase = Phase::Updating;
         Step::Ask(Ask::Delete { account, uids })
     }

@@ -10,7 +10,7 @@
 //! use it, and how many at once.
 
 use crate::event::{Event, emit};
-use crate::limits::CONTROL_CALLERS;
+use crate::limits::{CONTROL_BREATH, CONTROL_CALLERS};
 use crate::net::unix::{Caller, Door};
 use crate::store::Store;
 use std::io;
@@ -73,7 +73,13 @@ fn take_callers(door: &Door, store: &Store, act: Act, stopping: &AtomicBool) {
                 }
             }
             Ok(_) => trouble("too many callers at once; this one was turned away"),
-            Err(error) => trouble(&error.to_string()),
+            Err(error) => {
+                trouble(&error.to_string());
+                // Out of descriptors, the same caller fails again at once: not without a breath.
+                if error.kind() != io::ErrorKind::PermissionDenied {
+                    std::thread::sleep(CONTROL_BREATH);
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::net::{Handler, Service};
 use crate::session::Peer;
 use crate::store::mail::{self, NewMail, Prepared};
 use crate::store::{AccountId, Batch, Result, Store, StoreError, mailbox};
+use crate::wire::budget::Budget;
 use std::sync::Arc;
 
 /// IMAP as units serves it.
@@ -14,11 +15,13 @@ use std::sync::Arc;
 pub(crate) struct Imap {
     store: Store,
     logins: Arc<Logins>,
+    budget: Arc<Budget>,
 }
 
 impl Imap {
-    pub(crate) fn new(store: Store, logins: Arc<Logins>) -> Imap {
-        Imap { store, logins }
+    /// `budget`: memory for all messages on their way in.
+    pub(crate) fn new(store: Store, logins: Arc<Logins>, budget: Arc<Budget>) -> Imap {
+        Imap { store, logins, budget }
     }
 }
 
@@ -28,7 +31,7 @@ impl Service for Imap {
 
     fn connect(&self, peer: Peer) -> (Session, Answers) {
         let desk = self.logins.desk("imap", peer.remote.ip());
-        let session = Session::new(self.store.clone(), peer, clock::now);
+        let session = Session::new(self.store.clone(), peer, clock::now, &self.budget);
         (session, Answers { store: self.store.clone(), desk })
     }
 

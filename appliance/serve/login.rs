@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! Password: cached? -> Granted
-//!           else turn of the throttle -> PBKDF2 finds the credential -> argon2 confirms it
-//! Scram:    turn of the throttle -> salt and keys -> (session) -> Proved -> Granted | Denied
+//!           else turn of the throttle -> turn for argon2 -> turn of the throttle again
+//!           -> PBKDF2 finds the credential -> argon2 confirms it
+//! Scram:    salt and keys -> (session) -> Proved -> turn of the throttle -> Granted | Denied
 //! ```
+//!
+//! The throttle is asked where nothing is left to wait for but the answer, so that of guesses sent
+//! side by side each sees the failures of those before it.
 //!
 //! PBKDF2 with the account's one salt tells which of many app passwords is meant, so a check costs
 //! one PBKDF2 and one argon2 however many there are, and as much for a name that does not exist.
@@ -39,7 +43,6 @@ pub(crate) struct Logins {
     /// A hash that no password has.
     dummy: String,
     turns: Semaphore,
-    waiting: AtomicUsize,
     started: Instant,
     state: Mutex<State>,
 }
@@ -50,6 +53,20 @@ struct State {
     /// Keyed hash of network, credentials and password, and when it was last checked.
     cache: HashMap<[u8; 32], Instant>,
     connections: HashMap<u32, usize>,
+    queues: HashMap<IpAddr, Arc<Queue>>,
+}
+
+/// The log-ins of one network that wait for argon2. Only the first few of each stand in the queue
+/// of all, so a flood from one network keeps nobody else waiting.
+struct Queue {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(limits::ARGON2_AT_ONCE), waiting: AtomicUsize::new(0) }
+    }
 }
 
 /// The log-ins of one connection; each protocol's handler holds one.
@@ -72,7 +89,6 @@ impl Logins {
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &random),
             dummy: dummy()?,
             turns: Semaphore::new(limits::ARGON2_AT_ONCE),
-            waiting: AtomicUsize::new(0),
             started: Instant::now(),
             state: Mutex::default(),
         }))
@@ -125,15 +141,32 @@ impl Logins {
         fixed(context.sign().as_ref())
     }
 
-    /// Runs the costly check on a thread that may block, few at once.
-    async fn check(&self, found: &Found, password: Secret) -> Option<bool> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= limits::ARGON2_WAITING {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return None;
+    /// Does `work` when its turn for argon2 has come: few at once. `None` when too many of this
+    /// network wait.
+    async fn queued<T>(&self, network: IpAddr, work: impl Future<Output = T>) -> Option<T> {
+        let queue = self.state().queues.entry(network).or_default().clone();
+        let done = self.stand_in(&queue, work).await;
+        let mut state = self.state();
+        // The table's and ours: nobody else of this network waits.
+        if Arc::strong_count(&queue) <= 2 {
+            state.queues.remove(&network);
         }
-        let turn = self.turns.acquire().await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let _turn = turn.ok()?;
+        done
+    }
+
+    async fn stand_in<T>(&self, queue: &Queue, work: impl Future<Output = T>) -> Option<T> {
+        let waiting = queue.waiting.fetch_add(1, Ordering::Relaxed);
+        let turns = match waiting < limits::ARGON2_WAITING {
+            true => (queue.turns.acquire().await.ok(), self.turns.acquire().await.ok()),
+            false => (None, None),
+        };
+        queue.waiting.fetch_sub(1, Ordering::Relaxed);
+        let (Some(_of_network), Some(_of_all)) = turns else { return None };
+        Some(work.await)
+    }
+
+    /// Runs the costly check on a thread that may block.
+    async fn check(&self, found: &Found, password: Secret) -> Option<bool> {
         let (account, dummy) = (found.account.clone(), self.dummy.clone());
         let real = found.id.is_some();
         let right =
@@ -189,8 +222,8 @@ impl Desk {
     pub(crate) async fn answer(&self, ask: LoginAsk) -> LoginAnswer {
         match ask {
             LoginAsk::Password { name, password } => self.password(&name, password).await,
-            LoginAsk::Scram { name } => self.scram(&name).await,
-            LoginAsk::Proved { name, right } => self.proved(&name, right),
+            LoginAsk::Scram { name } => self.scram(&name),
+            LoginAsk::Proved { name, right } => self.proved(&name, right).await,
         }
     }
 
@@ -202,10 +235,7 @@ impl Desk {
         if self.logins.is_cached(tag) {
             return self.granted(found);
         }
-        if !self.take_turn(&name).await {
-            return LoginAnswer::Unavailable;
-        }
-        match self.logins.check(&found, password).await {
+        match self.check(&name, &found, &password).await {
             Some(true) => {
                 self.logins.remember(tag);
                 self.granted(found)
@@ -215,11 +245,32 @@ impl Desk {
         }
     }
 
-    async fn scram(&self, name: &str) -> LoginAnswer {
+    /// `None` when it cannot be checked now.
+    async fn check(&self, name: &str, found: &Found, password: &Secret) -> Option<bool> {
+        let network = network(self.remote);
+        let check = || self.logins.check(found, password.clone());
+        let later = match self.turn(name) {
+            Turn::After(Duration::ZERO) => {
+                let again = async {
+                    match self.turn(name) {
+                        Turn::After(Duration::ZERO) => Ok(check().await),
+                        later => Err(later),
+                    }
+                };
+                match self.logins.queued(network, again).await? {
+                    Ok(right) => return right,
+                    Err(later) => later,
+                }
+            }
+            later => later,
+        };
+        let Turn::After(wait) = later else { return None };
+        tokio::time::sleep(wait).await;
+        self.logins.queued(network, check()).await?
+    }
+
+    fn scram(&self, name: &str) -> LoginAnswer {
         let name = folded(name);
-        if !self.take_turn(&name).await {
-            return LoginAnswer::Unavailable;
-        }
         let Ok(found) = self.find(&name) else { return LoginAnswer::Unavailable };
         let account = found.account;
         let keys = |credential: &Credential| {
@@ -233,8 +284,14 @@ impl Desk {
         })
     }
 
-    fn proved(&self, name: &str, right: bool) -> LoginAnswer {
+    async fn proved(&self, name: &str, right: bool) -> LoginAnswer {
         let name = folded(name);
+        match self.turn(&name) {
+            // Nothing is waited for between the turn and the count of a failure.
+            Turn::After(Duration::ZERO) => (),
+            Turn::After(wait) => tokio::time::sleep(wait).await,
+            Turn::Crowded => return LoginAnswer::Unavailable,
+        }
         match self.find(&name) {
             Ok(found) if right && found.id.is_some() => self.granted(found),
             Ok(_) => self.denied(&name),
@@ -248,17 +305,8 @@ impl Desk {
         })
     }
 
-    /// False when too many wait already.
-    async fn take_turn(&self, name: &str) -> bool {
-        let turn = self.logins.state().throttle.turn(self.pair(name), self.logins.now());
-        match turn {
-            Turn::After(Duration::ZERO) => true,
-            Turn::After(wait) => {
-                tokio::time::sleep(wait).await;
-                true
-            }
-            Turn::Crowded => false,
-        }
+    fn turn(&self, name: &str) -> Turn {
+        self.logins.state().throttle.turn(self.pair(name), self.logins.now())
     }
 
     fn granted(&self, found: Found) -> LoginAnswer {

@@ -52,15 +52,20 @@ impl Handler<Server> for Answers {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),
             Ask::Lock(account) if self.hold.take(account) => Answer::Locked,
             Ask::Lock(_) => Answer::InUse,
-            Ask::Delete { account, uids } => match delete(&self.store, account, uids).await {
-                Ok(()) => Answer::Deleted,
-                Err(why) => Answer::Failed(why),
-            },
+            Ask::Delete { account, uids } => {
+                let deleted = delete(&self.store, account, uids).await;
+                // Before the reply: who reads it may come back at once.
+                self.hold.release();
+                deleted.map_or_else(Answer::Failed, |()| Answer::Deleted)
+            }
         }
     }
 }
 
 async fn delete(store: &Store, account: AccountId, uids: Vec<u32>) -> Result<(), StoreError> {
+    if uids.is_empty() {
+        return Ok(());
+    }
     let job = move |batch: &mut crate::store::Batch| {
         mail::expunge(batch, account, INBOX, Some(&uids), true).map(drop)
     };
@@ -73,7 +78,7 @@ pub(crate) struct Locks {
     held: Mutex<HashSet<AccountId>>,
 }
 
-/// One connection's lock; goes with the connection, however that ends.
+/// One connection's lock; goes with QUIT, or with the connection, however that ends.
 struct Hold {
     locks: Arc<Locks>,
     account: Mutex<Option<AccountId>>,
@@ -89,14 +94,18 @@ impl Hold {
         *mine = Some(account);
         true
     }
-}
 
-impl Drop for Hold {
-    fn drop(&mut self) {
+    fn release(&self) {
         let mine = self.account.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(account) = mine {
             let mut held = self.locks.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.remove(&account);
         }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release();
     }
 }

@@ -4,13 +4,18 @@ use crate::clock;
 use crate::delivery::local;
 use crate::delivery::receive::Post;
 use crate::event::{Event, emit};
-use crate::limits::SMTP_REFUSED_TRACES_PER_MINUTE;
-use crate::net::{Handler, Service};
+use crate::limits::{
+    SMTP_REFUSED_TRACES_PER_DAY, SMTP_REFUSED_TRACES_PER_MINUTE, SMTP_REFUSED_TRACES_PER_NETWORK,
+};
+use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Permit, Server, Setting, Story};
 use crate::store::Store;
+use crate::wire::budget::Budget;
 use crate::wire::sasl::LoginAnswer;
-use crate::wire::smtp::{Budget, ForwardPath};
+use crate::wire::smtp::ForwardPath;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 /// Port 25.
@@ -25,11 +30,15 @@ struct Desk {
     knocks: Mutex<Knocks>,
 }
 
-/// Refused connections told in the present minute.
+/// Refused connections told in the present minute and day.
 #[derive(Debug, Default)]
 pub(crate) struct Knocks {
     minute: i64,
-    told: u32,
+    in_minute: u32,
+    day: i64,
+    in_day: u32,
+    /// The day's by network: no more of them than stories told.
+    of_network: HashMap<IpAddr, u32>,
 }
 
 /// The machine of one connection.
@@ -98,20 +107,32 @@ impl Machine {
                 reply: refusal.reply.to_string(),
             });
         }
-        let minute = clock::now() / 60;
-        if self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute)) {
+        let (minute, from) = (clock::now() / 60, network(story.caller.remote.ip()));
+        if self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from)) {
             self.0.post.remember(story, clock::now_micros()).await;
         }
     }
 }
 
 impl Knocks {
-    /// May one more be told in this minute (since 1970)?
-    pub(crate) fn may_tell(&mut self, minute: i64) -> bool {
-        if self.minute != minute {
-            *self = Self { minute, told: 0 };
+    /// May one more of this network be told in this minute (since 1970)?
+    pub(crate) fn may_tell(&mut self, minute: i64, network: IpAddr) -> bool {
+        let day = minute / (24 * 60);
+        if self.day != day {
+            *self = Self { day, ..Self::default() };
         }
-        self.told = self.told.saturating_add(1);
-        self.told <= SMTP_REFUSED_TRACES_PER_MINUTE
+        if self.minute != minute {
+            (self.minute, self.in_minute) = (minute, 0);
+        }
+        let of_network = self.of_network.get(&network).copied().unwrap_or_default();
+        let may = self.in_minute < SMTP_REFUSED_TRACES_PER_MINUTE
+            && self.in_day < SMTP_REFUSED_TRACES_PER_DAY
+            && of_network < SMTP_REFUSED_TRACES_PER_NETWORK;
+        if may {
+            self.in_minute += 1;
+            self.in_day += 1;
+            self.of_network.insert(network, of_network + 1);
+        }
+        may
     }
 }

@@ -3,14 +3,17 @@
 use super::login::{Desk as LoginDesk, Logins};
 use super::receive::{Knocks, look_up};
 use crate::clock;
+use crate::delivery::report::Moment;
 use crate::delivery::submit::{Counter, permit};
 use crate::event::{Event, emit};
-use crate::net::{Handler, Service};
+use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Permit, Sending, Server, Setting, Story};
 use crate::store::{AccountId, Store, StoreError};
 use crate::wire::address::Address;
-use crate::wire::smtp::{Budget, ForwardPath};
+use crate::wire::budget::Budget;
+use crate::wire::smtp::ForwardPath;
+use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, Mutex};
 
 /// Submission as the server offers it. A clone serves another port.
@@ -69,8 +72,7 @@ impl Handler<Server> for Machine {
                 Answer::Recipient(self.recipient(&to, size, sending))
             }
             Ask::Receive(arrived) => {
-                let (now, now_micros) = (clock::now(), clock::now_micros());
-                Answer::Received(self.shared.counter.submit(*arrived, now, now_micros).await)
+                Answer::Received(self.shared.counter.submit(*arrived, moment()).await)
             }
             Ask::Tell(story) => {
                 self.tell(*story).await;
@@ -115,11 +117,18 @@ impl Machine {
     }
 
     async fn tell(&self, story: Story) {
-        let minute = clock::now() / 60;
-        if self.shared.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute)) {
+        let (minute, from) = (clock::now() / 60, network(story.caller.remote.ip()));
+        if self.shared.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from)) {
             self.shared.counter.post().remember(story, clock::now_micros()).await;
         }
     }
+}
+
+/// The time, and a number that nobody can guess.
+fn moment() -> Moment {
+    let (micros, mut random) = (clock::now_micros(), [0; 8]);
+    let filled = SystemRandom::new().fill(&mut random).is_ok();
+    Moment { micros, chance: if filled { u64::from_le_bytes(random) } else { micros } }
 }
 
 fn trouble(error: &StoreError) {

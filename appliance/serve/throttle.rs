@@ -86,6 +86,7 @@ impl Throttle {
         self.forget(pair);
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.pairs.len()
     }

@@ -3,8 +3,8 @@
 use crate::limits::SMTP_REFUSALS_TOLD;
 use crate::session::TlsFacts;
 use crate::wire::address::Address;
+use crate::wire::budget::Hold;
 use crate::wire::sasl::Login;
-use crate::wire::smtp::content::Hold;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
 use std::net::SocketAddr;
 
@@ -37,15 +37,19 @@ pub(crate) struct Arrived {
     pub began: i64,
     /// `None` is `<>`.
     pub from: Option<Address>,
+    #[allow(dead_code, reason = "said by the peer; a report to the sender must repeat it")]
     pub body: Body,
     pub smtputf8: bool,
+    #[allow(dead_code, reason = "said by the peer; a report to the sender must obey it")]
     pub ret: Option<Ret>,
+    #[allow(dead_code, reason = "said by the peer; a report to the sender must repeat it")]
     pub envid: Option<Vec<u8>>,
     /// At least one.
     pub recipients: Vec<Recipient>,
     pub refused: Refusals,
     pub message: Vec<u8>,
     /// The message's share of the memory for messages being received.
+    #[allow(dead_code, reason = "held until it is dropped")]
     pub hold: Hold,
 }
 

@@ -65,6 +65,11 @@ pub(crate) fn get(read: &impl Read, id: AccountId) -> Result<Option<Account>> {
     load(read, &key::account(id))
 }
 
+/// May its sessions go on? Not once it is suspended or deleted.
+pub(crate) fn is_open(read: &impl Read, id: AccountId) -> Result<bool> {
+    Ok(get(read, id)?.is_some_and(|account| !account.suspended))
+}
+
 /// By log-in address, case folded.
 pub(crate) fn by_login(read: &impl Read, login: &str) -> Result<Option<(AccountId, Account)>> {
     let Ok(login) = Address::parse(login) else { return Ok(None) };

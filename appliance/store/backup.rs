@@ -22,6 +22,7 @@ use super::{AccountId, Batch, MailboxId, Read, verify};
 use crate::limits;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -64,7 +65,8 @@ pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
         return Err(StoreError::Exists("a store"));
     }
     check_file(from)?;
-    fs::create_dir_all(dir).map_err(|error| io_error("the store's folder", &error))?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| io_error("the store's folder", &error))?;
     let _lock = take_lock(dir)?;
     let side = dir.join(RESTORING);
     remove_folder(&side)?;
@@ -133,7 +135,6 @@ fn check_file(from: &Path) -> Result<()> {
 
 /// Copies the backup into a folder of its own, checks every row, and moves its counters ahead.
 fn bring(from: &Path, side: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
     let trouble = |error| io_error("the backup cannot be copied", &error);
     fs::DirBuilder::new().mode(0o700).create(side).map_err(trouble)?;
     let mut source = fs::File::open(from).map_err(trouble)?;

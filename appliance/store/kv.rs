@@ -177,13 +177,11 @@ impl Kv {
     }
 
     pub(super) fn space(&self) -> Result<Space> {
+        // First inside, then the handle: `swap` waits for every handle, alone.
+        let _inside = Inside::borrow(self);
         let Opened { env, rows } = self.opened()?;
-        let inside = Inside::borrow(self);
         let txn = env.read_txn().map_err(engine)?;
-        let space = self.space_in(&env, &rows, &txn);
-        drop(txn);
-        drop(inside);
-        space
+        self.space_in(&env, &rows, &txn)
     }
 
     fn space_in(&self, env: &Env<WithoutTls>, rows: &Rows, txn: &RoTxn) -> Result<Space> {
@@ -199,8 +197,8 @@ impl Kv {
 
     /// Writes a consistent copy without free pages into `file`, while readers and the writer go on.
     pub(super) fn copy_to(&self, file: &mut File) -> Result<()> {
-        let Opened { env, .. } = self.opened()?;
         let _inside = Inside::borrow(self);
+        let Opened { env, .. } = self.opened()?;
         env.copy_to_file(file, CompactionOption::Enabled).map_err(engine)?;
         file.sync_all().map_err(|error| io_error("the copy cannot be synced", &error))
     }

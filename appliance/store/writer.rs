@@ -434,10 +434,11 @@ fn run_group(batch: &mut Batch, group: &mut [Entry], isolate: bool) -> Outcome {
             Err(Failure::Error(error)) if !wrote => State::Failed(error),
             Err(Failure::Error(error) | Failure::Panic(error)) => State::Out(error),
         };
-        if !matches!(entry.state, State::Done) && wrote {
-            if !isolate {
+        if !matches!(entry.state, State::Done) {
+            if wrote && !isolate {
                 return Outcome::Spoiled;
             }
+            // Also what it had counted before it came to write anything.
             batch.memory.undo(changes);
         }
     }

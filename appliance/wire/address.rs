@@ -26,7 +26,6 @@ pub enum AddressError {
     DomainTooLong,
     LocalSyntax,
     DomainSyntax,
-    NotAscii,
 }
 
 impl fmt::Display for AddressError {
@@ -38,7 +37,6 @@ impl fmt::Display for AddressError {
             Self::DomainTooLong => "the domain is longer than 255 octets",
             Self::LocalSyntax => "the part before the @ has a character that may not stand there",
             Self::DomainSyntax => "the domain is not well formed",
-            Self::NotAscii => "the address is not ASCII and the peer did not announce SMTPUTF8",
         })
     }
 }
@@ -78,8 +76,9 @@ impl Address {
         &self.domain
     }
 
+    /// Can it be said without SMTPUTF8?
     pub fn is_ascii(&self) -> bool {
-        self.local.is_ascii() && self.domain.is_ascii()
+        self.local.is_ascii()
     }
 
     /// The local part as it is looked up: lower case, since no owner wants Bob and bob to differ.

@@ -1,8 +1,7 @@
-//! Lines and counted octets taken from the front of a buffer: the framing of SMTP, IMAP and POP3.
+//! Lines taken from the front of a buffer: the framing of SMTP, IMAP and POP3.
 //!
 //! ```text
-//! line    = *OCTET CRLF          at most `limit` octets with the CRLF
-//! counted = n OCTET              a literal, a BDAT chunk
+//! line = *OCTET CRLF          at most `limit` octets with the CRLF
 //! ```
 //!
 //! A line above its limit is thrown away up to its end while it comes, so that it holds no memory,
@@ -86,39 +85,6 @@ impl LineTaker {
         }
         self.looked = buffer.len();
         Line::Need
-    }
-}
-
-/// A known number of octets that come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counted {
-    left: u64,
-}
-
-impl Counted {
-    pub(crate) fn new(octets: u64) -> Self {
-        Self { left: octets }
-    }
-
-    /// Octets still to come.
-    pub(crate) fn left(self) -> u64 {
-        self.left
-    }
-
-    /// Moves what is there from the front of the buffer behind `sink`; true when all have come.
-    pub(crate) fn take(&mut self, buffer: &mut Vec<u8>, sink: &mut Vec<u8>) -> bool {
-        let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        sink.extend(buffer.drain(..n));
-        self.left -= n as u64;
-        self.left == 0
-    }
-
-    /// The same without keeping them: what is refused is read past.
-    pub(crate) fn skip(&mut self, buffer: &mut Vec<u8>) -> bool {
-        let n = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        buffer.drain(..n);
-        self.left -= n as u64;
-        self.left == 0
     }
 }
 

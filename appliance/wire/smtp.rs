@@ -20,8 +20,9 @@ pub(crate) mod path;
 pub(crate) mod reply;
 pub(crate) mod xtext;
 
+pub(crate) use super::budget::Budget;
 pub(crate) use command::{Body, Command, CommandError, Mail, Notify, OriginalRecipient, Rcpt, Ret};
-pub(crate) use content::{Budget, Content, Fault};
+pub(crate) use content::{Content, Fault};
 pub(crate) use line::{LineError, Lines};
 pub(crate) use path::ForwardPath;
 pub(crate) use reply::Reply;

@@ -3,6 +3,7 @@
 use super::{Data, says, twice};
 use crate::store::mail::{self, NewMail, Prepared};
 use crate::store::{INBOX, Store, account};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 const NOW: i64 = 1_795_000_000;
@@ -59,6 +60,8 @@ fn what_was_backed_up_comes_back() {
     let other = Data::empty();
     other.good(&line);
     assert_eq!(messages(&other), 1);
+    let mode = std::fs::metadata(other.0.join("store")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "a restored store is the owner's alone, like any other");
     assert_eq!(other.json("verify")["verified"]["faults"], serde_json::json!([]));
 }
 

@@ -220,6 +220,46 @@ fn dates_come_from_received_then_date_when_the_from_line_has_none() {
 }
 
 #[test]
+fn an_export_is_for_its_owners_eyes_and_follows_no_link() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let office = Office::new();
+    for mailbox in ["INBOX", "Lists/rust"] {
+        let raw = "Subject: secret\r\n\r\nx\r\n".to_string();
+        let (mailbox, keywords) = (mailbox.to_string(), Vec::new());
+        put(&office, &Seen { mailbox, date: 1_000_000_000, raw, flags: 0, keywords });
+    }
+    let mut others: Vec<PathBuf> = Vec::new();
+    let mut look = |folder: &Path| {
+        let mut folders = vec![folder.to_path_buf()];
+        while let Some(path) = folders.pop() {
+            let data = fs::metadata(&path).expect("there");
+            if data.permissions().mode() & 0o077 != 0 {
+                others.push(path.clone());
+            }
+            if data.is_dir() {
+                folders
+                    .extend(fs::read_dir(path).expect("a folder").map(|e| e.expect("one").path()));
+            }
+        }
+    };
+    for (name, format) in [("mbox", Format::Mbox), ("maildir", Format::Maildir)] {
+        let out = office.folder.path().join(name);
+        take_out(&office, &out, format);
+        look(&out);
+    }
+    assert_eq!(others, Vec::<PathBuf>::new(), "read by everybody");
+
+    let precious = file(&office, "precious", "precious");
+    let to = office.folder.path().join("one.mbox");
+    symlink(&precious, office.folder.path().join("one.mbox.part")).expect("a link");
+    let (account, mailbox) = ("alice@office.test".to_string(), Some("INBOX".to_string()));
+    let ask = Export { account, to: to.clone(), mailbox, format: Format::Mbox };
+    export(&office.store, &ask, &mut |_, _| {}).expect("exported");
+    assert_eq!(fs::read_to_string(precious).expect("still there"), "precious");
+    assert!(fs::symlink_metadata(to).expect("there").is_file());
+}
+
+#[test]
 fn an_export_writes_over_nothing() {
     let office = Office::new();
     let path = file(&office, "there", "precious");

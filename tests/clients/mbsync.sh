@@ -6,6 +6,8 @@ fill INBOX 1000
 maildir=$W/maildir
 mkdir -p "$maildir"
 cat >"$W/mbsyncrc" <<END
+FSync no
+
 IMAPAccount far
 Host $NAME
 Port $IMAPS

@@ -9,7 +9,6 @@ import re
 import smtplib
 import socket
 import threading
-import time
 
 from ledger import GONE, copies
 
@@ -273,13 +272,7 @@ class Take(Worker):
     def pop3(self):
         session = poplib.POP3(self.server.host, self.server.ports["pop3"], timeout=60)
         session.user(self.account)
-        try:
-            session.pass_(self.people[self.account])
-        except poplib.error_proto as said:
-            if "IN-USE" not in str(said):
-                raise
-            time.sleep(0.05)
-            return self.pop3()
+        session.pass_(self.people[self.account])
         return session
 
 

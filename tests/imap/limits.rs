@@ -1,7 +1,8 @@
 //! Every limit, and nonsense: a clear protocol error, never a panic.
 
-use super::runner::{Client, World};
+use super::runner::{Client, NOW, World};
 use crate::limits;
+use crate::wire::budget::Budget;
 
 #[test]
 fn too_many_wrong_commands_end_the_connection() {
@@ -86,4 +87,63 @@ fn nonsense_is_answered() {
 #[test]
 fn a_session_is_small() {
     assert!(std::mem::size_of::<crate::imap::Imap>() < 1024);
+}
+
+/// One message of 60 KiB of structure, asked for three thousand times in one line.
+#[test]
+fn what_a_line_can_ask_for_is_made_piece_by_piece() {
+    let world = World::new();
+    let name = "n".repeat(900);
+    let mut raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
+    for _ in 0..60 {
+        raw.extend(format!("--b\r\nContent-Description: {name}\r\n\r\nx\r\n").into_bytes());
+    }
+    raw.extend_from_slice(b"--b--\r\n");
+    world.add("INBOX", &raw, &[], NOW);
+    let mut client = Client::logged_in(&world);
+    client.ask(&world, "a SELECT INBOX");
+    let one = client.ask(&world, "b FETCH 1 (BODYSTRUCTURE)").len();
+    assert!(one > 50_000, "{one}");
+    for item in ["BODYSTRUCTURE", "ENVELOPE BODYSTRUCTURE", "BODY.PEEK[]", "BODY.PEEK[1.MIME]"] {
+        let items = vec![item; 300].join(" ");
+        let all = client.ask(&world, &format!("c FETCH 1 ({items})"));
+        assert!(all.ends_with("c OK FETCH completed\r\n"));
+        assert_eq!(all.matches(" BODY").count(), 300 - usize::from(item.starts_with("BODY")));
+    }
+    let most = limits::OUTPUT_PIECE_BYTES + limits::BODY_BLOCK_BYTES + one;
+    assert!(client.longest <= most, "{} octets at once", client.longest);
+}
+
+/// All clients together hold no more of messages on their way in than the server has for them.
+#[test]
+fn appended_messages_share_one_memory() {
+    let mut world = World::new();
+    world.budget = Budget::new(100_000);
+    let text = "x".repeat(59_998) + "\r\n";
+    let mut first = Client::logged_in(&world);
+    let mut second = Client::logged_in(&world);
+    assert!(first.ask(&world, "a APPEND INBOX {60000}").starts_with('+'));
+    assert!(second.ask(&world, "b APPEND INBOX {60000}").starts_with('+'));
+    first.say(&world, text.as_bytes());
+    assert_eq!(world.budget.free(), 40_000);
+    // In the middle of a literal: it is read to its end and refused.
+    let heard = second.ask(&world, &text);
+    assert!(heard.starts_with("b NO [UNAVAILABLE] "), "{heard}");
+    // Before it.
+    let heard = second.ask(&world, "c APPEND INBOX {60000}");
+    assert!(heard.starts_with("c NO [UNAVAILABLE] "), "{heard}");
+    let heard = second.ask(&world, &format!("d APPEND INBOX {{60000+}}\r\n{text}"));
+    assert!(heard.starts_with("d NO [UNAVAILABLE] "), "{heard}");
+    assert!(second.ask(&world, "e STATUS {5+}\r\nINBOX (MESSAGES)").contains("MESSAGES 0"));
+    let heard = first.ask(&world, "");
+    assert!(heard.contains("a OK [APPENDUID "), "{heard}");
+    assert_eq!(world.budget.free(), 100_000);
+    let heard = second.ask(&world, &format!("f APPEND INBOX {{60000+}}\r\n{text}"));
+    assert!(heard.contains("f OK [APPENDUID "), "{heard}");
+    assert!(first.ask(&world, "g APPEND INBOX {60000}").starts_with('+'));
+    first.say(&world, text.get(..30_000).unwrap_or_default().as_bytes());
+    assert_eq!(world.budget.free(), 70_000);
+    // Who goes away gives back.
+    drop(first);
+    assert_eq!(world.budget.free(), 100_000);
 }

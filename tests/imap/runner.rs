@@ -12,6 +12,7 @@
 //! ```
 
 use crate::imap::{Answer, Ask, Imap};
+use crate::limits;
 use crate::message::headers;
 use crate::serve::imap::write_to;
 use crate::session::{Input, Peer, Session, Step, TlsFacts};
@@ -20,6 +21,7 @@ use crate::store::mail::{FlagSet, Flags, NewMail, Prepared};
 use crate::store::writer::Options;
 use crate::store::{AccountId, Store, account, address, mail, mailbox};
 use crate::wire::address::Address;
+use crate::wire::budget::Budget;
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub store: Store,
     pub alice: AccountId,
     pub capabilities_off: Vec<String>,
+    /// Memory for messages that clients append.
+    pub budget: Arc<Budget>,
     runtime: tokio::runtime::Runtime,
     dir: PathBuf,
 }
@@ -68,7 +72,8 @@ impl World {
             })
             .expect("an account");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        World { store, alice, capabilities_off: Vec::new(), runtime, dir }
+        let budget = Budget::new(limits::RECEIVING_BYTES);
+        World { store, alice, capabilities_off: Vec::new(), budget, runtime, dir }
     }
 
     /// Puts a message in; returns its uid. Flags as IMAP names them.
@@ -117,6 +122,17 @@ impl World {
             })
         });
         set.expect("the quota is set");
+    }
+
+    pub(crate) fn suspend(&self) {
+        let alice = self.alice;
+        let set = self.store.write_blocking(move |batch| {
+            account::update(batch, alice, &mut |account| {
+                account.suspended = true;
+                Ok(())
+            })
+        });
+        set.expect("suspended");
     }
 
     fn answer(&self, ask: Ask) -> Answer {
@@ -176,7 +192,7 @@ impl Client {
             tls: tls.then(facts),
         };
         let mut client = Client {
-            session: Imap::new(world.store.clone(), peer, now),
+            session: Imap::new(world.store.clone(), peer, now, &world.budget),
             input: Vec::new(),
             heard: Vec::new(),
             closed: false,

@@ -226,3 +226,21 @@ fn a_password_in_clear_never_crosses_the_network() {
          S: a1 OK [CAPABILITY …] …",
     );
 }
+
+/// An owner who suspends a person means the sessions that stand as well.
+#[test]
+fn a_suspended_person_reads_no_further() {
+    let world = World::new();
+    world.fill("INBOX", 1);
+    let (mut reading, mut idling) = (Client::logged_in(&world), Client::logged_in(&world));
+    assert!(reading.ask(&world, "a1 SELECT INBOX").contains("a1 OK"));
+    assert!(idling.ask(&world, "b1 SELECT INBOX").contains("b1 OK"));
+    assert!(idling.ask(&world, "b2 IDLE").contains("+ idling"));
+    world.suspend();
+    let bye = "* BYE [CONTACTADMIN] This account may not be used any more\r\n";
+    assert_eq!(reading.ask(&world, "a2 FETCH 1 (BODY[])"), bye);
+    world.fill("INBOX", 1);
+    idling.wake(&world);
+    assert_eq!(idling.hear(), bye);
+    assert!(reading.closed && idling.closed);
+}

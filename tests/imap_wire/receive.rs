@@ -26,7 +26,7 @@ fn error(events: Vec<Event>) -> ParseError {
 #[test]
 fn done_and_the_next_command_come_in_one_packet() {
     let mut input = b"a1 IDLE\r\nDONE\r\na2 NOOP\r\na3 LOG".to_vec();
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let idle = Tagged { tag: "a1".into(), command: Command::Idle };
     assert_eq!(receiver.next(&mut input, LOGGED_IN), Event::Command(Ok(idle)));
     assert_eq!(take_line(&mut input, 100), Line::Is(b"DONE".to_vec()));
@@ -126,7 +126,7 @@ fn a_message_has_its_limit() {
 #[test]
 fn octets_of_a_refused_message_are_thrown_away_and_the_next_command_is_read() {
     let size = limits::MESSAGE_BYTES + 1;
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let mut input = format!("a1 APPEND INBOX {{{size}+}}\r\n").into_bytes();
     let mut left = size;
     while left > 0 {
@@ -170,7 +170,7 @@ fn messages_of_one_append_are_bounded_in_number_and_octets() {
 #[test]
 fn a_message_moves_into_its_command_and_is_not_kept_twice() {
     let size = 8 << 20;
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let mut input = wire_append(size);
     let Event::Command(Ok(Tagged { command: Command::Append { messages, .. }, .. })) =
         receiver.next(&mut input, LOGGED_IN)
@@ -214,7 +214,7 @@ fn a_line_without_end_is_not_read_for_ever() {
 }
 
 fn octets_until_lost(mode: Mode) -> u64 {
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let (mut input, mut sent) = (Vec::new(), 0);
     loop {
         input.resize(input.len() + (1 << 16), b'x');

@@ -273,7 +273,7 @@ fn print_date(printer: &mut Printer<'_>, word: &str, day: i64) {
 
 /// All events of `input` given in `pieces` (each a length).
 fn events_in_pieces(input: &[u8], pieces: &[usize], mode: Mode) -> Vec<Event> {
-    let mut receiver = Receiver::new();
+    let mut receiver = Receiver::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let mut rest = input;
     let mut pieces = pieces.iter().cycle();

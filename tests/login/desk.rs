@@ -163,6 +163,72 @@ async fn a_guesser_is_slowed_and_the_person_elsewhere_is_not() {
     assert!(person < std::time::Duration::from_secs(1), "{person:?}");
 }
 
+/// Guesses sent side by side, before the first of them has failed, are throttled all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guesses_side_by_side_are_counted_before_they_are_checked() {
+    let office = office();
+    let began = std::time::Instant::now();
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let guess = |n: usize| {
+        let (desk, said) = (office.desk("203.0.113.7"), said.clone());
+        tokio::spawn(async move {
+            let password = Secret(format!("guess {n}").into_bytes());
+            let ask = LoginAsk::Password { name: "alice@office.test".to_string(), password };
+            let _ = said.send(desk.answer(ask).await);
+        })
+    };
+    let all: Vec<_> = (0..40).map(guess).collect();
+    let free = limits::LOGIN_FAILURES_BEFORE_DELAY as usize + 1 + limits::ARGON2_AT_ONCE;
+    for _ in 0..free + 2 {
+        assert!(matches!(heard.recv().await, Some(LoginAnswer::Denied { .. })));
+    }
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    all.iter().for_each(|one| one.abort());
+}
+
+/// A proof costs no argon2: what slows it is the throttle alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proofs_side_by_side_are_counted_one_by_one() {
+    let office = office();
+    let name = || "alice@office.test".to_string();
+    let desks: Vec<Desk> = (0..40).map(|_| office.desk("203.0.113.7")).collect();
+    for desk in &desks {
+        let secrets = desk.answer(LoginAsk::Scram { name: name() }).await;
+        assert!(matches!(secrets, LoginAnswer::Scram(_)));
+    }
+    let mut at_once = 0;
+    for desk in &desks {
+        let mut answer = Box::pin(desk.answer(LoginAsk::Proved { name: name(), right: false }));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(answer.as_mut().poll(cx)));
+        at_once += usize::from(polled.await.is_ready());
+    }
+    assert_eq!(at_once, limits::LOGIN_FAILURES_BEFORE_DELAY as usize + 1);
+}
+
+/// One network fills its own queue for argon2 and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_names_from_one_network_keeps_nobody_else_out() {
+    let office = office();
+    let name = |n: usize| format!("name{n}@office.test");
+    let flood: Vec<_> = (0..limits::ARGON2_WAITING + 40)
+        .map(|n| {
+            let desk = office.desk("203.0.113.7");
+            tokio::spawn(async move {
+                let password = Secret(b"guess".to_vec());
+                desk.answer(LoginAsk::Password { name: name(n), password }).await
+            })
+        })
+        .collect();
+    // Those above what may wait are turned away, so the queue is full now.
+    crate::tests::net::toy::until(|| flood.iter().any(|one| one.is_finished())).await;
+    let began = std::time::Instant::now();
+    assert!(tries(&office.desk("192.0.2.1"), "alice@office.test", "wonderland").await);
+    let waited = began.elapsed();
+    let left = flood.iter().filter(|one| !one.is_finished()).count();
+    assert!(left > limits::ARGON2_WAITING / 2, "{left} still wait, we no longer after {waited:?}");
+    flood.iter().for_each(|one| one.abort());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_of_one_account_are_bounded_and_counted_while_they_stand() {
     let office = office();

@@ -188,3 +188,20 @@ async fn a_stop_is_told_and_waits_for_an_answer_under_way() {
     pausing.hears("stopping").await;
     until(|| server.gate.open() == 0).await;
 }
+
+/// An answer may hold a turn to check a password: a peer that reads nothing must not keep it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_reads_nothing_holds_up_no_answer() {
+    let mut server = Server::start(Turn::default());
+    let mut client = server.call().await;
+    client.says("heavy 1000\r\n").await;
+    assert_eq!(server.asked.recv().await, Some(1000));
+    // Only who waits already is let go: not an answer that has not begun to wait.
+    let (let_go, mut answered) = (server.let_go.clone(), server.answered);
+    until(|| {
+        let_go.notify_waiters();
+        answered.try_recv() == Ok(1000)
+    })
+    .await;
+    drop(client);
+}

@@ -48,7 +48,8 @@ pub fn names() -> Names {
 /// Lines in, lines out:
 ///
 /// ```text
-/// echo X | ask N | pause MS | again N | flood | secure | facts | watch | panic | stuck | quit
+/// echo X | ask N | heavy N | pause MS | again N | flood | secure | facts | watch | panic |
+/// stuck | quit
 /// ```
 pub struct Toy {
     facts: Option<TlsFacts>,
@@ -107,6 +108,11 @@ impl Toy {
         match name {
             "echo" => say(out, rest),
             "ask" => return Step::Ask(number),
+            "heavy" => {
+                // More than the buffers of a socket take.
+                out.resize(64 << 20, b'x');
+                return Step::Ask(number);
+            }
             "pause" => return Step::Pause(Duration::from_millis(number.into())),
             "again" => {
                 self.left = number as usize;

@@ -3,6 +3,8 @@
 use super::{House, letter, tls};
 use crate::limits::{LOGIN_FAILURES_PER_CONNECTION, POP3_ERRORS, POP3_LINE_BYTES, SASL_LINE_BYTES};
 use crate::session::{Input, Session, Step};
+use crate::store::{Batch, account};
+use crate::tests::store::ALICE;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -22,6 +24,22 @@ fn no_password_crosses_in_clear() {
     let capa = client.says("CAPA\r\n", "+OK");
     assert!(capa.contains("USER") && !capa.contains("STLS"));
     client.says("STLS\r\n", "-ERR");
+}
+
+#[test]
+fn a_suspended_person_reads_no_further() {
+    let house = House::with(&[letter(100)]);
+    let mut client = house.logged_in();
+    client.says("STAT\r\n", "+OK 1 100");
+    let suspend = |batch: &mut Batch| {
+        account::update(batch, ALICE, &mut |account| {
+            account.suspended = true;
+            Ok(())
+        })
+    };
+    house.office.store.write_blocking(suspend).expect("suspended");
+    client.says("RETR 1\r\n", "-ERR [SYS/PERM]");
+    assert!(client.closed);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use super::office::{ALICE, BOB, NOW, Office};
 use super::stage::{noon, peer, tls};
 use crate::delivery::receive::Post;
+use crate::delivery::report::Moment;
 use crate::delivery::submit::{Counter, permit};
 use crate::net::dkim::{Keys, Signer};
 use crate::smtp::{Arrived, Caller, Permit, Recipient, Refusals};
 use crate::store::{AccountId, INBOX, account, address, mail, outbox, trace};
 use crate::wire::address::Address;
 use crate::wire::sasl::Login;
-use crate::wire::smtp::{Body, Budget, Content, ForwardPath};
+use crate::wire::smtp::{Body, Budget, Content, ForwardPath, Notify};
 use mail_auth::common::cache::NoCache;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
@@ -102,7 +103,7 @@ fn arrived(from: &str, to: &[&str], message: &[u8]) -> Arrived {
 impl Desk {
     async fn submit(&self, from: &str, to: &[&str], message: &str) -> String {
         let arrived = arrived(from, to, message.as_bytes());
-        self.counter.submit(arrived, NOW, MICROS).await.to_string()
+        self.counter.submit(arrived, Moment { micros: MICROS, chance: 7 }).await.to_string()
     }
 
     fn inbox(&self, who: AccountId) -> Vec<String> {
@@ -224,6 +225,26 @@ async fn a_message_that_cannot_be_signed_leaves_all_the_same() {
     assert!(desk.inbox(BOB).iter().all(|mail| !mail.contains("DKIM-Signature")));
     let told = crate::event::recent().join("\n");
     assert!(told.contains("mail of office.test leaves without a DKIM signature"), "{told}");
+}
+
+#[tokio::test]
+async fn who_asks_for_it_hears_that_a_colleague_has_the_message() {
+    let desk = desk(2);
+    let mut letter =
+        arrived("alice@office.test", &["bob@office.test"], b"Subject: x\r\n\r\nhi\r\n");
+    letter.envid = Some(b"job 7".to_vec());
+    for recipient in &mut letter.recipients {
+        recipient.notify = Some(Notify { success: true, ..Notify::default() });
+    }
+    let reply = desk.counter.submit(letter, Moment { micros: MICROS, chance: 7 }).await;
+    assert!(reply.is_positive(), "{reply}");
+    let inbox = desk.inbox(ALICE);
+    let [report] = inbox.as_slice() else { panic!("{inbox:?}") };
+    assert!(report.starts_with("Return-Path: <>\r\n"), "{report}");
+    for word in ["Action: delivered\r\n", "bob@office.test", "Original-Envelope-Id: job 7\r\n"] {
+        assert!(report.contains(word), "{word}: {report}");
+    }
+    assert_eq!(desk.inbox(BOB).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{ALICE, BOB, Folder, NOW, Office, deliver, letter, letter_of, messages, prepared};
 use crate::store::writer::Options;
-use crate::store::{Batch, INBOX, Read, Result, Store, StoreError, mail, verify};
+use crate::store::{Batch, INBOX, Read, Result, Store, StoreError, backup, mail, verify};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -154,6 +154,61 @@ fn a_thread_with_a_snapshot_gets_another_while_the_map_wants_to_grow() {
     }
     drop(held);
     assert_eq!(writer.join().expect("no panic").expect("a delivery").uid, 1);
+}
+
+/// Whoever looks at the room the file takes must not hold what the swap of the file waits for.
+#[test]
+fn the_file_is_swapped_while_others_look_at_its_size() {
+    let office = Office::new();
+    for seed in 0..4 {
+        office.append(ALICE, INBOX, noisy(50_000, 2 * seed)).expect("a delivery");
+    }
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while done.load(Ordering::SeqCst) == 0 {
+                    office.store.space().expect("the room it takes");
+                }
+            });
+        }
+        for _ in 0..5 {
+            let held = office.store.snapshot().expect("a snapshot");
+            let (told, wait) = mpsc::channel();
+            let store = office.store.clone();
+            scope.spawn(move || told.send(backup::compact(&store, &mut |_, _| {})));
+            // While the compaction waits for the snapshot, those who look give way for a while.
+            for _ in 0..3 {
+                office.store.space().expect("the room it takes");
+            }
+            drop(held);
+            let compacted = wait.recv_timeout(std::time::Duration::from_secs(60));
+            compacted.expect("it ends").expect("a compaction");
+        }
+        done.store(1, Ordering::SeqCst);
+    });
+    assert_eq!(count(&office.store), 4);
+}
+
+#[test]
+fn what_fails_before_it_writes_has_used_no_quota() {
+    let office = Office::new();
+    let mail = office.append(ALICE, INBOX, noisy(1_000, 2)).expect("a delivery").body;
+    let quota = |batch: &mut Batch| {
+        crate::store::account::update(batch, ALICE, &mut |account| {
+            account.quota = 3_500;
+            Ok(())
+        })
+    };
+    office.write(quota).expect("a quota");
+    // The head of the body cannot be read: it can be copied no more.
+    let key = [b"J".as_slice(), &mail.0.to_be_bytes(), &[0]].concat();
+    office.write(move |batch| batch.put(&key, b"\xff\xff")).expect("a damaged row");
+    for _ in 0..10 {
+        let copy = |b: &mut Batch| mail::copy(b, ALICE, INBOX, &[1], INBOX, false, NOW);
+        assert!(matches!(office.write(copy), Err(StoreError::Corrupt(_))));
+    }
+    office.append(ALICE, INBOX, noisy(1_000, 4)).expect("the quota has room for this");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::store::mailbox::{self, Mailbox};
 use crate::store::{AccountId, Result as StoreResult, Store, StoreError};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,13 +29,13 @@ pub(super) fn all(
     for mailbox in &mailboxes {
         let mut letters = Letters { store, account, mailbox, done: &mut done, total, progress };
         match (ask.format, &ask.mailbox) {
-            (Format::Maildir, Some(_)) => letters.to_maildir(&ask.to)?,
+            (Format::Maildir, Some(_)) => letters.write_maildir(&ask.to)?,
             (Format::Maildir, None) => {
-                letters.to_maildir(&ask.to.join(name::to_maildir(&mailbox.name.name)))?;
+                letters.write_maildir(&ask.to.join(name::to_maildir(&mailbox.name.name)))?;
             }
-            (Format::Mbox, Some(_)) => letters.to_mbox(&ask.to)?,
+            (Format::Mbox, Some(_)) => letters.write_mbox(&ask.to)?,
             (Format::Mbox, None) => {
-                letters.to_mbox(&ask.to.join(name::to_mbox_path(&mailbox.name.name)))?;
+                letters.write_mbox(&ask.to.join(name::to_mbox_path(&mailbox.name.name)))?;
             }
         }
         done.mailboxes += 1;
@@ -85,14 +86,14 @@ struct Letter {
 }
 
 impl Letters<'_> {
-    fn to_mbox(&mut self, file: &Path) -> Result<(), String> {
+    fn write_mbox(&mut self, file: &Path) -> Result<(), String> {
         if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(|why| at(folder, why))?;
+            private_folder(folder)?;
         }
         // An empty folder may be where the file shall be.
         let _ = fs::remove_dir(file);
         let part = with_suffix(file, ".part");
-        let mut out = BufWriter::new(File::create(&part).map_err(|why| at(&part, why))?);
+        let mut out = BufWriter::new(private_file(&part).map_err(|why| at(&part, why))?);
         self.each(&part, &mut |_, letter| {
             let date = Moment {
                 seconds: letter.row.internal_date,
@@ -104,17 +105,17 @@ impl Letters<'_> {
         fs::rename(&part, file).map_err(|why| at(file, why))
     }
 
-    fn to_maildir(&mut self, folder: &Path) -> Result<(), String> {
+    fn write_maildir(&mut self, folder: &Path) -> Result<(), String> {
         for part in ["tmp", "new", "cur"] {
             let part = folder.join(part);
-            fs::create_dir_all(&part).map_err(|why| at(&part, why))?;
+            private_folder(&part)?;
         }
         let mut keywords = Keywords::default();
         self.each(folder, &mut |uid, letter| {
             let seconds = u64::try_from(letter.row.internal_date).unwrap_or(0);
             let unique = format!("{seconds}.M{uid:010}.mailroom");
             let tmp = folder.join("tmp").join(&unique);
-            let mut out = BufWriter::new(File::create(&tmp)?);
+            let mut out = BufWriter::new(private_file(&tmp)?);
             for line in letter.raw.split_inclusive(|&b| b == b'\n') {
                 let content = text::without_line_end(line);
                 out.write_all(content)?;
@@ -166,6 +167,20 @@ impl Letters<'_> {
             flags.keywords = keywords.cloned().collect();
         }
         Ok(Some(Letter { row, flags, raw }))
+    }
+}
+
+/// Mail is for its owner's eyes alone, wherever it is written.
+fn private_folder(folder: &Path) -> Result<(), String> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|why| at(folder, why))
+}
+
+/// A new file, never one that somebody else put there, nor where a link of theirs leads.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why),
+        _ => File::options().write(true).create_new(true).mode(0o600).open(path),
     }
 }
 

@@ -24,54 +24,9 @@
 //! A line may be longer than the 998 octets of RFC 5321 4.5.3.1.6: real mail has such lines, and
 //! the size of the message bounds them.
 
+use crate::wire::budget::{Budget, Hold};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Memory for messages being received, shared by all sessions.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    free: AtomicUsize,
-}
-
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(bytes) })
-    }
-
-    /// Octets not held by any message.
-    pub(crate) fn free(&self) -> usize {
-        self.free.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let less = |free: usize| free.checked_sub(bytes);
-        self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
-}
-
-/// What one message holds of the budget; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Hold {
-    fn grow(&mut self, bytes: usize) -> bool {
-        let granted = self.budget.take(bytes);
-        if granted {
-            self.bytes += bytes;
-        }
-        granted
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.budget.free.fetch_add(self.bytes, Ordering::Relaxed);
-    }
-}
 
 /// Why a message cannot be taken. The first fault stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +79,7 @@ impl Content {
     pub(crate) fn new(limit: usize, budget: &Arc<Budget>) -> Self {
         Self {
             message: Vec::new(),
-            hold: Hold { budget: budget.clone(), bytes: 0 },
+            hold: Hold::new(budget),
             limit,
             // RFC 5321 4.1.1.4: the CRLF of the DATA line counts, "." may follow at once
             state: State::LineStart,
@@ -253,7 +208,7 @@ impl Content {
         if self.fault.is_none() {
             self.fault = Some(fault);
             self.message = Vec::new();
-            self.hold = Hold { budget: self.hold.budget.clone(), bytes: 0 };
+            self.hold = self.hold.another();
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) enum ErrorKind {
     Limit,
     /// NO `[CANNOT]`, RFC 5530: a mailbox of this name can't be made.
     Cannot,
+    /// NO `[UNAVAILABLE]`, RFC 5530: there is no memory for it now.
+    Unavailable,
 }
 
 impl ParseError {
@@ -75,6 +77,7 @@ impl ParseError {
             ErrorKind::TooBig => "NO [TOOBIG]",
             ErrorKind::Limit => "NO [LIMIT]",
             ErrorKind::Cannot => "NO [CANNOT]",
+            ErrorKind::Unavailable => "NO [UNAVAILABLE]",
         };
         out.extend_from_slice(format!("{} {condition} {}\r\n", self.tag, self.why).as_bytes());
     }

@@ -16,6 +16,8 @@
 use super::super::Tagged;
 use super::{Assembled, ErrorKind, Fault, Mode, ParseError, parse, tag_of};
 use crate::limits;
+use crate::wire::budget::{Budget, Hold};
+use std::sync::Arc;
 
 /// What came of the octets so far.
 #[derive(Debug, PartialEq)]
@@ -40,6 +42,8 @@ pub(crate) struct Receiver {
     messages: usize,
     message_octets: usize,
     other_octets: usize,
+    /// What the literals hold of the server's memory; absent: nobody counts.
+    hold: Option<Hold>,
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +78,20 @@ struct Announced {
 const TAIL_BYTES: usize = 32;
 
 impl Receiver {
-    pub(crate) fn new() -> Receiver {
-        Receiver::default()
+    /// One whose literals are counted.
+    pub(crate) fn within(budget: &Arc<Budget>) -> Receiver {
+        Receiver { hold: Some(Hold::new(budget)), ..Receiver::default() }
+    }
+
+    /// After a whole command: what its literals hold of the budget, to be kept as long as they.
+    pub(crate) fn take_hold(&mut self) -> Option<Hold> {
+        let next = self.hold.as_ref().map(Hold::another);
+        std::mem::replace(&mut self.hold, next)
+    }
+
+    /// Forgets what came so far.
+    pub(crate) fn restart(&mut self) {
+        self.reset();
     }
 
     /// Takes what it can from the front of `input`. Call again, without new octets, until it says
@@ -86,6 +102,14 @@ impl Receiver {
                 State::Line => self.line(input, mode),
                 State::Literal { octets, left } => {
                     let now = (*left).min(input.len());
+                    if !self.hold.as_mut().is_none_or(|hold| hold.grow(now)) {
+                        let left = *left as u64;
+                        let fault = no_memory().tagged(&tag_of(&self.command.text));
+                        match self.skip(fault, left, mode) {
+                            Some(event) => return event,
+                            None => continue,
+                        }
+                    }
                     octets.extend_from_slice(input.get(..now).unwrap_or_default());
                     input.drain(..now);
                     *left -= now;
@@ -123,7 +147,8 @@ impl Receiver {
     }
 
     fn reset(&mut self) {
-        *self = Receiver::default();
+        let hold = self.hold.as_ref().map(Hold::another);
+        *self = Receiver { hold, ..Receiver::default() };
     }
 
     /// Takes one line of the command; `None`: go on in the new state.
@@ -155,7 +180,9 @@ impl Receiver {
             (None, None) => {
                 self.command.text.truncate(self.command.text.len() - 2);
                 let command = std::mem::take(&mut self.command);
+                let hold = self.hold.take();
                 self.reset();
+                self.hold = hold;
                 Some(Event::Command(parse(command, mode)))
             }
         }
@@ -173,7 +200,8 @@ impl Receiver {
             return Some(Event::Lost(error));
         }
         let skip = Skip { error, literal, skipped: 0, tail: Vec::new() };
-        *self = Receiver { state: State::Skip(skip), ..Receiver::default() };
+        self.reset();
+        self.state = State::Skip(skip);
         None
     }
 
@@ -214,7 +242,9 @@ impl Receiver {
                 let why = format!("the messages of one APPEND have more than {limit} octets");
                 return Err(Fault { kind: ErrorKind::TooBig, why });
             }
-            return Ok(());
+            // Better before the upload than in the middle of it.
+            let room = self.hold.as_ref().is_none_or(|hold| size_now <= hold.free());
+            return if room { Ok(()) } else { Err(no_memory()) };
         }
         let limit = match mode.logged_in {
             true => limits::IMAP_LITERAL_BYTES,
@@ -236,6 +266,12 @@ impl Receiver {
                 rest.first() != Some(&b'{') || !self.command.literals.is_empty()
             })
     }
+}
+
+/// RFC 5530 3 UNAVAILABLE: it will pass.
+fn no_memory() -> Fault {
+    let why = "too many messages are being received, try again later".to_owned();
+    Fault { kind: ErrorKind::Unavailable, why }
 }
 
 impl Skip {

@@ -1,0 +1,215 @@
+//! Where damaged input enters: one function per parser of bytes from outside, for the fuzzer
+//! (`make fuzz`) and for the replay of its corpus in the tests. Each takes any octets, and fails by
+//! panic: of the parser, or of an assertion here about what the parser promises.
+//!
+//! A new parser gets a function, a row in `ENTRIES`, a line in fuzz/Cargo.toml with its file in
+//! fuzz/fuzz_targets/, and seeds in fuzz/corpus/.
+
+use crate::imap::structure as print_structure;
+use crate::limits;
+use crate::message::{headers, mbox, structure};
+use crate::wire::address::Address;
+use crate::wire::imap::parse::{Event, Mode, Receiver};
+use crate::wire::imap::print::Printer;
+use crate::wire::imap::sequence::SequenceSet;
+use crate::wire::imap::utf7;
+use crate::wire::pop3;
+use crate::wire::sasl::{Binding, Exchange, LoginAnswer, Next};
+use crate::wire::smtp::{Budget, Command, Content, Lines};
+use std::str::FromStr;
+
+/// Takes any octets; what is wrong shows as a panic.
+pub type Entry = fn(&[u8]);
+
+/// Name of the target and of its corpus, and its entry.
+pub const ENTRIES: &[(&str, Entry)] = &[
+    ("imap_command", imap_command),
+    ("imap_names", imap_names),
+    ("smtp_command", smtp_command),
+    ("smtp_content", smtp_content),
+    ("pop3_command", pop3_command),
+    ("sasl", sasl),
+    ("address", address),
+    ("structure", message),
+    ("mbox_file", mbox_file),
+];
+
+/// IMAP commands: cuts of the input do not matter, memory is bounded, errors are one line.
+pub fn imap_command(data: &[u8]) {
+    let Some((&first, input)) = data.split_first() else { return };
+    for mode in [
+        Mode { logged_in: false, utf8: false },
+        Mode { logged_in: true, utf8: false },
+        Mode { logged_in: true, utf8: true },
+    ] {
+        let whole = imap_events(input, input.len().max(1), mode);
+        assert_eq!(whole, imap_events(input, usize::from(first % 16) + 1, mode));
+        for event in &whole {
+            if let Event::Command(Err(error)) | Event::Lost(error) = event {
+                let mut out = Vec::new();
+                error.print(&mut out);
+                assert!(out.is_ascii() && out.ends_with(b"\r\n"));
+                assert_eq!(out.iter().filter(|b| matches!(b, b'\r' | b'\n' | 0)).count(), 2);
+            }
+        }
+    }
+}
+
+fn imap_events(input: &[u8], piece: usize, mode: Mode) -> Vec<Event> {
+    let (mut receiver, mut buffer, mut events) = (Receiver::default(), Vec::new(), Vec::new());
+    for piece in input.chunks(piece) {
+        buffer.extend_from_slice(piece);
+        loop {
+            match receiver.next(&mut buffer, mode) {
+                Event::Need => break,
+                event @ Event::Lost(_) => {
+                    events.push(event);
+                    return events;
+                }
+                event => events.push(event),
+            }
+        }
+        assert!(buffer.len() <= limits::IMAP_LINE_BYTES, "the rest of a line is too long");
+    }
+    events
+}
+
+/// Sequence sets and mailbox names: one spelling each.
+pub fn imap_names(data: &[u8]) {
+    if let Ok(set) = SequenceSet::parse(data) {
+        assert_eq!(SequenceSet::parse(set.to_string().as_bytes()), Ok(set.clone()));
+        let uids = set.resolve_uids(1_000);
+        assert!(uids.iter().all(|uid| (1..=1_000).contains(&uid) && uids.contains(uid)));
+    }
+    if let Some(name) = utf7::decode(data) {
+        assert_eq!(utf7::encode(&name).as_bytes(), data);
+    }
+    if let Ok(name) = std::str::from_utf8(data) {
+        assert_eq!(utf7::decode(utf7::encode(name).as_bytes()).as_deref(), Some(name));
+    }
+}
+
+/// SMTP command lines and their replies.
+pub fn smtp_command(data: &[u8]) {
+    let mut buffer = data.to_vec();
+    let mut lines = Lines::new();
+    while let Some(line) = lines.next(&mut buffer) {
+        let Ok(line) = line else { continue };
+        if let Err(error) = Command::parse(&line) {
+            let mut out = Vec::new();
+            error.reply().print(&mut out);
+            assert!(out.ends_with(b"\r\n"));
+        }
+    }
+}
+
+/// DATA: however it is cut, the message is the same and nothing but CRLF.CRLF ends it.
+pub fn smtp_content(data: &[u8]) {
+    let Some((&first, input)) = data.split_first() else { return };
+    let whole = content_in(input, input.len().max(1));
+    assert_eq!(whole, content_in(input, usize::from(first % 16) + 1));
+    let budget = Budget::new(1 << 20);
+    let mut chunk = Content::new(1 << 20, &budget);
+    chunk.push_chunk(input);
+    if let Ok((message, _hold)) = chunk.finish() {
+        assert_eq!(message, input, "BDAT changed the octets");
+    }
+}
+
+/// How many octets were taken, whether the end came, and the message.
+fn content_in(input: &[u8], piece: usize) -> (usize, bool, Option<Vec<u8>>) {
+    let budget = Budget::new(1 << 20);
+    let mut content = Content::new(1 << 20, &budget);
+    let (mut used, mut ended) = (0, false);
+    for piece in input.chunks(piece) {
+        let (taken, end) = content.push_dotted(piece);
+        used += taken;
+        if end {
+            ended = true;
+            break;
+        }
+    }
+    (used, ended, content.finish().ok().map(|(message, _hold)| message))
+}
+
+pub fn pop3_command(data: &[u8]) {
+    for line in data.split(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Err(error) = pop3::parse(line) {
+            assert!(!error.to_string().contains(['\r', '\n']));
+        }
+        pop3::response(line);
+    }
+}
+
+/// Log-in exchanges: the first line names the mechanism, each further line is a response. The
+/// machine knows nobody's password, so nobody may get in.
+pub fn sasl(data: &[u8]) {
+    let mut lines = data.split(|b| *b == b'\n');
+    let mechanism = lines.next().unwrap_or_default();
+    let mechanism = String::from_utf8_lossy(mechanism);
+    let binding = Binding { tls: true, exporter: Some([7; 32]), endpoint: vec![1; 32] };
+    let Some((mut exchange, mut next)) =
+        Exchange::start_with(&mechanism, None, true, &binding, "nonce")
+    else {
+        return;
+    };
+    for _ in 0..8 {
+        next = match next {
+            Next::Challenge(_) => match lines.next() {
+                Some(response) => exchange.respond(response),
+                None => return,
+            },
+            Next::Ask(_) => exchange.answer(LoginAnswer::Denied { wait: limits::LOGIN_DELAY }),
+            Next::Done(login) => panic!("{login:?} got in"),
+            Next::Denied { .. } | Next::Malformed(_) | Next::Unavailable => return,
+        };
+    }
+}
+
+/// A mail address: what is printed is read back.
+pub fn address(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(address) = Address::from_str(text) {
+        assert_eq!(Address::from_str(&address.to_string()), Ok(address));
+    }
+}
+
+/// A message: its parts lie within it, and IMAP can print them.
+pub fn message(data: &[u8]) {
+    let facts = structure::read(data);
+    for field in headers::fields(data) {
+        headers::decode(field.value);
+        headers::unfold(field.value);
+    }
+    let Some(root) = &facts.structure else { return };
+    let mut parts = vec![root];
+    while let Some(part) = parts.pop() {
+        let end = part.body_at.checked_add(part.body_size);
+        assert!(end.is_some_and(|end| end <= data.len() as u64), "a part beyond the message");
+        parts.extend(&part.parts);
+    }
+    for utf8 in [false, true] {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(&mut out, utf8);
+        print_structure::body(&mut printer, root, true);
+        if let Some(envelope) = &facts.envelope {
+            print_structure::envelope(&mut printer, envelope);
+        }
+        assert!(utf8 || out.is_ascii(), "raw octets before UTF-8 was enabled");
+        assert!(std::str::from_utf8(&out).is_ok());
+    }
+}
+
+/// An mbox file: ends, and reads no more than it was given.
+pub fn mbox_file(data: &[u8]) {
+    let mut reader = mbox::Reader::new(data, 4_096);
+    while let Ok(found) = reader.next() {
+        match found {
+            mbox::Found::End => return,
+            mbox::Found::Message(entry) => assert!(entry.raw.len() <= 4_096),
+            mbox::Found::TooLarge { .. } => {}
+        }
+        assert!(reader.at() <= data.len() as u64);
+    }
+}

@@ -11,7 +11,7 @@
 //! A row stands at the time when it is next to be looked at, so that the queue reads only what is
 //! due. Which rows are being worked on is known to the one worker alone: after a crash every row
 //! is simply due again. A message is sent twice only when the crash falls between the other
-//! server's 250 and the commit of [`record`].
+//! server's 250 and the commit of `delivery::record`.
 
 use super::body::{self, Prepared};
 use super::format::{Outgoing, OutgoingRecipient, tag};

@@ -35,7 +35,7 @@
 //! - Time and randomness enter sessions and the store as values.
 //! - No octet from outside can make a parser panic.
 //!
-//! ## The four paths
+//! ## The five paths
 //!
 //! 1. Arriving mail: [`net::listen`], [`net::drive`], [`wire::smtp`], [`smtp`], [`serve::receive`],
 //!    [`delivery`], [`store::mail::append`], then 250.
@@ -45,6 +45,8 @@
 //!    every session that watches wakes.
 //! 4. An act of the owner: [`cli::args`], [`cli::call`], [`serve::control`], [`cli::act`],
 //!    [`cli::render`].
+//! 5. Leaving mail: [`serve::submit`], [`delivery::submit`], [`store::outbox`], then 250; and
+//!    [`delivery::worker`], [`delivery::remote`], [`smtp::client`], [`delivery::record`].
 
 pub(crate) mod cli;
 pub(crate) mod clock;

@@ -231,6 +231,8 @@ pub(crate) const PASSWORD_BYTES: usize = 512;
 
 // ---- store ----
 
+/// How long a store in use by another process is waited for before that is told.
+pub(crate) const STORE_LOCK: Duration = Duration::from_millis(400);
 /// Address space for the map at first; grows when no transaction is open.
 pub(crate) const MAP_BYTES: usize = 4 << 30;
 /// Growth step of the map.

@@ -18,7 +18,7 @@ use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What can be read in a snapshot and in a batch alike. Keys and rows as in `format`; the row head
 /// (checksum, key) is checked and taken off here.
@@ -463,18 +463,27 @@ fn last_key(rows: &Rows, txn: &RoTxn, from: &[u8], to: &[u8]) -> Result<Option<V
     Ok(found.map(|(key, _)| key).filter(|&key| key >= from && key < to).map(<[u8]>::to_vec))
 }
 
+/// Waits a moment for a lock that is about to go: a process that a thread of the last owner just
+/// began holds it until it runs its program.
 pub(super) fn take_lock(dir: &Path) -> Result<Flock<File>> {
-    let file = OpenOptions::new()
+    let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
         .open(dir.join("lock"))
         .map_err(|error| io_error("the store's lock cannot be made", &error))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, Errno::EWOULDBLOCK)) => Err(StoreError::Locked),
-        Err((_, errno)) => Err(StoreError::Engine(format!("the store cannot be locked: {errno}"))),
+    let until = Instant::now() + crate::limits::STORE_LOCK;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK)) if Instant::now() < until => file = again,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(StoreError::Locked),
+            Err((_, errno)) => {
+                return Err(StoreError::Engine(format!("the store cannot be locked: {errno}")));
+            }
+        }
+        std::thread::sleep(crate::limits::STORE_LOCK / 20);
     }
 }
 

@@ -65,6 +65,8 @@ pub(crate) mod settings;
 pub(crate) mod smtp;
 pub(crate) mod store;
 pub(crate) mod units;
+#[allow(dead_code, reason = "PID 1 and the host tool each use a part of it")]
+pub(crate) mod update;
 pub(crate) mod wire;
 
 /// Runs the command line of this process.

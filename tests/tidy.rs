@@ -28,6 +28,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("imap", "limits session event wire message store"),
     ("delivery", "limits session event wire message store net smtp settings"),
     ("serve", "limits session event clock settings wire message store net smtp pop3 imap delivery"),
+    ("update", "limits"),
     ("units", "*"),
     ("cli", "*"),
     ("main", "*"),

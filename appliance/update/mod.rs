@@ -1,0 +1,3 @@
+//! Firmware updates: which of the two slots boots.
+
+pub(crate) mod slot;

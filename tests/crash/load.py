@@ -1,16 +1,20 @@
-"""The load: workers that act over SMTP, IMAP and POP3 and write down what was acknowledged.
+"""The load: workers that act over SMTP, submission, IMAP and POP3 and write down what was
+acknowledged.
 
 Each ends when its connection breaks (the server was killed). A refusal is a fault."""
 
+import email
 import hashlib
 import imaplib
 import poplib
 import re
 import smtplib
 import socket
+import ssl
 import threading
 
 from ledger import GONE, copies
+from outside import REFUSED
 
 imaplib._MAXLINE = 50_000_000
 BROKEN = (OSError, EOFError, imaplib.IMAP4.abort, smtplib.SMTPServerDisconnected)
@@ -24,8 +28,8 @@ def body(identity):
     return "".join(f"{seed} {number}\r\n" for number in range(lines))
 
 
-def letter(identity):
-    head = ["From: a@example.org", f"Message-ID: <{identity}@example.org>", f"X-Id: {identity}"]
+def letter(identity, sender="a@example.org"):
+    head = [f"From: {sender}", f"Message-ID: <{identity}@example.org>", f"X-Id: {identity}"]
     return ("\r\n".join(head) + "\r\n\r\n" + body(identity)).encode()
 
 
@@ -100,6 +104,44 @@ class Deliver(Worker):
                 raise AssertionError(f"refused: {refused}")
             self.ledger.acknowledge(act)
             self.acts += 1
+
+
+class Submit(Worker):
+    """Port 587: letters of one person to people elsewhere, some of whom are refused there, and
+    now and then to one of ours in the same letter."""
+
+    def __init__(self, run, name, rng, sender, readers):
+        super().__init__(run, name, rng)
+        self.outside, self.sender, self.readers = run.outside, sender, readers
+
+    def work(self):
+        tls = ssl.create_default_context(cafile=self.server.ca)
+        tls.check_hostname = False
+        port = self.server.ports["submission"]
+        session = smtplib.SMTP(self.server.host, port, "load.example", timeout=60)
+        session.starttls(context=tls)
+        session.login(self.sender, self.people[self.sender])
+        while True:
+            identity = self.new_id()
+            elsewhere = [self.address(identity, number) for number in range(self.rng.randint(1, 3))]
+            inside = self.rng.sample(self.readers, 1) if self.inside_too() else []
+            keys = [(account, identity) for account in inside]
+            placed = self.ledger.intend(keys, lambda _: copies(("INBOX", ())))
+            owed = self.outside.intend(identity, elsewhere, keys)
+            octets = letter(identity, self.sender)
+            refused = session.sendmail(self.sender, [*elsewhere, *inside], octets)
+            if refused:
+                raise AssertionError(f"refused: {refused}")
+            self.outside.acknowledge(owed)
+            self.ledger.acknowledge(placed)
+            self.acts += 1
+
+    def inside_too(self):
+        return self.readers and self.rng.random() < 0.3
+
+    def address(self, identity, number):
+        kind = REFUSED if self.rng.random() < 0.1 else "to"
+        return f"{kind}-{identity}-{number}@out{self.rng.randrange(4)}.test"
 
 
 class Append(Worker):
@@ -300,6 +342,25 @@ def look(server, account, password, seen_bodies, ledger):
         check_bodies(session, account, mailbox, messages, seen_bodies, ledger)
     session.logout()
     return found
+
+
+def reports(server, account, password, after):
+    """The addresses that the reports with a uid above `after` are about, and the highest uid."""
+    session = imaplib.IMAP4(server.host, server.ports["imap"], timeout=120)
+    session.login(account, password)
+    good(session.select("INBOX", readonly=True))
+    addresses = []
+    for row in good(session.uid("FETCH", f"{after + 1}:*", "(UID BODY.PEEK[])")):
+        if not isinstance(row, tuple):
+            continue
+        uid = int(re.search(rb"UID (\d+)", row[0])[1])
+        if uid > after:
+            after = uid
+            told = email.message_from_bytes(row[1])
+            fields = [part["Final-Recipient"] for part in told.walk()]
+            addresses += [field.partition(";")[2].strip() for field in fields if field]
+    session.logout()
+    return addresses, after
 
 
 def check_bodies(session, account, mailbox, messages, seen, ledger):

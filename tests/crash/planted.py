@@ -1,6 +1,7 @@
 """Faults planted in what the server shows: the ledger must notice each (run before every suite)."""
 
 from ledger import Ledger, copies
+from outside import Outside
 
 ACCOUNT = "ann@office.test"
 INBOX = copies(("INBOX", ()))
@@ -34,9 +35,44 @@ PLANTED = {
 }
 
 
+# What a kill leaves of one acknowledged submission to "to@b.test" and one to "refused@b.test":
+# (arrivals, waiting, reported) of one life after the other.
+TO, REFUSED = "to@b.test", "refused@b.test"
+HONEST = [([], [TO, REFUSED], []), ([TO], [TO, REFUSED], []), ([TO], [], [REFUSED]), ([], [], [])]
+OUTSIDE = {
+    "a submission is lost": [([], [REFUSED], [])],
+    "a report is lost": [([TO], [], [])],
+    "a report came twice": [([TO], [], [REFUSED, REFUSED])],
+    "sent was reported": [([TO], [], [TO, REFUSED])],
+    "sent again outside of the window": [([TO], [], [REFUSED]), ([TO], [], [])],
+    "sent twice in one life": [([TO, TO], [], [REFUSED])],
+    "a stranger was sent": [([TO, "who@b.test"], [], [REFUSED])],
+    "half of a letter": [([TO], [REFUSED, "half@b.test"], [])],
+}
+
+
+def outside(lives):
+    faults = []
+    owed = Outside(faults.append)
+    owed.acknowledge(owed.intend("one", [TO, REFUSED], []))
+    owed.intend("two", ["half@b.test", "other-half@b.test"], [])
+    for arrivals, waiting, reported in lives:
+        owed.after_kill(arrivals, waiting)
+        owed.after_start(reported, lambda key: False)
+    return faults, owed.again
+
+
+def check_outside():
+    missed = [f"not noticed: {name}" for name, lives in OUTSIDE.items() if not outside(lives)[0]]
+    faults, again = outside(HONEST)
+    if faults or again != 1:
+        missed.append(f"false alarm: {faults}, {again} sent again")
+    return missed
+
+
 def check():
     """The planted faults that were not noticed, and false alarms."""
-    missed = []
+    missed = check_outside()
     quiet = honest()
     look(quiet, GOOD)
     if quiet.faults:

@@ -131,6 +131,23 @@ pub(crate) const DSN_WHOLE_BYTES: u64 = 64 * 1024;
 /// Steps of one story; then those of failed tries are forgotten first.
 pub(crate) const TRACE_STEPS: usize = 200;
 
+// ---- aliases and mail passed on ----
+
+/// Accounts and outside addresses that one address leads to, over all others it leads to: larger
+/// lists want a list manager.
+pub(crate) const ALIAS_TARGETS: usize = 1_000;
+/// Addresses of ours in a row, each leading to the next.
+pub(crate) const ALIAS_DEPTH: usize = 8;
+/// Outside recipients to whom mail for one address is passed on in a day: above what an office
+/// gets, below what puts it onto blocklists when the address is flooded with junk.
+pub(crate) const PASSED_PER_DAY: u32 = 1_000;
+/// A return address that we made (SRS) takes reports for this long: other servers try for five
+/// days, and some tell of it late.
+pub(crate) const SRS_DAYS: u64 = 30;
+/// Reports handed back to the senders of passed-on mail in a day, in all: who knows one return
+/// address must not flood the one behind it through us.
+pub(crate) const SRS_RETURNED_PER_DAY: u32 = 500;
+
 // ---- submission ----
 
 /// Recipients outside of this box that one person may write to in a day, unless the settings say
@@ -392,6 +409,7 @@ pub(crate) const TRACE_SHOWN_AT_MOST: usize = 10_000;
 pub(crate) const OUTBOX_SHOWN: usize = 100;
 
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
+const _: () = assert!(SRS_DAYS > OUTBOX_EXPIRES.as_secs() / 86_400 && SRS_DAYS < 1_024);
 const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);
 const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());
 const _: () = assert!(POP3_LINE_BYTES > PASSWORD_BYTES + 7);

@@ -100,6 +100,7 @@ async fn run(
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
     let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let post = post.with_secret(&secret);
     let (post, memory) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
     let keys = Keys::of(data);
     let counter =

@@ -209,6 +209,39 @@ fn addresses_lead_to_people() {
 }
 
 #[test]
+fn addresses_lead_on_to_others_and_outside() {
+    twice(|data| {
+        data.good("domain add office.test");
+        data.good("account add alice@office.test");
+        data.good("account add bob@office.test");
+        data.good("address add sales@office.test bob@office.test partner@far.example");
+        let said = data.good("address add all@office.test alice@office.test sales@office.test");
+        says(&said, &["mail to all@office.test goes to alice@office.test, sales@office.test"]);
+        let found = data.json("address find all@office.test");
+        assert_eq!(found["found"]["logins"].as_array().unwrap().len(), 2);
+        assert_eq!(found["found"]["outside"][0], "partner@far.example");
+        let why = data.bad("address add sales@office.test all@office.test");
+        says(&why, &["cannot add the address sales@office.test", "in a circle"]);
+        let why = data.bad("address add new@office.test gone@office.test");
+        says(&why, &["there is no gone@office.test here", "address list"]);
+        let why = data.bad("address add bob@office.test bob@far.example");
+        says(&why, &["log-in address", "address add bob@office.test bob@office.test ..."]);
+        data.good("address add bob@office.test bob@office.test bob@far.example alice@office.test");
+        says(&data.good("address find bob@office.test"), &["bob@office.test, alice@office.test"]);
+        says(&data.good("address list"), &["bob@office.test, bob@far.example, alice@office.test"]);
+        data.good("address add bob@office.test bob@office.test");
+        says(&data.bad("address remove sales@office.test"), &["another address leads to this one"]);
+
+        assert_eq!(data.json("domain list")["domains"][0]["postmaster"], "alice@office.test");
+        data.good("domain postmaster office.test bob@office.test");
+        says(&data.good("domain list"), &["postmaster", "bob@office.test"]);
+        says(&data.good("address find abuse@office.test"), &["goes to bob@office.test"]);
+        says(&data.good("domain postmaster office.test --none"), &["its oldest account"]);
+        says(&data.bad("domain postmaster office.test eve@far.example"), &["there is no account"]);
+    });
+}
+
+#[test]
 fn a_given_password_is_read_from_standard_input_and_never_shown() {
     twice(|data| {
         data.good("domain add office.test");
@@ -272,7 +305,7 @@ fn wrong_input_says_what_and_why_and_what_to_do() {
         ("domain add a..test", "the domain is not well formed"),
         ("domain remove office.test", "cannot remove the domain office.test: no such domain"),
         ("domain catch-all office.test --none", "no such domain"),
-        ("address add sales@office.test bob@office.test", "there is no account bob@office.test"),
+        ("address add sales@office.test bob@office.test", "no such domain of ours"),
         ("address remove sales@office.test", "cannot remove the address sales@office.test"),
         ("address find sales", "the address has no @"),
         ("trace --since yesterday", "say --since as 30m, 12h, 7d or 2026-11-01"),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod forward;
 mod fuzz_corpus;
 mod imap;
 mod imap_model;

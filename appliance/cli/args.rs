@@ -206,16 +206,33 @@ pub(crate) enum Domain {
         #[arg(long, conflicts_with = "login")]
         none: bool,
     },
+    /// Name the account that gets the mail of postmaster and abuse, which every domain must have
+    #[command(after_help = "Example:\n  mailroom domain postmaster office.test bob@office.test")]
+    Postmaster {
+        domain: String,
+        #[arg(required_unless_present = "none")]
+        login: Option<String>,
+        /// The oldest account of the domain
+        #[arg(long, conflicts_with = "login")]
+        none: bool,
+    },
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Address {
-    /// Add an alias that leads to one or more accounts, or change where it leads
-    #[command(after_help = "Example:\n  mailroom address add sales@office.test bob@office.test")]
+    /// Add an alias, or change where it leads: to accounts, other addresses, or the outside
+    #[command(
+        after_help = "Examples:\n  mailroom address add sales@office.test bob@office.test\n  \
+                      mailroom address add all@office.test sales@office.test eve@far.example\n  \
+                      mailroom address add bob@office.test bob@office.test bob@far.example\n\n\
+                      Mail that is passed on to the outside leaves with a return address of this \
+                      box, so that it is taken there, and reports find their way back."
+    )]
     Add {
         address: String,
+        /// Log-in addresses, other addresses of this box, addresses outside
         #[arg(required = true)]
-        logins: Vec<String>,
+        targets: Vec<String>,
     },
     /// Remove an alias
     Remove { address: String },
@@ -373,12 +390,13 @@ fn domain(act: Domain) -> DomainAct {
         Domain::List => DomainAct::List,
         Domain::Remove { domain } => DomainAct::Remove { domain },
         Domain::CatchAll { domain, login, .. } => DomainAct::CatchAll { domain, login },
+        Domain::Postmaster { domain, login, .. } => DomainAct::Postmaster { domain, login },
     }
 }
 
 fn address(act: Address) -> AddressAct {
     match act {
-        Address::Add { address, logins } => AddressAct::Add { address, logins },
+        Address::Add { address, targets } => AddressAct::Add { address, targets },
         Address::Remove { address } => AddressAct::Remove { address },
         Address::List => AddressAct::List,
         Address::Find { address } => AddressAct::Find { address },

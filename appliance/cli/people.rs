@@ -36,15 +36,24 @@ pub(crate) enum DomainAct {
     List,
     Remove { domain: String },
     CatchAll { domain: String, login: Option<String> },
+    Postmaster { domain: String, login: Option<String> },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AddressAct {
-    Add { address: String, logins: Vec<String> },
-    Remove { address: String },
+    /// To accounts by their log-in address, and to other addresses.
+    Add {
+        address: String,
+        targets: Vec<String>,
+    },
+    Remove {
+        address: String,
+    },
     List,
-    Find { address: String },
+    Find {
+        address: String,
+    },
 }
 
 /// A password on its way to the store; no Debug output shows it.
@@ -98,6 +107,8 @@ impl fmt::Debug for PasswordSet {
 pub(crate) struct DomainView {
     pub domain: String,
     pub catch_all: Option<String>,
+    /// Who gets the mail of postmaster and abuse, while they are no addresses of their own.
+    pub postmaster: Option<String>,
     pub addresses: usize,
     pub created: i64,
 }
@@ -106,6 +117,8 @@ pub(crate) struct DomainView {
 pub(crate) struct AddressView {
     pub address: String,
     pub logins: Vec<String>,
+    /// Other addresses it leads to: of this box, or outside.
+    pub targets: Vec<String>,
     /// The log-in address of an account: it goes only with the account.
     pub primary: bool,
 }
@@ -117,6 +130,8 @@ pub(crate) struct FoundView {
     /// "accounts", "unknown" (the domain is ours, mail is refused) or "elsewhere".
     pub leads: String,
     pub logins: Vec<String>,
+    /// Addresses elsewhere that the mail is passed on to.
+    pub outside: Vec<String>,
     /// The address of ours that matched, "@domain" for its catch-all.
     pub via: String,
 }
@@ -291,6 +306,7 @@ pub(crate) fn domain(store: &Store, act: DomainAct, now: i64) -> Outcome {
             Ok(Reply::Done(format!("mail to {domain} is no longer taken")))
         }
         DomainAct::CatchAll { domain, login } => catch_all(store, &domain, login.as_deref()),
+        DomainAct::Postmaster { domain, login } => postmaster(store, &domain, login.as_deref()),
     }
 }
 
@@ -307,9 +323,13 @@ fn list_domains(store: &Store) -> Outcome {
                 Some(id) => login_of(read, id)?,
                 None => None,
             };
-            let addresses = of(&domain.name);
-            let created = domain.created;
-            views.push(DomainView { domain: domain.name, catch_all, addresses, created });
+            let postmaster = match addresses::keeper_of(read, &domain.name)? {
+                Some(id) => login_of(read, id.0)?,
+                None => None,
+            };
+            let (addresses, created) = (of(&domain.name), domain.created);
+            let domain = domain.name;
+            views.push(DomainView { domain, catch_all, postmaster, addresses, created });
         }
         Ok(Reply::Domains(views))
     })
@@ -329,20 +349,25 @@ fn catch_all(store: &Store, domain: &str, login: Option<&str>) -> Outcome {
     }))
 }
 
+fn postmaster(store: &Store, domain: &str, login: Option<&str>) -> Outcome {
+    let what = format!("cannot name the postmaster of {domain}");
+    let to = match login {
+        Some(login) => Some(find_account(store, login, &what)?.0),
+        None => None,
+    };
+    let name = domain.to_lowercase();
+    write(store, &what, move |batch| addresses::set_postmaster(batch, &name, to))?;
+    Ok(Reply::Done(match login {
+        Some(login) => format!("mail to postmaster and abuse of {domain} goes to {login}"),
+        None => format!("mail to postmaster and abuse of {domain} goes to its oldest account"),
+    }))
+}
+
 // ---- addresses ----
 
 pub(crate) fn address(store: &Store, act: AddressAct, now: i64) -> Outcome {
     match act {
-        AddressAct::Add { address, logins } => {
-            let what = format!("cannot add the address {address}");
-            let alias = parse(&address, &what)?;
-            let mut ids = Vec::new();
-            for login in &logins {
-                ids.push(find_account(store, login, &what)?.0);
-            }
-            write(store, &what, move |batch| addresses::set_alias(batch, &alias, &ids, now))?;
-            Ok(Reply::Done(format!("mail to {address} goes to {}", logins.join(", "))))
-        }
+        AddressAct::Add { address, targets } => add_address(store, &address, &targets, now),
         AddressAct::Remove { address } => {
             let what = format!("cannot remove the address {address}");
             let alias = parse(&address, &what)?;
@@ -354,12 +379,47 @@ pub(crate) fn address(store: &Store, act: AddressAct, now: i64) -> Outcome {
     }
 }
 
+fn add_address(store: &Store, address: &str, targets: &[String], now: i64) -> Outcome {
+    let what = format!("cannot add the address {address}");
+    let alias = parse(address, &what)?;
+    let is_login = read(store, &what, |read| accounts::by_login(read, &alias.to_string()))?;
+    let (mut ids, mut others) = (Vec::new(), Vec::new());
+    for target in targets {
+        let at = parse(target, &what)?;
+        let found = read(store, &what, |read| accounts::by_login(read, target))?;
+        match found {
+            // A log-in address has no account but its own by id: the others are addresses to it.
+            Some((id, _)) if is_login.as_ref().is_none_or(|(own, _)| *own == id) => ids.push(id),
+            _ => others.push(at),
+        }
+    }
+    if let Some(at) = others.iter().find(|at| !is_known(store, at, &what).unwrap_or(true)) {
+        let remedy = "see `mailroom account list` and `mailroom address list`";
+        return Err(Failure::new(&what, format!("there is no {at} here"), remedy));
+    }
+    if is_login.is_some() && ids.is_empty() {
+        let why = "it is a log-in address, which goes on leading to its account";
+        let remedy = format!("name it too: `mailroom address add {address} {address} ...`");
+        return Err(Failure::new(&what, why, &remedy));
+    }
+    let job = move |batch: &mut Batch| addresses::set_route(batch, &alias, &ids, &others, now);
+    write(store, &what, job)?;
+    Ok(Reply::Done(format!("mail to {address} goes to {}", targets.join(", "))))
+}
+
+/// Outside of this box every address may be one.
+fn is_known(store: &Store, at: &Address, what: &str) -> Result<bool, Failure> {
+    let found = read(store, what, |read| addresses::find(read, at))?;
+    Ok(found != Found::UnknownLocal)
+}
+
 fn list_addresses(store: &Store) -> Outcome {
     read(store, "cannot list the addresses", |read| {
         let mut views = Vec::new();
         for route in addresses::routes(read)? {
             let logins = logins_of(read, &route.accounts)?;
-            views.push(AddressView { address: route.address, logins, primary: route.primary });
+            let (address, targets, primary) = (route.address, route.targets, route.primary);
+            views.push(AddressView { address, logins, targets, primary });
         }
         Ok(Reply::Addresses(views))
     })
@@ -369,16 +429,17 @@ fn find_address(store: &Store, text: &str) -> Outcome {
     let what = format!("cannot look up {text}");
     let address = parse(text, &what)?;
     read(store, &what, |read| {
-        let (leads, logins, via) = match addresses::find(read, &address)? {
-            Found::Accounts { accounts, via } => {
+        let (leads, logins, outside, via) = match addresses::find(read, &address)? {
+            Found::Accounts { accounts, outside, via } => {
                 let ids: Vec<u32> = accounts.iter().map(|id| id.0).collect();
-                ("accounts", logins_of(read, &ids)?, via)
+                let outside = outside.iter().map(Address::to_string).collect();
+                ("accounts", logins_of(read, &ids)?, outside, via)
             }
-            Found::UnknownLocal => ("unknown", Vec::new(), String::new()),
-            Found::NotOurs => ("elsewhere", Vec::new(), String::new()),
+            Found::UnknownLocal => ("unknown", Vec::new(), Vec::new(), String::new()),
+            Found::NotOurs => ("elsewhere", Vec::new(), Vec::new(), String::new()),
         };
-        let address = address.to_string();
-        Ok(Reply::Found(FoundView { address, leads: leads.to_string(), logins, via }))
+        let (address, leads) = (address.to_string(), leads.to_string());
+        Ok(Reply::Found(FoundView { address, leads, logins, outside, via }))
     })
 }
 

@@ -16,15 +16,17 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Domains(domains) => {
             let row = |d: &super::people::DomainView| {
                 let catch_all = d.catch_all.clone().unwrap_or_else(|| "-".into());
-                vec![d.domain.clone(), d.addresses.to_string(), catch_all]
+                let postmaster = d.postmaster.clone().unwrap_or_else(|| "-".into());
+                vec![d.domain.clone(), d.addresses.to_string(), catch_all, postmaster]
             };
             let rows: Vec<_> = domains.iter().map(row).collect();
-            table(&["domain", "addresses", "catch-all"], &rows)
+            table(&["domain", "addresses", "catch-all", "postmaster"], &rows)
         }
         Reply::Addresses(addresses) => {
             let kind = |primary: bool| if primary { "log-in" } else { "alias" };
             let row = |a: &super::people::AddressView| {
-                vec![a.address.clone(), kind(a.primary).into(), a.logins.join(", ")]
+                let all = [a.logins.as_slice(), a.targets.as_slice()].concat();
+                vec![a.address.clone(), kind(a.primary).into(), all.join(", ")]
             };
             let rows: Vec<_> = addresses.iter().map(row).collect();
             table(&["address", "kind", "goes to"], &rows)
@@ -109,7 +111,8 @@ fn found(found: &FoundView) -> String {
             &found.via[1..]
         ),
         "accounts" => {
-            format!("mail to {address} goes to {} (by {})\n", found.logins.join(", "), found.via)
+            let all = [found.logins.as_slice(), found.outside.as_slice()].concat();
+            format!("mail to {address} goes to {} (by {})\n", all.join(", "), found.via)
         }
         "unknown" => format!("mail to {address} is refused: no such address here\n"),
         _ => format!("{address} is at home elsewhere\n"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod dsn;
+pub(crate) mod forward;
 pub(crate) mod local;
 pub(crate) mod receive;
 pub(crate) mod record;
@@ -9,6 +10,7 @@ pub(crate) mod remote;
 pub(crate) mod report;
 pub(crate) mod route;
 pub(crate) mod schedule;
+pub(crate) mod srs;
 pub(crate) mod stamp;
 pub(crate) mod story;
 pub(crate) mod submit;

@@ -4,7 +4,8 @@
 //! hops     has it gone round in circles?
 //! stamp    Received on top; Return-Path and forged results off
 //! prepare  hash, compress, read the structure: outside of the writer
-//! write    one job, one commit: every copy, one body, the story
+//! onward   which recipients lead outside, and may it be passed on? (forward)
+//! write    one job, one commit: every copy, one body, the outbox, the story
 //! ```
 //!
 //! DATA has one reply for all recipients. So that nothing is lost and nothing comes twice, a
@@ -17,13 +18,17 @@
 //! - An address that went away between RCPT and the write refuses the whole for now (450): at the
 //!   next try RCPT says which.
 
+use super::forward::{self, Onward};
+use super::srs::Srs;
 use super::{local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::{PREPARE_INLINE_BYTES, RECEIVED_HEADERS};
 use crate::smtp::{Arrived, Recipient, Story};
 use crate::store::format::Trace;
 use crate::store::mail::{FlagSet, NewMail, Prepared};
-use crate::store::{Batch, INBOX, MailId, Result, Store, StoreError, account, mail, trace, writer};
+use crate::store::{
+    Batch, INBOX, MailId, Result, Store, StoreError, account, mail, outbox, trace, writer,
+};
 use crate::wire::address::Address;
 use crate::wire::smtp::Reply;
 use std::sync::Arc;
@@ -34,6 +39,7 @@ pub(crate) struct Post {
     store: Store,
     /// In Received, and the authserv-id that nobody else may use.
     host: String,
+    srs: Arc<Srs>,
     last_id: AtomicU64,
 }
 
@@ -46,6 +52,8 @@ enum Written {
     Changed,
     /// None of the mailboxes has room.
     Full,
+    /// It may not be passed on, and nobody here gets it.
+    Refused(Reply),
 }
 
 /// What the writer needs, shared by all runs of its job.
@@ -54,6 +62,8 @@ struct Work {
     from: Option<Address>,
     recipients: Vec<Recipient>,
     body: Arc<Prepared>,
+    onward: Onward,
+    srs: Arc<Srs>,
     story: Trace,
     reply: Reply,
     now: i64,
@@ -63,7 +73,18 @@ impl Post {
     pub(crate) fn new(store: Store, host: String) -> Result<Self> {
         // Ids grow with time, also over a start with the clock behind.
         let last = writer::last_mail(&store.snapshot()?)?;
-        Ok(Self { store, host, last_id: AtomicU64::new(last.0) })
+        let fleeting = |why: &str| StoreError::Engine(why.to_string());
+        let srs = Arc::new(Srs::fleeting().map_err(fleeting)?);
+        Ok(Self { store, host, srs, last_id: AtomicU64::new(last.0) })
+    }
+
+    /// With return addresses that outlast a restart; `secret` is the store's own.
+    pub(crate) fn with_secret(self, secret: &[u8]) -> Self {
+        Self { srs: Arc::new(Srs::of(secret)), ..self }
+    }
+
+    pub(crate) fn srs(&self) -> &Arc<Srs> {
+        &self.srs
     }
 
     /// Our name.
@@ -78,8 +99,8 @@ impl Post {
     /// Takes a message in. The reply is true only after the commit: 250 means on disk.
     pub(crate) async fn receive(&self, arrived: Arrived, now: i64, now_micros: u64) -> Reply {
         let size = arrived.message.len();
-        let host = self.host.clone();
-        let mut letter = match aside(size, move || Letter::open(arrived, host, now)).await {
+        let (host, srs) = (self.host.clone(), self.srs.clone());
+        let mut letter = match aside(size, move || Letter::open(arrived, host, srs, now)).await {
             Some(Ok(letter)) => letter,
             Some(Err(reply)) => return reply,
             None => return unread(),
@@ -103,6 +124,7 @@ impl Post {
                 Ok(Written::Full) => {
                     return Reply::new(452, 2, 2, "The mailbox has no room for this message");
                 }
+                Ok(Written::Refused(reply)) => return reply,
                 Err(error) => return refused(&error),
             }
         }
@@ -135,7 +157,9 @@ impl Post {
 struct Letter {
     /// Without its message, which is in `body`.
     arrived: Arrived,
+    onward: Onward,
     host: String,
+    srs: Arc<Srs>,
     now: i64,
     story: Trace,
     body: Vec<u8>,
@@ -145,14 +169,20 @@ struct Letter {
 
 impl Letter {
     /// Steps `hops` and the first half of `stamp`: what must not be there goes.
-    fn open(mut arrived: Arrived, host: String, now: i64) -> std::result::Result<Self, Reply> {
+    fn open(
+        mut arrived: Arrived,
+        host: String,
+        srs: Arc<Srs>,
+        now: i64,
+    ) -> std::result::Result<Self, Reply> {
         if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
             // RFC 5321 6.3: a message with so many Received fields goes round in circles
             return Err(Reply::new(554, 4, 6, "The message goes in circles: too many Received"));
         }
         let story = story::of_arrival(&arrived);
+        let onward = Onward::of(&arrived, &arrived.message);
         let body = stamp::cleaned(std::mem::take(&mut arrived.message), &host);
-        Ok(Self { arrived, host, now, story, body, top: 0 })
+        Ok(Self { arrived, onward, host, srs, now, story, body, top: 0 })
     }
 
     /// The rest of `stamp`, and `prepare`.
@@ -167,6 +197,8 @@ impl Letter {
             from: self.arrived.from.clone(),
             recipients: self.arrived.recipients.clone(),
             body: Arc::new(Prepared::new(&self.body)),
+            onward: self.onward.clone(),
+            srs: self.srs.clone(),
             story: self.story.clone(),
             reply: Reply::new(250, 0, 0, format!("{id} delivered")),
             now: self.now,
@@ -205,18 +237,23 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     if !mail::id_is_free(batch, work.id)? {
         return Ok(Written::IdTaken);
     }
-    let Some(copies) = local::copies(batch, &work.recipients)? else {
+    let Some(leads) = local::leads(batch, &work.srs, &work.recipients, work.now)? else {
         return Ok(Written::Changed);
     };
-    let mut room = Vec::with_capacity(copies.len());
-    for copy in &copies {
+    let letter = (work.id, &work.body, work.now);
+    let plan = match forward::plan(batch, &work.srs, letter, &work.onward, leads)? {
+        Ok(plan) => plan,
+        Err(reply) => return Ok(Written::Refused(reply)),
+    };
+    let mut room = Vec::with_capacity(plan.copies.len());
+    for copy in &plan.copies {
         room.push(local::has_room(batch, copy.account, work.body.head.size)?);
     }
-    if !room.contains(&true) {
+    if plan.outgoing.is_none() && !room.contains(&true) && !is_open_anyway(batch, work)? {
         return Ok(Written::Full);
     }
     let mut story = work.story.clone();
-    for (copy, fits) in copies.iter().zip(room) {
+    for (copy, fits) in plan.copies.iter().zip(room) {
         let new = NewMail {
             body: work.body.clone(),
             prefix: stamp::prefix(work.from.as_ref(), &copy.address),
@@ -229,9 +266,23 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
         story.steps.push(story::delivered(copy, &login, !fits, work.now));
     }
+    if let Some(outgoing) = &plan.outgoing {
+        outbox::put(batch, work.id, outgoing)?;
+    }
+    story.steps.extend(plan.steps);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
     trace::put(batch, work.id, &story)?;
     Ok(Written::Done)
+}
+
+/// Is one of its recipients never turned away for want of room?
+fn is_open_anyway(batch: &Batch, work: &Work) -> Result<bool> {
+    for recipient in &work.recipients {
+        if local::is_always_open(batch, &recipient.to)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(crate) fn refused(error: &StoreError) -> Reply {

@@ -8,16 +8,15 @@
 //! ```
 
 use super::dsn::{self, Action, Report, Told};
-use super::{local, stamp};
+use super::stamp;
 use crate::limits::DSN_WHOLE_BYTES;
-use crate::smtp::Recipient;
 use crate::store::address::{self, Found};
 use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
-use crate::store::{Batch, INBOX, MailId, Read, Result, StoreError, mail, trace};
+use crate::store::{AccountId, Batch, INBOX, MailId, Read, Result, StoreError, mail, trace};
 use crate::wire::address::Address;
-use crate::wire::smtp::{ForwardPath, Ret};
+use crate::wire::smtp::Ret;
 use std::sync::Arc;
 
 /// When something is done, and a number that nobody could guess: values from outside.
@@ -47,7 +46,7 @@ pub(crate) fn send(
     told: &[Told],
 ) -> Result<Option<TraceStep>> {
     // RFC 5321 4.5.5: no report on a message from <>
-    let Ok(sender) = Address::parse(&row.sender) else { return Ok(None) };
+    let Some(sender) = row.told() else { return Ok(None) };
     let found = address::find(batch, &sender)?;
     if found == Found::UnknownLocal {
         let text = "The sender is no longer known here, so nobody was told".to_string();
@@ -58,12 +57,21 @@ pub(crate) fn send(
     let body = Arc::new(Prepared::new(&report));
     let story = story(&report, &sender, moment.now());
     let text = match found {
-        Found::Accounts { .. } => {
-            into_mailboxes(batch, &sender, body, id, moment.now())?;
-            format!("A report was put into the INBOX of {sender}")
+        Found::Accounts { accounts, outside, .. } => {
+            into_mailboxes(batch, &accounts, &sender, &body, (id, moment.now()))?;
+            let inside = !accounts.is_empty();
+            match (inside, outside.is_empty()) {
+                (true, true) => format!("A report was put into the INBOX of {sender}"),
+                (inside, _) => {
+                    put_out(batch, &outside, &report, body, (id, moment.now()))?;
+                    let too = if inside { ", and to its INBOX" } else { "" };
+                    format!("A report is on its way to where {sender} leads{too}")
+                }
+            }
         }
         _ => {
-            put_out(batch, &sender, &report, body, id, moment.now())?;
+            let to = std::slice::from_ref(&sender);
+            put_out(batch, to, &report, body, (id, moment.now()))?;
             format!("A report is on its way to {sender}")
         }
     };
@@ -84,7 +92,7 @@ fn written(
     // RFC 3461 4.3: RET is for reports of failure; all others bring the header
     let whole = action == Action::Failed
         && row.ret() != Some(Ret::Headers)
-        && row.size == original.len() as u64;
+        && row.octets() == original.len() as u64;
     dsn::print(&Report {
         action,
         host,
@@ -111,23 +119,22 @@ fn domain(read: &impl Read, sender: &Address, found: &Found) -> Option<String> {
 
 fn into_mailboxes(
     batch: &mut Batch,
+    accounts: &[AccountId],
     sender: &Address,
-    body: Arc<Prepared>,
-    id: MailId,
-    now: i64,
+    body: &Arc<Prepared>,
+    (id, now): (MailId, i64),
 ) -> Result<()> {
-    let to = Recipient { to: ForwardPath::To(sender.clone()), notify: None, orcpt: None };
-    for copy in local::copies(batch, &[to])?.unwrap_or_default() {
+    for account in accounts {
         let new = NewMail {
             body: body.clone(),
-            prefix: stamp::prefix(None, &copy.address),
+            prefix: stamp::prefix(None, &sender.to_string()),
             flags: FlagSet::default(),
             internal_date: now,
             internal_zone_minutes: 0,
             save_date: now,
         };
         // What a full mailbox must not lose is why mail did not go out.
-        match mail::append_past_quota(batch, copy.account, INBOX, &new, id) {
+        match mail::append_past_quota(batch, *account, INBOX, &new, id) {
             Err(StoreError::NotFound(_)) => {}
             other => {
                 other?;
@@ -139,21 +146,22 @@ fn into_mailboxes(
 
 fn put_out(
     batch: &mut Batch,
-    sender: &Address,
+    to: &[Address],
     report: &[u8],
     body: Arc<Prepared>,
-    id: MailId,
-    now: i64,
+    (id, now): (MailId, i64),
 ) -> Result<()> {
-    let to = NewRecipient { to: sender.clone(), notify: None, orcpt: None };
+    let recipient = |to: &Address| NewRecipient { to: to.clone(), notify: None, orcpt: None };
     let new = NewOutgoing {
         body,
         sender: None,
-        smtputf8: !sender.is_ascii(),
+        smtputf8: !to.iter().all(Address::is_ascii),
         eight_bit: !report.is_ascii(),
         ret: None,
         envid: None,
-        recipients: vec![to],
+        recipients: to.iter().map(recipient).collect(),
+        prefix: Vec::new(),
+        report_to: None,
         now,
     };
     outbox::put(batch, id, &new)

@@ -8,6 +8,7 @@ use crate::smtp::{Arrived, Caller, Refusals, Story};
 use crate::store::format::{Trace, TraceStep};
 use crate::store::{Batch, MailId, Result, trace};
 use crate::wire::address::Address;
+use crate::wire::smtp::Reply;
 
 /// The story of a message up to the moment before its copies are made.
 pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
@@ -44,6 +45,39 @@ pub(crate) fn queued(to: &Address, now: i64) -> TraceStep {
         what: "queued".to_string(),
         text: format!("Put into the outbox, to be sent to the server of {}", to.domain()),
         recipient: to.to_string(),
+        reply: String::new(),
+    }
+}
+
+/// An address of ours leads to the outside.
+pub(crate) fn passed_on(via: &Address, to: &Address, now: i64) -> TraceStep {
+    TraceStep {
+        at: now,
+        what: "passed-on".to_string(),
+        text: format!("{via} leads there: put into the outbox"),
+        recipient: to.to_string(),
+        reply: String::new(),
+    }
+}
+
+/// It was not passed on, and this is why.
+pub(crate) fn kept(recipient: &Address, why: &Reply, now: i64) -> TraceStep {
+    TraceStep {
+        at: now,
+        what: "kept".to_string(),
+        text: format!("Not passed on to the outside: {}", why.lines.join(" ")),
+        recipient: recipient.to_string(),
+        reply: String::new(),
+    }
+}
+
+/// A report on mail that was passed on goes back to its sender.
+pub(crate) fn returned(sender: &Address, now: i64) -> TraceStep {
+    TraceStep {
+        at: now,
+        what: "passed-on".to_string(),
+        text: "A report on mail that was passed on: put into the outbox".to_string(),
+        recipient: sender.to_string(),
         reply: String::new(),
     }
 }

@@ -19,7 +19,8 @@
 use super::dsn::{Action, Told};
 use super::receive::{Post, refused, unread};
 use super::report::{self, Moment};
-use super::{local, stamp, story};
+use super::srs::Srs;
+use super::{forward, local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::RECEIVED_HEADERS;
 use crate::message::{fixup, headers, people};
@@ -53,6 +54,8 @@ enum Written {
     Full,
     /// The person has reached the limit of the day.
     TooMany,
+    /// An address of ours that leads outside has.
+    Spent(Address),
 }
 
 /// What the writer needs, shared by all runs of its job.
@@ -63,6 +66,7 @@ struct Work {
     recipients: Vec<Recipient>,
     outgoing: NewOutgoing,
     per_day: u32,
+    srs: Arc<Srs>,
     host: String,
     story: Trace,
     reply: Reply,
@@ -136,6 +140,10 @@ impl Counter {
                     let text = "You have written to as many outside as may be in a day";
                     return Reply::new(452, 7, 1, text);
                 }
+                Ok(Written::Spent(via)) => {
+                    let text = format!("{via} has passed on as much mail as may be in a day");
+                    return Reply::new(452, 7, 1, text);
+                }
                 Err(error) => return refused(&error),
             }
         }
@@ -164,9 +172,12 @@ impl Counter {
                 ret: arrived.ret,
                 envid: arrived.envid.clone(),
                 recipients: Vec::new(),
+                prefix: Vec::new(),
+                report_to: None,
                 now: moment.now(),
             },
             per_day: self.per_day,
+            srs: self.post.srs().clone(),
             host: self.post.host().to_string(),
             story: letter.story.clone(),
             reply: Reply::new(250, 0, 0, format!("{id} taken, it will be delivered")),
@@ -306,20 +317,27 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     if !mail::id_is_free(batch, work.id)? {
         return Ok(Written::IdTaken);
     }
-    let (ours, outside) = sorted(batch, &work.recipients)?;
-    let Some(copies) = local::copies(batch, &ours)? else {
+    let (ours, mut outside) = sorted(batch, &work.recipients)?;
+    let Some(leads) = local::leads(batch, &work.srs, &ours, now)? else {
         return Ok(Written::Changed);
     };
+    let copies = leads.copies;
     let more = u32::try_from(outside.len()).unwrap_or(u32::MAX);
     let sent = account::sent(batch, work.account, now)?;
     if more > 0 && sent.saturating_add(more) > work.per_day {
         return Ok(Written::TooMany);
     }
+    for passed in &leads.passed {
+        if forward::is_spent(batch, passed, now)? {
+            return Ok(Written::Spent(passed.via.clone()));
+        }
+    }
     let mut room = Vec::with_capacity(copies.len());
     for copy in &copies {
         room.push(local::has_room(batch, copy.account, work.outgoing.body.head.size)?);
     }
-    if outside.is_empty() && !room.contains(&true) {
+    let leaves = !outside.is_empty() || !leads.passed.is_empty();
+    if !leaves && !room.contains(&true) {
         return Ok(Written::Full);
     }
     let mut story = work.story.clone();
@@ -329,11 +347,22 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
         story.steps.push(story::delivered(copy, &login, !fits, now));
     }
-    if more > 0 {
-        story.steps.extend(outside.iter().map(|recipient| story::queued(&recipient.to, now)));
-        let outgoing = NewOutgoing { recipients: outside, ..work.outgoing.clone() };
+    story.steps.extend(outside.iter().map(|recipient| story::queued(&recipient.to, now)));
+    for passed in &leads.passed {
+        for recipient in forward::new_recipients(passed) {
+            if !outside.iter().any(|other| other.to == recipient.to) {
+                story.steps.push(story::passed_on(&passed.via, &recipient.to, now));
+                outside.push(recipient);
+            }
+        }
+    }
+    if leaves {
+        // The sender is ours: reports find the way back without our rewriting it.
+        let prefix = forward::marks(&work.srs, &leads.passed);
+        let outgoing = NewOutgoing { recipients: outside, prefix, ..work.outgoing.clone() };
         outbox::put(batch, work.id, &outgoing)?;
         account::count_sent(batch, work.account, more, now)?;
+        forward::count(batch, &leads.passed, now)?;
     }
     story.steps.extend(confirm(batch, work, &ours, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, now));

@@ -279,7 +279,7 @@ async fn load(desk: &Arc<Desk>, piece: &Piece) -> Result<Option<Load>> {
         let Some((_, row)) = outbox::find(&read, wanted.place.id, Some(wanted.place))? else {
             return Ok(None);
         };
-        let message = outbox::octets(&read, &row, 0, row.size)?;
+        let message = outbox::octets(&read, &row, 0, row.octets())?;
         Ok(loaded(&wanted, &row, message.into(), chance))
     };
     if piece.size < PREPARE_INLINE_BYTES as u64 {

@@ -6,11 +6,12 @@ use crate::delivery::receive::Post;
 use crate::event::{Event, emit};
 use crate::limits::{
     SMTP_REFUSED_TRACES_PER_DAY, SMTP_REFUSED_TRACES_PER_MINUTE, SMTP_REFUSED_TRACES_PER_NETWORK,
+    SRS_RETURNED_PER_DAY,
 };
 use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Permit, Server, Setting, Story};
-use crate::store::Store;
+use crate::wire::address::Address;
 use crate::wire::budget::Budget;
 use crate::wire::sasl::LoginAnswer;
 use crate::wire::smtp::ForwardPath;
@@ -30,7 +31,8 @@ struct Desk {
     knocks: Mutex<Knocks>,
 }
 
-/// Refused connections told in the present minute and day.
+/// What is counted of a day: refused connections told, in the present minute too, and reports
+/// that went back.
 #[derive(Debug, Default)]
 pub(crate) struct Knocks {
     minute: i64,
@@ -39,6 +41,7 @@ pub(crate) struct Knocks {
     in_day: u32,
     /// The day's by network: no more of them than stories told.
     of_network: HashMap<IpAddr, u32>,
+    returned: u32,
 }
 
 /// The machine of one connection.
@@ -72,8 +75,12 @@ impl Handler<Server> for Machine {
             // Port 25 knows no log-in and never asks for one.
             Ask::Login(_) => Answer::Login(LoginAnswer::Unavailable),
             Ask::Sender { .. } => Answer::Sender(Permit::Unavailable),
-            Ask::Recipient { to, size, .. } => {
-                Answer::Recipient(look_up(self.0.post.store(), &to, size))
+            Ask::Recipient { from, to, size, .. } => {
+                let found = look_up(&self.0.post, (from.as_ref(), &to), size);
+                Answer::Recipient(match found {
+                    Destination::Returned if !self.may_return() => Destination::TooManyReturned,
+                    found => found,
+                })
             }
             Ask::Receive(arrived) => {
                 let (now, now_micros) = (clock::now(), clock::now_micros());
@@ -87,10 +94,15 @@ impl Handler<Server> for Machine {
     }
 }
 
-/// What RCPT is told of an address.
-pub(super) fn look_up(store: &Store, to: &ForwardPath, size: Option<u64>) -> Destination {
-    let read = store.snapshot();
-    let found = read.and_then(|read| local::destination(&read, to, size.unwrap_or(0)));
+/// What RCPT is told of an address, `from` of a message of the first to the second.
+pub(super) fn look_up(
+    post: &Post,
+    from: (Option<&Address>, &ForwardPath),
+    size: Option<u64>,
+) -> Destination {
+    let (size, now) = (size.unwrap_or(0), clock::now());
+    let read = post.store().snapshot();
+    let found = read.and_then(|read| local::destination(&read, post.srs(), from, size, now));
     found.unwrap_or_else(|error| {
         emit(Event::StoreTrouble { doing: "looking up an address", why: error.to_string() });
         Destination::Unavailable
@@ -98,6 +110,12 @@ pub(super) fn look_up(store: &Store, to: &ForwardPath, size: Option<u64>) -> Des
 }
 
 impl Machine {
+    /// May one more report go back to the sender of passed-on mail?
+    fn may_return(&self) -> bool {
+        let minute = clock::now() / 60;
+        self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_return(minute))
+    }
+
     async fn tell(&self, story: Story) {
         for refusal in &story.refusals.told {
             emit(Event::Refused {
@@ -117,10 +135,7 @@ impl Machine {
 impl Knocks {
     /// May one more of this network be told in this minute (since 1970)?
     pub(crate) fn may_tell(&mut self, minute: i64, network: IpAddr) -> bool {
-        let day = minute / (24 * 60);
-        if self.day != day {
-            *self = Self { day, ..Self::default() };
-        }
+        self.turn(minute);
         if self.minute != minute {
             (self.minute, self.in_minute) = (minute, 0);
         }
@@ -134,5 +149,19 @@ impl Knocks {
             self.of_network.insert(network, of_network + 1);
         }
         may
+    }
+
+    /// May one more report go back to the sender of passed-on mail, at this minute (since 1970)?
+    pub(crate) fn may_return(&mut self, minute: i64) -> bool {
+        self.turn(minute);
+        self.returned += 1;
+        self.returned <= SRS_RETURNED_PER_DAY
+    }
+
+    fn turn(&mut self, minute: i64) {
+        let day = minute / (24 * 60);
+        if self.day != day {
+            *self = Self { day, ..Self::default() };
+        }
     }
 }

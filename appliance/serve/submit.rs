@@ -68,8 +68,8 @@ impl Handler<Server> for Machine {
         match ask {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),
             Ask::Sender { account, from } => Answer::Sender(self.sender(account, &from)),
-            Ask::Recipient { to, size, sending } => {
-                Answer::Recipient(self.recipient(&to, size, sending))
+            Ask::Recipient { from, to, size, sending } => {
+                Answer::Recipient(self.recipient((from.as_ref(), &to), size, sending))
             }
             Ask::Receive(arrived) => {
                 Answer::Received(self.shared.counter.submit(*arrived, moment()).await)
@@ -98,11 +98,11 @@ impl Machine {
     /// Addresses of this box are looked up as on port 25; everybody else's may be written to.
     fn recipient(
         &self,
-        to: &ForwardPath,
+        from: (Option<&Address>, &ForwardPath),
         size: Option<u64>,
         sending: Option<Sending>,
     ) -> Destination {
-        let found = look_up(self.store(), to, size);
+        let found = look_up(self.shared.counter.post(), from, size);
         let (Destination::NotOurs, Some(Sending { account, outside })) = (found, sending) else {
             return found;
         };

@@ -241,11 +241,11 @@ impl Server {
             return self.say(reply, out);
         }
         let (size, outside) = (transaction.mail.size, transaction.outside);
-        let to = rcpt.to.clone();
+        let (from, to) = (transaction.mail.from.clone(), rcpt.to.clone());
         self.phase = Phase::Recipient(rcpt);
         let login = self.talk.caller.login.as_ref();
         let sending = login.map(|login| Sending { account: AccountId(login.account), outside });
-        Some(Step::Ask(Ask::Recipient { to, size, sending }))
+        Some(Step::Ask(Ask::Recipient { from, to, size, sending }))
     }
 
     pub(super) fn recipient_found(
@@ -256,26 +256,9 @@ impl Server {
     ) -> Then {
         let to = rcpt.to.to_string();
         let (reply, why) = match destination {
-            Destination::Ours => return self.add_recipient(rcpt, 0, out),
+            Destination::Ours | Destination::Returned => return self.add_recipient(rcpt, 0, out),
             Destination::Outside => return self.add_recipient(rcpt, 1, out),
-            Destination::Unknown => {
-                (Reply::new(550, 1, 1, "No such person here"), "There is no such address here")
-            }
-            Destination::NotOurs => (
-                Reply::new(550, 7, 1, "This server takes no mail for that domain"),
-                "The domain is not ours, and mail is not passed on for strangers",
-            ),
-            Destination::TooMany => (
-                Reply::new(452, 7, 1, "You have written to as many outside as may be in a day"),
-                "The person has reached the limit of outside recipients in a day",
-            ),
-            Destination::OverQuota => {
-                (Reply::new(452, 2, 2, "The mailbox is full"), "The mailbox is full")
-            }
-            Destination::Unavailable => (
-                Reply::new(451, 3, 0, "Cannot look that up now, try again later"),
-                "The address could not be looked up",
-            ),
+            refused => refusal(refused),
         };
         self.note(to, why, &reply);
         // What is not the peer's fault is not counted against it.
@@ -323,6 +306,45 @@ impl Server {
     fn proceed_starttls(&mut self, out: &mut Vec<u8>) -> Step<Ask> {
         Reply::new(220, 0, 0, "Begin TLS").print(out);
         Step::Secure
+    }
+}
+
+/// What is said to the peer of an address that is not taken, and why for the owner.
+fn refusal(destination: Destination) -> (Reply, &'static str) {
+    match destination {
+        Destination::Unknown => {
+            (Reply::new(550, 1, 1, "No such person here"), "There is no such address here")
+        }
+        Destination::NotOurs => (
+            Reply::new(550, 7, 1, "This server takes no mail for that domain"),
+            "The domain is not ours, and mail is not passed on for strangers",
+        ),
+        Destination::TooMany => (
+            Reply::new(452, 7, 1, "You have written to as many outside as may be in a day"),
+            "The person has reached the limit of outside recipients in a day",
+        ),
+        Destination::OnlyReports => (
+            Reply::new(550, 7, 1, "This return address takes only delivery reports, from <>"),
+            "A return address of passed-on mail (SRS) is no address to write to",
+        ),
+        Destination::NoWayBack => (
+            Reply::new(550, 1, 1, "This return address was not made here, or has expired"),
+            "A return address of passed-on mail (SRS) that is not valid (any more)",
+        ),
+        Destination::TooManyReturned => (
+            Reply::new(452, 7, 1, "As many reports have gone back today as may, try tomorrow"),
+            "The limit of reports handed back in a day is reached",
+        ),
+        Destination::OverQuota => {
+            (Reply::new(452, 2, 2, "The mailbox is full"), "The mailbox is full")
+        }
+        Destination::Ours
+        | Destination::Returned
+        | Destination::Outside
+        | Destination::Unavailable => (
+            Reply::new(451, 3, 0, "Cannot look that up now, try again later"),
+            "The address could not be looked up",
+        ),
     }
 }
 

@@ -33,8 +33,13 @@ pub(crate) enum Ask {
     /// Submission: may this account send as this address?
     Sender { account: AccountId, from: Address },
     /// May this address receive a message of this size? (Size as far as the sender told it.)
-    /// `sending` is of the person who submits.
-    Recipient { to: ForwardPath, size: Option<u64>, sending: Option<Sending> },
+    /// `from` is the sender of the message, `sending` is of the person who submits.
+    Recipient {
+        from: Option<Address>,
+        to: ForwardPath,
+        size: Option<u64>,
+        sending: Option<Sending>,
+    },
     /// Take this message; the reply speaks only after the commit.
     Receive(Box<Arrived>),
     /// The connection is over; this is what was refused in it.
@@ -80,6 +85,14 @@ pub(crate) enum Destination {
     Outside,
     /// The person has written to as many outside as may be in a day.
     TooMany,
+    /// A return address of ours, for a report on mail that was passed on.
+    Returned,
+    /// The same, and the message is no report.
+    OnlyReports,
+    /// A return address that was not made here, or has expired.
+    NoWayBack,
+    /// As many reports have gone back today as may.
+    TooManyReturned,
     /// Every mailbox it leads to is full.
     OverQuota,
     /// Could not be found out now.

@@ -26,7 +26,13 @@ pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result
     check(&account.name, &account.credentials)?;
     let mut version: Version = load(batch, &key::version())?.unwrap_or_default();
     let id = AccountId(version.next_account.max(1));
-    let route = Route { address: login.clone(), accounts: vec![id.0], primary: true, created: now };
+    let route = Route {
+        address: login.clone(),
+        accounts: vec![id.0],
+        primary: true,
+        created: now,
+        ..Route::default()
+    };
     address::add_route(batch, &account.login, &route)?;
     version.next_account = id.0.checked_add(1).ok_or(StoreError::Limit("accounts"))?;
     save(batch, &key::version(), &version)?;
@@ -95,6 +101,19 @@ pub(crate) fn first(read: &impl Read) -> Result<Option<AccountId>> {
     read.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key| {
         first = Some(AccountId(key::u32_at(key, 1)?));
         Ok(false)
+    })?;
+    Ok(first)
+}
+
+/// The account made first of those whose log-in address is in this domain.
+pub(crate) fn first_of(read: &impl Read, domain: &str) -> Result<Option<AccountId>> {
+    let mut first = None;
+    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+        let account: Account = key::decode(key, payload)?;
+        if account.login.rsplit('@').next() == Some(domain) {
+            first = Some(AccountId(key::u32_at(key, 1)?));
+        }
+        Ok(first.is_none())
     })?;
     Ok(first)
 }

@@ -158,10 +158,13 @@ pub(crate) struct Domain {
     /// Account that gets what no address of the domain takes.
     #[prost(uint32, optional, tag = "3")]
     pub catch_all: Option<u32>,
+    /// Account that postmaster and abuse lead to while no Route of theirs does.
+    #[prost(uint32, optional, tag = "4")]
+    pub postmaster: Option<u32>,
 }
 
-/// Where an address leads: to accounts, by id. One for a person's own address, more for an alias
-/// to many.
+/// Where an address leads: to accounts, by id, and to further addresses. A log-in address has the
+/// id of its own account alone.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Route {
     /// As the owner wrote it.
@@ -174,6 +177,14 @@ pub(crate) struct Route {
     pub primary: bool,
     #[prost(int64, tag = "4")]
     pub created: i64,
+    /// Addresses: one in a domain of ours leads where its own Route does, any other is outside.
+    #[prost(string, repeated, tag = "5")]
+    pub targets: Vec<String>,
+    /// Outside recipients that mail was passed on to on that day (days since 1970, UTC).
+    #[prost(int64, tag = "6")]
+    pub passed_day: i64,
+    #[prost(uint32, tag = "7")]
+    pub passed: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -334,6 +345,12 @@ pub(crate) struct Outgoing {
     pub created: i64,
     #[prost(message, repeated, tag = "9")]
     pub recipients: Vec<OutgoingRecipient>,
+    /// Put on top of the body; not counted in `size`.
+    #[prost(bytes = "vec", tag = "10")]
+    pub prefix: Vec<u8>,
+    /// Who hears what became of it, when that is not `sender`: mail that was passed on.
+    #[prost(string, optional, tag = "11")]
+    pub report_to: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -36,6 +36,10 @@ pub(crate) struct NewOutgoing {
     pub envid: Option<Vec<u8>>,
     /// At least one.
     pub recipients: Vec<NewRecipient>,
+    /// Header fields on top of the body.
+    pub prefix: Vec<u8>,
+    /// Who hears what became of it; `None`: the sender.
+    pub report_to: Option<Address>,
     pub now: i64,
 }
 
@@ -103,6 +107,8 @@ pub(crate) fn put(batch: &mut Batch, id: MailId, new: &NewOutgoing) -> Result<()
         envid: new.envid.clone(),
         created: new.now,
         recipients: new.recipients.iter().map(recipient).collect(),
+        prefix: new.prefix.clone(),
+        report_to: new.report_to.as_ref().map(ToString::to_string),
     };
     let place = Place { due: row.due(), id };
     wake(batch);
@@ -200,10 +206,18 @@ pub(crate) fn remove(batch: &mut Batch, place: Place, row: &Outgoing) -> Result<
     body::release_body(batch, MailId(row.body))
 }
 
-/// The message of a row, as it goes out: `from..to`, clipped to its size.
+/// The message of a row, as it goes out: `from..to`, clipped to its length.
 pub(crate) fn octets(read: &impl Read, row: &Outgoing, from: u64, to: u64) -> Result<Vec<u8>> {
-    let to = to.min(row.size);
-    body::body_octets(read, MailId(row.body), row.size, from.min(to), to)
+    let head = row.prefix.len() as u64;
+    let to = to.min(row.octets());
+    let from = from.min(to);
+    let place = |at: u64| usize::try_from(at.min(head)).unwrap_or(usize::MAX);
+    let mut octets = row.prefix.get(place(from)..place(to)).unwrap_or_default().to_vec();
+    if to > head {
+        let (from, to) = (from.saturating_sub(head), to - head);
+        octets.extend(body::body_octets(read, MailId(row.body), row.size, from, to)?);
+    }
+    Ok(octets)
 }
 
 /// How many messages are in the outbox, counted up to `limit`.
@@ -223,6 +237,16 @@ impl Outgoing {
         let waiting = self.recipients.iter().filter(|it| it.state() == State::Waiting);
         let next = waiting.map(|it| u64::try_from(it.next).unwrap_or(0)).min();
         next.unwrap_or(NEVER)
+    }
+
+    /// Of the message as it goes out.
+    pub(crate) fn octets(&self) -> u64 {
+        self.size.saturating_add(self.prefix.len() as u64)
+    }
+
+    /// Who hears what became of it; `None`: nobody. RFC 5321 4.5.5
+    pub(crate) fn told(&self) -> Option<Address> {
+        Address::parse(self.report_to.as_deref().unwrap_or(&self.sender)).ok()
     }
 
     pub(crate) fn ret(&self) -> Option<Ret> {

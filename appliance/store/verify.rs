@@ -361,14 +361,20 @@ impl Check {
                 let there = self.accounts.contains_key(&AccountId(*id));
                 self.expect(there, || format!("{at}: leads to account {id}, which is missing"));
             }
-            self.expect(!route.accounts.is_empty(), || format!("{at}: leads nowhere"));
+            for target in &route.targets {
+                let right = Address::parse(target).is_ok_and(|it| it.to_string() == *target);
+                self.expect(right, || format!("{at}: leads to what is no address"));
+            }
+            let leads = !(route.accounts.is_empty() && route.targets.is_empty());
+            self.expect(leads, || format!("{at}: leads nowhere"));
         }
         for domain in std::mem::take(&mut self.domains).into_values() {
-            let there =
-                domain.catch_all.is_none_or(|id| self.accounts.contains_key(&AccountId(id)));
-            self.expect(there, || {
-                format!("domain {}: the account of its catch-all is missing", domain.name)
-            });
+            for (post, id) in [("catch-all", domain.catch_all), ("postmaster", domain.postmaster)] {
+                let there = id.is_none_or(|id| self.accounts.contains_key(&AccountId(id)));
+                self.expect(there, || {
+                    format!("domain {}: the account of its {post} is missing", domain.name)
+                });
+            }
         }
     }
 

@@ -183,6 +183,8 @@ pub(super) fn new(to: &[&str], now: i64) -> NewOutgoing {
         ret: None,
         envid: None,
         recipients: to.iter().map(recipient).collect(),
+        prefix: Vec::new(),
+        report_to: None,
         now,
     }
 }

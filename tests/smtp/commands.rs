@@ -225,6 +225,24 @@ fn helo_has_no_extensions() {
 }
 
 #[test]
+fn return_addresses_say_what_they_are_for() {
+    let mut talk = office();
+    run(
+        &mut talk,
+        "C: MAIL FROM:<>
+         C: RCPT TO:<srs0=open@office.test>
+         C: RCPT TO:<srs0=forged@office.test>
+         C: RCPT TO:<srs0=flood@office.test>
+         C: RCPT TO:<srs0=good@office.test>
+         S: 250 2.1.0
+         S: 550 5.7.1 This return address takes only delivery reports, from <>
+         S: 550 5.1.1 This return address was not made here, or has expired
+         S: 452 4.7.1 As many reports have gone back today as may, try tomorrow
+         S: 250 2.1.5",
+    );
+}
+
+#[test]
 fn recipients_get_their_own_answers() {
     let mut talk = office();
     run(

@@ -29,9 +29,10 @@ impl Machine for Box25 {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(_) | Ask::Sender { .. } => panic!("port 25 asks for no log-in"),
-            Ask::Recipient { to, size, .. } => {
+            Ask::Recipient { from, to, size, .. } => {
                 let snapshot = self.office.store.snapshot().unwrap();
-                let found = local::destination(&snapshot, &to, size.unwrap_or(0));
+                let (srs, path) = (self.post.srs(), (from.as_ref(), &to));
+                let found = local::destination(&snapshot, srs, path, size.unwrap_or(0), NOW);
                 Answer::Recipient(found.unwrap_or(Destination::Unavailable))
             }
             Ask::Receive(arrived) => {

@@ -42,7 +42,7 @@ async fn a_connection_is_greeted_and_its_questions_are_answered() {
         ("nobody@office.test", Destination::Unknown),
         ("bob@elsewhere.test", Destination::NotOurs),
     ] {
-        let ask = Ask::Recipient { to: path(who), size: Some(100), sending: None };
+        let ask = Ask::Recipient { from: None, to: path(who), size: Some(100), sending: None };
         assert_eq!(machine.answer(ask).await, Answer::Recipient(wanted), "{who}");
     }
     assert!(smtp.refusal().starts_with("421 ") && smtp.refusal().ends_with("\r\n"));

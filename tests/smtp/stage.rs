@@ -231,6 +231,14 @@ pub(super) fn setting() -> Arc<Setting> {
 pub(super) fn office() -> Talk<Table> {
     let mut table = Table::of(&["alice@office.test", "bob@office.test", "postmaster"]);
     table.people.insert("full@office.test".to_string(), Destination::OverQuota);
+    for (name, destination) in [
+        ("srs0=good", Destination::Returned),
+        ("srs0=open", Destination::OnlyReports),
+        ("srs0=forged", Destination::NoWayBack),
+        ("srs0=flood", Destination::TooManyReturned),
+    ] {
+        table.people.insert(format!("{name}@office.test"), destination);
+    }
     table.people.insert("broken@office.test".to_string(), Destination::Unavailable);
     let mut talk = Talk::new(setting(), table);
     let hello = talk.say("EHLO client.test");

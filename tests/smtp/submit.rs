@@ -7,7 +7,7 @@ use crate::delivery::report::Moment;
 use crate::delivery::submit::{Counter, permit};
 use crate::net::dkim::{Keys, Signer};
 use crate::smtp::{Arrived, Caller, Permit, Recipient, Refusals};
-use crate::store::{AccountId, INBOX, account, address, mail, outbox, trace};
+use crate::store::{AccountId, INBOX, MailId, account, address, mail, outbox, trace};
 use crate::wire::address::Address;
 use crate::wire::sasl::Login;
 use crate::wire::smtp::{Body, Budget, Content, ForwardPath, Notify};
@@ -214,6 +214,30 @@ async fn the_limit_of_a_day_holds_for_outside_recipients_only() {
     assert!(desk.submit(from, &["c@far.test"], text).await.starts_with("452 4.7.1 "));
     assert!(desk.submit(from, &["bob@office.test"], text).await.starts_with("250 "));
     assert!(desk.counter.may_send(ALICE, 0, NOW + 86_400).expect("read"), "another day");
+}
+
+#[tokio::test]
+async fn a_group_that_leads_outside_is_written_to_in_ones_own_name() {
+    let desk = desk(1);
+    let at = |text: &str| Address::parse(text).expect("an address");
+    let lead = move |batch: &mut crate::store::Batch| {
+        let outside = [at("partner@far.test"), at("friend@far.test")];
+        address::set_route(batch, &at("sales@office.test"), &[BOB], &outside, NOW)
+    };
+    desk.office.write(lead).expect("a group");
+    let to = ["sales@office.test", "friend@far.test"];
+    let reply = desk.submit("alice@office.test", &to, "Subject: x\r\n\r\nhi\r\n").await;
+    assert!(reply.starts_with("250 "), "one outside recipient of her own: {reply}");
+    let read = desk.office.store.snapshot().expect("a snapshot");
+    let rows = outbox::list(&read, outbox::Place { due: 0, id: MailId(0) }, 9).expect("rows");
+    let [(_, row)] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!(row.sender, "alice@office.test");
+    let to: Vec<&str> = row.recipients.iter().map(|it| it.address.as_str()).collect();
+    assert_eq!(to, ["friend@far.test", "partner@far.test"], "each once");
+    assert!(row.prefix.starts_with(b"X-Loop: "));
+    assert_eq!((desk.inbox(BOB).len(), account::sent(&read, ALICE, NOW)), (1, Ok(1)));
+    let sales = Address::parse("sales@office.test").expect("an address");
+    assert_eq!(address::passed(&read, &sales, NOW), Ok(2));
 }
 
 #[tokio::test]

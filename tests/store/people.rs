@@ -16,7 +16,7 @@ fn found(store: &Store, text: &str) -> Found {
 }
 
 fn leads(accounts: &[AccountId], via: &str) -> Found {
-    Found::Accounts { accounts: accounts.to_vec(), via: via.to_string() }
+    Found::Accounts { accounts: accounts.to_vec(), outside: Vec::new(), via: via.to_string() }
 }
 
 #[test]

@@ -25,6 +25,11 @@ pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// Connections that wait for accept.
 pub(crate) const ACCEPT_BACKLOG: u32 = 1_024;
+/// No connection could be accepted for want of descriptors or memory: the wait before the next try,
+/// doubled with each failure in a row, since one connection that ends is enough.
+pub(crate) const ACCEPT_WAIT: Duration = Duration::from_millis(10);
+/// And the longest such wait: whoever calls meanwhile must not give up.
+pub(crate) const ACCEPT_WAIT_AT_MOST: Duration = Duration::from_millis(640);
 /// A connection silent for this long is probed: a phone that lost its network says no goodbye.
 pub(crate) const KEEPALIVE_IDLE_SECONDS: u32 = 5 * 60;
 /// Between probes.
@@ -356,6 +361,9 @@ pub(crate) const SMTP_OUT_PIPELINE: usize = 100;
 pub(crate) const SMTP_OUT_HOSTS: usize = 8;
 /// Addresses tried for one message.
 pub(crate) const SMTP_OUT_ADDRESSES: usize = 10;
+/// Hosts that may put a recipient off until later (4xx) in one try. RFC 5321 5.1: at least two;
+/// more would ask every backup of a domain that is greylisting.
+pub(crate) const SMTP_OUT_SESSIONS: usize = 2;
 /// One line of a reply; RFC 5321 4.5.3.1.5 says 512, some write more.
 pub(crate) const SMTP_REPLY_LINE_BYTES: usize = 4 * 1024;
 /// A whole reply: the longest EHLO answers have some hundred octets.

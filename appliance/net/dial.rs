@@ -3,6 +3,7 @@
 //! To a server that the DNS names, any certificate is good: without TLS the mail would go in clear.
 //! What it was is told all the same. To a relay that gets our password it must be right.
 
+use super::stream::Stream;
 use super::tls::{TlsFault, crypto};
 use crate::limits;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -33,11 +34,6 @@ pub(crate) struct Call {
     /// Read and not taken.
     pub input: Vec<u8>,
     pub remote: SocketAddr,
-}
-
-enum Stream {
-    Plain(TcpStream),
-    Secure(Box<TlsStream<TcpStream>>),
 }
 
 /// What came of waiting for octets.
@@ -83,8 +79,8 @@ impl Call {
         while !flushed {
             let stream = &mut self.stream;
             let progress = poll_fn(|cx| match rest.is_empty() {
-                true => stream.poll_flush(cx).map_ok(|()| 0),
-                false => stream.poll_write(cx, rest),
+                true => Pin::new(&mut *stream).poll_flush(cx).map_ok(|()| 0),
+                false => Pin::new(&mut *stream).poll_write(cx, rest),
             });
             let slow = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes nothing more");
             let written = tokio::time::timeout(stall, progress).await.map_err(slow)??;
@@ -130,21 +126,21 @@ impl Call {
         let handshake = tokio::time::timeout(within, connector.connect(name, socket)).await;
         let stream = handshake.map_err(|_| TlsFault::Slow)?.map_err(TlsFault::Handshake)?;
         let words = words(&stream, &judge);
-        let stream = Stream::Secure(Box::new(stream));
+        let stream = Stream::Secure(Box::new(stream.into()));
         // RFC 3207 4.2: what came in clear before the handshake is forgotten
         Ok((Call { stream, input: Vec::new(), remote: self.remote }, words))
     }
 
     /// Says goodbye to TLS and TCP, without waiting long for it.
     pub(crate) async fn close(mut self) {
-        let bye = poll_fn(|cx| self.stream.poll_shutdown(cx));
+        let bye = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
         let _ = tokio::time::timeout(limits::LINGER, bye).await;
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<News> {
         let mut piece = [0; 4096];
         let mut piece = ReadBuf::new(&mut piece);
-        match self.stream.poll_read(cx, &mut piece) {
+        match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) if piece.filled().is_empty() => {
                 Poll::Ready(News::Ended("it closed the connection".to_string()))
@@ -157,36 +153,6 @@ impl Call {
                 Poll::Ready(News::Ended("it closed the connection".to_string()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(News::Ended(error.to_string())),
-        }
-    }
-}
-
-impl Stream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, piece: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, piece),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_read(cx, piece),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, octets),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_write(cx, octets),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! While a connection is quiet it holds no buffer: reading goes through one scratch buffer of the
 //! thread, and the buffers of input and output are given back.
 
+use super::stream::Stream;
 use super::tls::{Tls, TlsFault};
 use super::{Handler, stopped};
 use crate::limits;
@@ -21,13 +22,11 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
 /// What a connection stands on besides its socket.
 #[derive(Clone)]
@@ -83,12 +82,6 @@ impl std::fmt::Display for End {
             Self::Session(why) => f.write_str(why),
         }
     }
-}
-
-/// A plain or secured connection.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Secure(Box<TlsStream<TcpStream>>),
 }
 
 /// One session over one connection.
@@ -345,7 +338,7 @@ impl Line {
             SCRATCH.with_borrow_mut(|scratch| {
                 let room = room.min(scratch.len());
                 let mut piece = ReadBuf::new(&mut scratch[..room]);
-                match stream.poll_read(cx, &mut piece) {
+                match Pin::new(&mut *stream).poll_read(cx, &mut piece) {
                     Poll::Ready(Ok(())) => {
                         input.extend_from_slice(piece.filled());
                         Poll::Ready(Ok(piece.filled().len()))
@@ -374,9 +367,9 @@ impl Line {
         while !flushed {
             let progress = poll_fn(|cx| {
                 if rest.is_empty() {
-                    return stream.poll_flush(cx).map_ok(|()| 0);
+                    return Pin::new(&mut *stream).poll_flush(cx).map_ok(|()| 0);
                 }
-                stream.poll_write(cx, rest)
+                Pin::new(&mut *stream).poll_write(cx, rest)
             });
             let written = tokio::time::timeout(self.pace.write_stall, progress).await;
             let written = written.map_err(|_| End::Stalled)?.map_err(End::Gone)?;
@@ -397,7 +390,7 @@ impl Line {
         };
         let accepted = terms.tls.accept(socket, self.pace.handshake).await;
         let (stream, facts) = accepted.map_err(End::Handshake)?;
-        self.stream = Some(Stream::Secure(Box::new(stream)));
+        self.stream = Some(Stream::Secure(Box::new(stream.into())));
         Ok(facts)
     }
 
@@ -406,7 +399,7 @@ impl Line {
     async fn close(&mut self, orderly: bool) {
         let Some(stream) = &mut self.stream else { return };
         let within = self.pace.write_stall.min(limits::LINGER);
-        let bye = poll_fn(|cx| stream.poll_shutdown(cx));
+        let bye = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
         let said = tokio::time::timeout(within, bye).await;
         if !orderly || self.ended || !matches!(said, Ok(Ok(()))) {
             return;
@@ -434,35 +427,5 @@ fn is_abrupt_end(error: &io::Error) -> bool {
 fn give_back(buffer: &mut Vec<u8>) {
     if buffer.capacity() > limits::IDLE_BUFFER_BYTES && buffer.len() < buffer.capacity() / 2 {
         buffer.shrink_to_fit();
-    }
-}
-
-impl Stream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, piece: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, piece),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_read(cx, piece),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, octets),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_write(cx, octets),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Secure(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
     }
 }

@@ -5,7 +5,8 @@
 //!                       -> Permit, held by the connection's task -> drive
 //! ```
 
-use super::drive::{Drive, End, Stream, Terms};
+use super::drive::{Drive, End, Terms};
+use super::stream::Stream;
 use super::{Service, network, stopped};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -15,7 +16,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -160,7 +160,7 @@ impl<P: Service> Connection<P> {
             let accepted = self.terms.tls.accept(socket, handshake).await;
             let (stream, facts) = accepted.map_err(End::Handshake)?;
             peer.tls = Some(facts);
-            Stream::Secure(Box::new(stream))
+            Stream::Secure(Box::new(stream.into()))
         } else {
             Stream::Plain(socket)
         };
@@ -196,9 +196,9 @@ impl Backoff {
                 if self.failures == 0 {
                     emit(Event::UnitFailed { unit, why: format!("cannot accept: {error}") });
                 }
-                let wait = Duration::from_millis(10 << self.failures.min(6));
+                let wait = limits::ACCEPT_WAIT.saturating_mul(1 << self.failures.min(16));
                 self.failures += 1;
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(wait.min(limits::ACCEPT_WAIT_AT_MOST)).await;
                 Ok(())
             }
             _ => Err(error),

@@ -10,6 +10,7 @@ pub(crate) mod dkim;
 pub(crate) mod drive;
 pub(crate) mod listen;
 pub(crate) mod resolver;
+pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod unix;
 

@@ -46,7 +46,7 @@ impl Network {
         outgoing: Outgoing,
         patience: Duration,
     ) -> Result<Arc<Network>, String> {
-        let resolver = Resolver::new(&outgoing.name_servers)?;
+        let resolver = Resolver::new(&outgoing.name_servers, patience)?;
         let anyone = Trust::anyone().map_err(|fault| fault.to_string())?;
         let idle = Mutex::default();
         let kept = AtomicU64::new(0);
@@ -169,7 +169,12 @@ impl Line {
                     line.close().await;
                     return Err(NotOpen::Trouble(trouble, secured));
                 }
-                _ => return Ok(line),
+                _ => {
+                    if let Some(reply) = line.client.tls_refused() {
+                        line.secured = format!("not encrypted, since it refused TLS: {reply}");
+                    }
+                    return Ok(line);
+                }
             }
             (input, out) = (Input::Secured, Vec::new());
         }

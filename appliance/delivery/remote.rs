@@ -5,7 +5,8 @@
 //!
 //! relay, or MX -> hosts -> addresses, one after the other until one takes messages:
 //!     an idle connection, or dial -> TLS if offered (fails: anew, in clear) -> smtp::client
-//!     -> verdicts of all recipients; those that were too many at once are said again
+//!     -> verdicts of all recipients; those that were too many at once are said again,
+//!        those put off until later to the next host, to two hosts in all
 //! ```
 //!
 //! Between the end of a message and the reply to it lies a moment in which nobody but the other
@@ -94,6 +95,10 @@ struct Course<'n> {
     network: &'n Arc<Network>,
     job: Job,
     attempts: Vec<Option<Attempt>>,
+    /// Who was put off by a host, and may be taken by the next.
+    put_off: Vec<Option<Attempt>>,
+    /// Hosts that came to verdicts.
+    sessions: usize,
     /// What went wrong with hosts so far, in words.
     troubles: Vec<String>,
     /// The last host that said so in an own reply, and that.
@@ -108,10 +113,13 @@ struct Course<'n> {
 impl<'n> Course<'n> {
     fn new(network: &'n Arc<Network>, job: Job) -> Self {
         let attempts = vec![None; job.recipients.len()];
+        let put_off = attempts.clone();
         Self {
             network,
             job,
             attempts,
+            put_off,
+            sessions: 0,
             troubles: Vec::new(),
             said: None,
             server: String::new(),
@@ -150,7 +158,7 @@ impl<'n> Course<'n> {
         }
     }
 
-    /// Tries the addresses of a host. Has it come to verdicts?
+    /// Tries the addresses of a host. Has every recipient a verdict that stands?
     async fn host(&mut self, host: &str, relay: Option<&Relay>) -> bool {
         let outgoing = &self.network.outgoing;
         let port = relay.map_or(outgoing.port, |relay| relay.port);
@@ -172,12 +180,14 @@ impl<'n> Course<'n> {
             }
             let place = Place { host: host.to_string(), at, relay: relay.cloned() };
             if self.place(&place).await {
-                return true;
+                // RFC 5321 5.1: who is put off by one host is tried at another
+                return self.attempts.iter().all(Option::is_some);
             }
         }
         false
     }
 
+    /// Has it come to verdicts?
     async fn place(&mut self, place: &Place) -> bool {
         self.server = place.shown();
         if let Some(line) = self.network.take_idle(place).await {
@@ -207,24 +217,32 @@ impl<'n> Course<'n> {
     /// out to be dead before any reply, nothing has happened: `false`.
     async fn send(&mut self, mut line: Line, heard: Option<u64>) -> bool {
         self.secured.clone_from(&line.secured);
+        self.sessions += 1;
         loop {
             let open: Vec<usize> = (0..self.attempts.len())
                 .filter(|at| self.attempts.get(*at).is_some_and(Option::is_none))
                 .collect();
             let verdicts = line.send(self.network, self.outgoing(&open)).await;
             if heard == Some(line.client.heard()) && !line.client.is_open() {
+                self.sessions -= 1;
                 line.close().await;
                 return false;
             }
             let taken = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Taken(_)));
             let again = taken && line.is_open();
+            let elsewhere = self.sessions < limits::SMTP_OUT_SESSIONS && !line.client.is_doubtful();
+            let mut more = false;
             for (at, verdict) in open.into_iter().zip(verdicts) {
-                if !(again && is_too_many(&verdict)) {
-                    let dsn = line.client.offer().dsn;
+                let dsn = line.client.offer().dsn;
+                if again && is_too_many(&verdict) {
+                    more = true;
+                } else if elsewhere && matches!(verdict, Verdict::Later { .. }) {
+                    self.put_off(at, verdict);
+                } else {
                     self.decide(at, verdict, dsn);
                 }
             }
-            if !again || self.attempts.iter().all(Option::is_some) {
+            if !more {
                 line.keep(self.network).await;
                 return true;
             }
@@ -248,13 +266,15 @@ impl<'n> Course<'n> {
         }
     }
 
+    fn put_off(&mut self, at: usize, verdict: Verdict) {
+        let attempt = self.attempt(at, outcome(verdict), false);
+        if let Some(place) = self.put_off.get_mut(at) {
+            *place = attempt;
+        }
+    }
+
     fn decide(&mut self, at: usize, verdict: Verdict, dsn: bool) {
-        let outcome = match verdict {
-            Verdict::Taken(reply) => Outcome::Delivered { reply },
-            Verdict::Later { reply, why } => Outcome::Retry { reply, why },
-            Verdict::Never { reply, why } => Outcome::Failed { reply, why },
-        };
-        let attempt = self.attempt(at, outcome, dsn);
+        let attempt = self.attempt(at, outcome(verdict), dsn);
         if let Some(place) = self.attempts.get_mut(at) {
             *place = attempt;
         }
@@ -282,7 +302,8 @@ impl<'n> Course<'n> {
         self.lasting &= lasting;
     }
 
-    /// Whoever has no verdict gets what went wrong with the hosts.
+    /// Whoever has no verdict gets that of the host that put it off, or what went wrong with the
+    /// hosts.
     fn attempts(self) -> Vec<Attempt> {
         let why = match self.troubles.is_empty() {
             true => "No server was reached.".to_string(),
@@ -293,11 +314,20 @@ impl<'n> Course<'n> {
             true => Outcome::Failed { reply, why },
             false => Outcome::Retry { reply, why },
         };
-        let done = |at: usize| match self.attempts.get(at).cloned().flatten() {
-            Some(attempt) => Some(attempt),
-            None => self.attempt(at, outcome.clone(), false),
+        let said = |attempts: &[Option<Attempt>], at: usize| attempts.get(at).cloned().flatten();
+        let done = |at: usize| {
+            let verdict = said(&self.attempts, at).or_else(|| said(&self.put_off, at));
+            verdict.or_else(|| self.attempt(at, outcome.clone(), false))
         };
         (0..self.job.recipients.len()).filter_map(done).collect()
+    }
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Taken(reply) => Outcome::Delivered { reply },
+        Verdict::Later { reply, why } => Outcome::Retry { reply, why },
+        Verdict::Never { reply, why } => Outcome::Failed { reply, why },
     }
 }
 

@@ -114,16 +114,21 @@ pub(crate) async fn addresses(
         (Ipv6::Never, _) | (_, None) => false,
         (Ipv6::Always, _) => true,
         // Who has only IPv6 is reached by it or not at all.
-        (Ipv6::Auto, Some(first)) => four.is_empty() || confirmed(resolver, at(*first)).await,
+        (Ipv6::Auto, Some(first)) => {
+            four.is_empty()
+                || match dial::source(at(*first)) {
+                    Some(own) => confirmed(resolver, own).await,
+                    None => false,
+                }
+        }
     };
     let six = if usable { six } else { Vec::new() };
     let all: Vec<SocketAddr> = six.into_iter().chain(four).map(at).collect();
     if all.is_empty() { Err(NoAnswer::NoRecord) } else { Ok(all) }
 }
 
-/// Has our address for this way a name that leads back to it?
-async fn confirmed(resolver: &Resolver, to: SocketAddr) -> bool {
-    let Some(own) = dial::source(to) else { return false };
+/// Has our address a name that leads back to it?
+pub(crate) async fn confirmed(resolver: &Resolver, own: IpAddr) -> bool {
     let names = resolver.names(own).await.unwrap_or_default();
     for name in names.iter().take(limits::SMTP_OUT_HOSTS) {
         let back = resolver.addresses(name, true).await.unwrap_or_default();

@@ -14,10 +14,13 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 /// Asks the name servers, and remembers what they said for as long as they allowed.
 pub(crate) struct Resolver {
     inner: TokioResolver,
+    /// For a question with all its tries.
+    within: Duration,
 }
 
 /// An MX record (RFC 5321 5.1); the name in lower case without the last dot, "" is null MX.
@@ -49,8 +52,9 @@ impl fmt::Display for NoAnswer {
 }
 
 impl Resolver {
-    /// With no `servers`: those of /etc/resolv.conf. Needs the runtime only when asked.
-    pub(crate) fn new(servers: &[SocketAddr]) -> Result<Resolver, String> {
+    /// With no `servers`: those of /etc/resolv.conf. No question is longer than `patience`; a test
+    /// makes it shorter. Needs the runtime only when asked.
+    pub(crate) fn new(servers: &[SocketAddr], patience: Duration) -> Result<Resolver, String> {
         let found = match servers {
             [] => of_system(Path::new("/etc/resolv.conf")),
             servers => servers.to_vec(),
@@ -59,9 +63,10 @@ impl Resolver {
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         let provider = TokioRuntimeProvider::default();
         let mut builder = TokioResolver::builder_with_config(config, provider);
-        *builder.options_mut() = options();
+        let within = patience.min(limits::DNS_QUESTION);
+        *builder.options_mut() = options(within);
         let inner = builder.build().map_err(|error| format!("name servers: {error}"))?;
-        Ok(Resolver { inner })
+        Ok(Resolver { inner, within })
     }
 
     /// In no order.
@@ -114,7 +119,7 @@ impl Resolver {
         let unknown = |why: String| NoAnswer::Unknown(why);
         let mut query = Name::from_ascii(name).map_err(|error| unknown(error.to_string()))?;
         query.set_fqdn(true);
-        let asked = tokio::time::timeout(limits::DNS_QUESTION, self.inner.lookup(query, kind));
+        let asked = tokio::time::timeout(self.within, self.inner.lookup(query, kind));
         let answer = match asked.await {
             Err(_) => return Err(unknown("the name servers did not answer in time".to_string())),
             Ok(Err(error)) => return Err(no_answer(&error)),
@@ -148,9 +153,9 @@ fn server(at: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(at.ip(), true, vec![udp, tcp])
 }
 
-fn options() -> ResolverOpts {
+fn options(within: Duration) -> ResolverOpts {
     let mut options = ResolverOpts::default();
-    options.timeout = limits::DNS_TRY;
+    options.timeout = limits::DNS_TRY.min(within);
     options.attempts = limits::DNS_TRIES;
     options.cache_size = limits::DNS_REMEMBERED;
     options.positive_max_ttl = Some(limits::DNS_MEMORY);

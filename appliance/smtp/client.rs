@@ -122,6 +122,10 @@ pub(crate) struct Client {
     closed: bool,
     /// A transaction was begun and not ended by a reply to its data.
     dirty: bool,
+    /// It broke after the whole message was said and before the reply to it.
+    doubtful: bool,
+    /// STARTTLS was offered, and refused with this.
+    tls_refused: Option<Reply>,
 }
 
 #[derive(Debug)]
@@ -170,6 +174,8 @@ impl Client {
             secured: false,
             closed: false,
             dirty: false,
+            doubtful: false,
+            tls_refused: None,
         }
     }
 
@@ -181,6 +187,16 @@ impl Client {
     /// Can another message be sent?
     pub(crate) fn is_open(&self) -> bool {
         !self.closed && matches!(self.state, State::Ready)
+    }
+
+    /// Did it end so that the server may have taken the message all the same?
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// How it refused to start the TLS that it offered, if it did.
+    pub(crate) fn tls_refused(&self) -> Option<&Reply> {
+        self.tls_refused.as_ref()
     }
 
     /// What the host has said it can do.
@@ -369,6 +385,7 @@ impl Client {
             return self.trouble("The server does not start TLS.", Some(reply), false);
         }
         // RFC 3207 4: the client may go on without
+        self.tls_refused = Some(reply);
         self.begin_log_in(out)
     }
 
@@ -428,6 +445,8 @@ impl Client {
         let State::Sending(sending) = std::mem::replace(&mut self.state, State::Ready) else {
             return Step::Over(Trouble { reply, why, lasting: false, ourselves: false });
         };
+        let end = sending.awaited.front() == Some(&Await::End);
+        self.doubtful = end && sending.content.is_none();
         let later = Verdict::Later { reply, why };
         let verdicts = sending.verdicts.into_iter();
         Step::Sent(verdicts.map(|verdict| verdict.unwrap_or_else(|| later.clone())).collect())

@@ -2,6 +2,8 @@
 //! a name server of the test's own leads to.
 
 mod client;
+mod faulty;
+mod faulty_names;
 mod live;
 mod peers;
 mod route;

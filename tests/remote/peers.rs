@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
 
 /// Record types.
 pub(super) const A: u16 = 1;
@@ -81,19 +82,36 @@ pub(super) fn mx(preference: u16, host: &str) -> Vec<u8> {
 }
 
 /// One connection's script: what is said at first, then what follows each line that begins so.
+///
+/// What is said may also be "close", "hang", "flood" (ten million octets of one line), "babble"
+/// (ten million octets of lines that never end a reply), "deaf" with words (reads no more), or
+/// "tls" with words: they are said in clear, and the handshake follows.
 pub(super) type Script = Vec<(&'static str, &'static str)>;
+
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// A mail server: each connection follows the next script, the last one again and again.
 #[derive(Clone)]
 pub(super) struct Peer {
     pub at: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Peer {
     pub(super) async fn start(at: &str, scripts: Vec<Script>) -> Peer {
+        Self::start_with(at, scripts, None).await
+    }
+
+    pub(super) async fn start_with(
+        at: &str,
+        scripts: Vec<Script>,
+        tls: Option<TlsAcceptor>,
+    ) -> Peer {
         let listener = TcpListener::bind(at).await.expect("a free port");
-        let peer = Peer { at: listener.local_addr().expect("an address"), heard: Arc::default() };
+        let at = listener.local_addr().expect("an address");
+        let peer = Peer { at, heard: Arc::default(), tls };
         let own = peer.clone();
         tokio::spawn(async move {
             let mut number = 0;
@@ -112,10 +130,16 @@ impl Peer {
         self.heard.lock().expect("a lock").clone()
     }
 
-    async fn follow(self, mut stream: TcpStream, script: Script) {
+    pub(super) fn connections(&self) -> usize {
+        self.heard().iter().filter(|line| line.starts_with("connection")).count()
+    }
+
+    async fn follow(self, stream: TcpStream, script: Script) {
+        let mut stream: Box<dyn Duplex> = Box::new(stream);
         let mut script = script.into_iter();
         let Some((_, greeting)) = script.next() else { return };
-        let _ = stream.write_all(greeting.as_bytes()).await;
+        let Some(next) = self.say(stream, greeting).await else { return };
+        stream = next;
         let mut unread = Vec::new();
         for (begins, says) in script {
             loop {
@@ -125,18 +149,43 @@ impl Peer {
                     break;
                 }
             }
-            if says == "close" {
-                return;
+            let Some(next) = self.say(stream, says).await else { return };
+            stream = next;
+        }
+        // Whoever is not through yet says goodbye.
+        while line(&mut stream, &mut unread).await.is_some() {}
+    }
+
+    /// `None`: the connection is over.
+    async fn say(&self, mut stream: Box<dyn Duplex>, says: &str) -> Option<Box<dyn Duplex>> {
+        match says {
+            "close" => return None,
+            "hang" => std::future::pending().await,
+            "flood" => {
+                let _ = stream.write_all(&vec![b'2'; 10 << 20]).await;
             }
-            if says == "hang" {
-                std::future::pending::<()>().await;
+            "babble" => {
+                let _ = stream.write_all(&b"250-more of it\r\n".repeat(655_360)).await;
             }
+            _ => {}
+        }
+        if let Some(words) = says.strip_prefix("deaf") {
+            let _ = stream.write_all(words.as_bytes()).await;
+            std::future::pending::<()>().await;
+        }
+        if let Some(words) = says.strip_prefix("tls") {
+            let _ = stream.write_all(words.as_bytes()).await;
+            let stream = self.tls.as_ref()?.accept(stream).await.ok()?;
+            return Some(Box::new(stream));
+        }
+        if !matches!(says, "flood" | "babble") {
             let _ = stream.write_all(says.as_bytes()).await;
         }
+        Some(stream)
     }
 }
 
-async fn line(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Option<String> {
+async fn line(stream: &mut Box<dyn Duplex>, unread: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(end) = unread.iter().position(|octet| *octet == b'\n') {
             let line: Vec<u8> = unread.drain(..=end).collect();

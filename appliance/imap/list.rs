@@ -14,7 +14,7 @@ use crate::store::mailbox::Mailbox;
 use crate::store::{Result, Snapshot, mailbox};
 use crate::wire::imap::print::Printer;
 use crate::wire::imap::{Command, List};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One name of the tree.
 #[derive(Default)]
@@ -95,15 +95,19 @@ pub(super) fn list(core: &mut Core, command: Command, _: &str, out: &mut Vec<u8>
     }
 }
 
+/// Does the name meet the selection options?
+fn meets(list: &List, node: &Node) -> bool {
+    (!list.select_subscribed || node.subscribed)
+        && (!list.select_special_use
+            || node.mailbox.as_ref().is_some_and(|m| !m.name.special_use.is_empty()))
+}
+
 /// What the selection and the patterns leave, in order.
 fn select(list: &List, patterns: &[Pattern], mut tree: Tree) -> Vec<(String, Node)> {
-    let meets = |node: &Node| {
-        (!list.select_subscribed || node.subscribed)
-            && (!list.select_special_use
-                || node.mailbox.as_ref().is_some_and(|m| !m.name.special_use.is_empty()))
-    };
+    let meets = |node: &Node| meets(list, node);
     if list.select_recursive {
-        mark_above(&mut tree, &meets);
+        let is_listed = |name: &str| patterns.iter().any(|p| p.matches(name));
+        mark_above(&mut tree, &meets, &is_listed);
     }
     let mut shown = Vec::new();
     for (levels, node) in tree {
@@ -121,16 +125,20 @@ fn select(list: &List, patterns: &[Pattern], mut tree: Tree) -> Vec<(String, Nod
     shown
 }
 
-/// RFC 5258 3.5: the levels above what meets the selection.
-fn mark_above(tree: &mut Tree, meets: &dyn Fn(&Node) -> bool) {
-    let mut above: BTreeSet<Vec<String>> = BTreeSet::new();
+/// RFC 5258 3.5: the levels above what meets the selection. RFC 9051 6.3.9.3: one that does not
+/// meet it itself only for the sake of what is not in the list already.
+fn mark_above(tree: &mut Tree, meets: &dyn Fn(&Node) -> bool, is_listed: &dyn Fn(&str) -> bool) {
+    // Is all that is below in the list?
+    let mut above: BTreeMap<Vec<String>, bool> = BTreeMap::new();
     for (levels, _) in tree.iter().filter(|(_, node)| meets(node)) {
-        for depth in 1..levels.len() {
-            above.extend(levels.get(..depth).map(<[String]>::to_vec));
+        let listed = is_listed(&name_of(levels));
+        for level in (1..levels.len()).filter_map(|depth| levels.get(..depth)) {
+            *above.entry(level.to_vec()).or_insert(true) &= listed;
         }
     }
-    for levels in above {
-        tree.entry(levels).or_default().below = true;
+    for (levels, all_listed) in above {
+        let node = tree.entry(levels).or_default();
+        node.below = meets(node) || !all_listed;
     }
 }
 
@@ -157,7 +165,8 @@ impl Listing {
         while out.len() < limits::OUTPUT_PIECE_BYTES {
             let Some((name, node)) = self.shown.next() else { return Ok(true) };
             self.tell(core, &name, &node, out);
-            let items = self.list.return_status.as_ref();
+            // RFC 9051 6.3.9.8: example 11, not of what is told for its children only
+            let items = self.list.return_status.as_ref().filter(|_| meets(&self.list, &node));
             if let (Some(items), Some(mailbox)) = (items, &node.mailbox) {
                 // RFC 5819 2: behind the LIST response of its mailbox
                 tell_status(&snapshot, core.account(), mailbox, &name, items, core.modes, out)?;
@@ -193,19 +202,39 @@ impl Listing {
     }
 }
 
+/// An empty attribute is none.
 fn tell_name(what: &[u8], attributes: &[&str], name: &str, utf8: bool, out: &mut Vec<u8>) {
+    let attributes: Vec<&str> = attributes.iter().copied().filter(|a| !a.is_empty()).collect();
     out.extend_from_slice(b"* ");
     out.extend_from_slice(what);
     out.extend_from_slice(format!(" ({}) \"/\" ", attributes.join(" ")).as_bytes());
     Printer::new(out, utf8).mailbox(name);
 }
 
-/// The LIST response of SELECT in IMAP4rev2.
-pub(super) fn tell_selected(mailbox: &Mailbox, utf8: bool, out: &mut Vec<u8>) {
-    let attributes: Vec<&str> =
-        Some(mailbox.name.special_use.as_str()).filter(|s| !s.is_empty()).into_iter().collect();
-    tell_name(b"LIST", &attributes, &mailbox.name.name, utf8, out);
-    line(out, format_args!(""));
+/// The LIST response of SELECT in IMAP4rev2; `given`: what the client called the mailbox.
+pub(super) fn tell_selected(mailbox: &Mailbox, given: &str, utf8: bool, out: &mut Vec<u8>) {
+    let (name, attribute) = (mailbox.name.name.as_str(), mailbox.name.special_use.as_str());
+    match name == given {
+        true => {
+            tell_name(b"LIST", &[attribute], name, utf8, out);
+            line(out, format_args!(""));
+        }
+        false => tell_old_name(attribute, name, given, utf8, out),
+    }
+}
+
+/// RFC 9051 6.3.9.7: LIST with the OLDNAME that the client gave.
+pub(super) fn tell_old_name(
+    attribute: &str,
+    name: &str,
+    given: &str,
+    utf8: bool,
+    out: &mut Vec<u8>,
+) {
+    tell_name(b"LIST", &[attribute], name, utf8, out);
+    out.extend_from_slice(b" (\"OLDNAME\" (");
+    Printer::new(out, utf8).string(given.as_bytes());
+    line(out, format_args!("))"));
 }
 
 /// RFC 3501 6.3.9: subscribed names; with "%" also the levels above them, as \Noselect.

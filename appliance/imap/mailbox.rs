@@ -1,5 +1,6 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS.
 
+use super::list::tell_old_name;
 use super::reply::Reply;
 use super::selected::line;
 use super::{Answer, Ask, Core, Event, Modes, Task, Turn, Write, Wrote, misrouted};
@@ -13,12 +14,32 @@ use crate::wire::imap::{Command, StatusItem};
 struct Simple {
     ask: Option<Ask>,
     done: &'static str,
+    renamed: Option<Renamed>,
+}
+
+/// A name that is written otherwise than the client gave it.
+struct Renamed {
+    attribute: &'static str,
+    name: String,
+    given: String,
+}
+
+impl Renamed {
+    /// RFC 9051 6.3.9.7: OLDNAME, for those who know it. `name`: what `given` became.
+    fn new(core: &Core, attribute: &'static str, name: &str, given: &str) -> Option<Renamed> {
+        let told = core.modes.rev2 && name != given.strip_suffix('/').unwrap_or(given);
+        told.then(|| Renamed { attribute, name: name.to_owned(), given: given.to_owned() })
+    }
 }
 
 impl Task for Simple {
-    fn go(&mut self, core: &mut Core, event: Event, _: &mut Vec<u8>) -> Turn {
+    fn go(&mut self, core: &mut Core, event: Event, out: &mut Vec<u8>) -> Turn {
         if let Some(ask) = self.ask.take() {
             return Turn::Ask(ask);
+        }
+        if let (Some(renamed), Event::Answer(Answer::Wrote(Ok(_)))) = (&self.renamed, &event) {
+            let Renamed { attribute, name, given } = renamed;
+            tell_old_name(attribute, name, given, core.modes.utf8, out);
         }
         Turn::Reply(match event {
             Event::Answer(Answer::Wrote(Ok(Wrote::Created(id)))) => {
@@ -34,8 +55,12 @@ impl Task for Simple {
 }
 
 fn simple(core: &Core, write: Write, done: &'static str) -> Turn {
+    renaming(core, write, done, None)
+}
+
+fn renaming(core: &Core, write: Write, done: &'static str, renamed: Option<Renamed>) -> Turn {
     let ask = Ask::Write { account: core.account(), write };
-    Turn::Task(Box::new(Simple { ask: Some(ask), done }))
+    Turn::Task(Box::new(Simple { ask: Some(ask), done, renamed }))
 }
 
 /// RFC 8474 4: of letters and digits, for ever the same mailbox.
@@ -57,7 +82,11 @@ pub(super) fn create(core: &mut Core, command: Command, _: &str, _: &mut Vec<u8>
     // RFC 9051 6.3.4: a separator at the end only says that names below will come
     let name = mailbox.strip_suffix('/').unwrap_or(&mailbox).to_owned();
     match taken(core, &special_use) {
-        Ok(false) => simple(core, Write::Create { name, special_use }, "CREATE completed"),
+        Ok(false) => {
+            let renamed = Renamed::new(core, "", &mailbox::canonical(&name), &name);
+            let write = Write::Create { name, special_use };
+            renaming(core, write, "CREATE completed", renamed)
+        }
         Ok(true) => Turn::Reply(Reply::no("Another mailbox has this special use").code("USEATTR")),
         Err(error) => Turn::Reply(error.into()),
     }
@@ -87,12 +116,19 @@ pub(super) fn delete(core: &mut Core, command: Command, _: &str, out: &mut Vec<u
         core.selected = None;
         line(out, format_args!("* OK [CLOSED] The mailbox is going"));
     }
-    simple(core, Write::Delete { name }, "DELETE completed")
+    let renamed = Renamed::new(core, "\\NonExistent", &mailbox.name.name, &name);
+    renaming(core, Write::Delete { name }, "DELETE completed", renamed)
 }
 
 pub(super) fn rename(core: &mut Core, command: Command, _: &str, _: &mut Vec<u8>) -> Turn {
     let Command::Rename { from, to } = command else { return misrouted(command) };
-    simple(core, Write::Rename { from, to }, "RENAME completed")
+    let (old, new) = (mailbox::canonical(&from), mailbox::canonical(&to));
+    // RFC 9051 6.3.6: told when one of the two is written otherwise than it was given
+    let renamed = match old != from || new != to {
+        true => Renamed::new(core, "", &new, &from),
+        false => None,
+    };
+    renaming(core, Write::Rename { from, to }, "RENAME completed", renamed)
 }
 
 pub(super) fn subscribe(core: &mut Core, command: Command, _: &str, _: &mut Vec<u8>) -> Turn {

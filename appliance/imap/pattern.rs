@@ -6,6 +6,8 @@
 //!
 //! Time grows with name times pattern, never faster, whatever wildcards a client sends.
 
+use crate::wire::unicode::composed;
+
 /// What may stand in one LIST command, in octets: longer than any name.
 const PATTERN_BYTES: usize = 2 * crate::limits::MAILBOX_NAME_BYTES;
 
@@ -18,7 +20,8 @@ impl Pattern {
     /// Reference and pattern stand together. `None`: too long to be of use.
     pub(crate) fn new(reference: &str, pattern: &str) -> Option<Pattern> {
         let mut octets: Vec<u8> = Vec::with_capacity(reference.len() + pattern.len());
-        for octet in reference.bytes().chain(pattern.bytes()) {
+        // RFC 9051 5.1: names are composed, so patterns are
+        for octet in composed(&format!("{reference}{pattern}")).bytes() {
             // One wildcard says as much as many.
             match (octets.last(), octet) {
                 (Some(b'*'), b'*' | b'%') | (Some(b'%'), b'%') => {}

@@ -38,8 +38,8 @@ pub(super) fn select(core: &mut Core, command: Command, _: &str, out: &mut Vec<u
         Err(reply) => return Turn::Reply(reply),
     };
     match Selected::open(&core.store, core.account(), found.id, read_only) {
-        Ok(Some((selected, mailbox, snapshot))) => {
-            begin(core, selected, mailbox, snapshot, qresync, out)
+        Ok(Some((selected, found, snapshot))) => {
+            begin(core, selected, (found, &mailbox), snapshot, qresync, out)
                 .unwrap_or_else(|error| Turn::Reply(error.into()))
         }
         Ok(None) => Turn::Reply(Reply::no_mailbox()),
@@ -50,12 +50,12 @@ pub(super) fn select(core: &mut Core, command: Command, _: &str, out: &mut Vec<u
 fn begin(
     core: &mut Core,
     selected: Selected,
-    mailbox: Mailbox,
+    (mailbox, given): (Mailbox, &str),
     snapshot: Snapshot,
     qresync: Option<Qresync>,
     out: &mut Vec<u8>,
 ) -> Result<Turn> {
-    tell_state(core, &selected, &mailbox, &snapshot, out)?;
+    tell_state(core, &selected, (&mailbox, given), &snapshot, out)?;
     let reply = match selected.read_only {
         true => Reply::ok("EXAMINE completed").code("READ-ONLY"),
         false => Reply::ok("SELECT completed").code("READ-WRITE"),
@@ -79,7 +79,7 @@ fn begin(
 fn tell_state(
     core: &Core,
     selected: &Selected,
-    mailbox: &Mailbox,
+    (mailbox, given): (&Mailbox, &str),
     snapshot: &Snapshot,
     out: &mut Vec<u8>,
 ) -> Result<()> {
@@ -99,7 +99,7 @@ fn tell_state(
     let id = mailbox_id(selected.account, selected.mailbox);
     line(out, format_args!("* OK [MAILBOXID ({id})] The mailbox whatever its name"));
     if core.modes.rev2 {
-        tell_selected(mailbox, core.modes.utf8, out);
+        tell_selected(mailbox, given, core.modes.utf8, out);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::format::{Account, MailboxName, MailboxTail, Subscribed, tag};
 use super::key::{self, load, save};
 use super::{AccountId, Batch, INBOX, MailboxId, Read, Result, StoreError, account, mail};
 use crate::limits;
+use crate::wire::unicode::composed;
 
 /// One mailbox as LIST, STATUS and SELECT need it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,9 +33,9 @@ pub(crate) fn names(read: &impl Read, account: AccountId) -> Result<Vec<(Mailbox
     Ok(names)
 }
 
-/// By name; INBOX in any case.
+/// By name; INBOX in any case, characters in whatever form.
 pub(crate) fn by_name(read: &impl Read, account: AccountId, name: &str) -> Result<Option<Mailbox>> {
-    match find(read, account, &with_inbox(name))? {
+    match find(read, account, name)? {
         Some((id, name)) => with_tail(read, account, id, name).map(Some),
         None => Ok(None),
     }
@@ -76,10 +77,25 @@ pub(crate) fn create(
     make(batch, account, &name, special_use, now)
 }
 
+/// A mailbox that has lived long: the numbers that the examples of the RFCs have.
+#[cfg(test)]
+pub(crate) fn age(
+    batch: &mut Batch,
+    account: AccountId,
+    id: MailboxId,
+    uidvalidity: u32,
+    uidnext: u32,
+) -> Result<()> {
+    let mut aged = get(batch, account, id)?.ok_or(StoreError::NotFound("mailbox"))?;
+    aged.name.uidvalidity = uidvalidity;
+    aged.tail.uidnext = uidnext;
+    save(batch, &key::name(account, id), &aged.name)?;
+    save(batch, &key::tail(account, id), &aged.tail)
+}
+
 /// Deletes a mailbox and its messages; not INBOX; children stay (RFC 9051 6.3.5).
 pub(crate) fn delete(batch: &mut Batch, account: AccountId, name: &str) -> Result<()> {
-    let (id, _) =
-        find(batch, account, &with_inbox(name))?.ok_or(StoreError::NotFound("mailbox"))?;
+    let (id, _) = find(batch, account, name)?.ok_or(StoreError::NotFound("mailbox"))?;
     if id == INBOX {
         return Err(StoreError::Invalid("INBOX cannot be deleted"));
     }
@@ -95,13 +111,11 @@ pub(crate) fn rename(
     to: &str,
     now: i64,
 ) -> Result<()> {
-    let from = with_inbox(from);
     let to = check_name(to)?;
+    let (_, found) = find(batch, account, from)?.ok_or(StoreError::NotFound("mailbox"))?;
+    let from = found.name;
     let all = names(batch, account)?;
     let has = |name: &str| all.iter().any(|(_, row)| row.name == name);
-    if !has(&from) {
-        return Err(StoreError::NotFound("mailbox"));
-    }
     if has(&to) {
         return Err(StoreError::Exists("mailbox"));
     }
@@ -152,8 +166,9 @@ pub(crate) fn subscribe(batch: &mut Batch, account: AccountId, name: &str) -> Re
 }
 
 pub(crate) fn unsubscribe(batch: &mut Batch, account: AccountId, name: &str) -> Result<()> {
-    let name = with_inbox(name.strip_suffix('/').unwrap_or(name));
-    batch.delete(&key::subscribed(account, &name)).map(drop)
+    let given = name.strip_suffix('/').unwrap_or(name);
+    batch.delete(&key::subscribed(account, given))?;
+    batch.delete(&key::subscribed(account, &canonical(given))).map(drop)
 }
 
 /// Subscribed names, sorted; some may name no mailbox.
@@ -169,10 +184,11 @@ pub(crate) fn subscriptions(read: &impl Read, account: AccountId) -> Result<Vec<
 }
 
 /// A name a mailbox may have: levels not empty, no control characters, within the limits; "INBOX"
-/// in any case as the first level is written INBOX. Returns the name to use.
+/// in any case as the first level is written INBOX, characters are composed. Returns the name to
+/// use.
 pub(crate) fn check_name(name: &str) -> Result<String> {
     // RFC 9051 6.3.4: a trailing separator only says that names below will be made
-    let name = with_inbox(name.strip_suffix('/').unwrap_or(name));
+    let name = canonical(name.strip_suffix('/').unwrap_or(name));
     if name.len() > limits::MAILBOX_NAME_BYTES {
         return Err(StoreError::Invalid("the mailbox name is too long"));
     }
@@ -241,10 +257,11 @@ fn find(
     name: &str,
 ) -> Result<Option<(MailboxId, MailboxName)>> {
     let from = key::of_account(tag::NAME, account);
+    let name = canonical(name);
     let mut found = None;
     read.scan(&from, &key::after(&from), &mut |key, payload| {
         let row: MailboxName = key::decode(key, payload)?;
-        if row.name == name {
+        if row.name == name || (!row.name.is_ascii() && canonical(&row.name) == name) {
             found = Some((MailboxId(key::u32_at(key, 5)?), row));
         }
         Ok(found.is_none())
@@ -269,14 +286,15 @@ fn place(name: &str) -> impl Iterator<Item = (bool, &str)> {
     name.split('/').enumerate().map(|(i, level)| (i > 0 || level != "INBOX", level))
 }
 
-/// RFC 9051 5.1: INBOX is one name in any case.
-fn with_inbox(name: &str) -> String {
+/// RFC 9051 5.1: INBOX is one name in any case, and names are Net-Unicode, composed.
+pub(crate) fn canonical(name: &str) -> String {
+    let name = composed(name);
     match name.get(..5) {
         Some(head) if head.eq_ignore_ascii_case("INBOX") => match name.get(5..) {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("INBOX{rest}"),
-            _ => name.to_string(),
+            _ => name.into_owned(),
         },
-        _ => name.to_string(),
+        _ => name.into_owned(),
     }
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod punycode;
 pub(crate) mod sasl;
 pub(crate) mod scram;
 pub(crate) mod smtp;
+pub(crate) mod unicode;

@@ -356,6 +356,12 @@ impl Lexer {
         self.mailbox_name(octets)
     }
 
+    /// The same with INBOX as the client spells it.
+    pub fn mailbox_as_given(&mut self) -> Parsed<String> {
+        let octets = self.astring("a mailbox name")?;
+        self.mailbox_text(octets)
+    }
+
     /// A mailbox that is to be made: broken modified UTF-7 is refused.
     pub fn new_mailbox(&mut self) -> Parsed<String> {
         let octets = self.astring("a mailbox name")?;

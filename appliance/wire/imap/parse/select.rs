@@ -18,7 +18,7 @@ enum Parameter {
 
 pub(super) fn select(lexer: &mut Lexer, read_only: bool) -> Parsed<Command> {
     lexer.space()?;
-    let mailbox = lexer.mailbox()?;
+    let mailbox = lexer.mailbox_as_given()?;
     let (mut condstore, mut qresync) = (false, None);
     if lexer.eat(b' ') {
         for given in lexer.full_list("CONDSTORE or QRESYNC", parameter)? {

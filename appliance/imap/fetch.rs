@@ -102,7 +102,8 @@ impl Plan {
             }
         };
         also(FetchItem::Flags, true);
-        also(FetchItem::Uid, modes.qresync);
+        // RFC 7162 3.2.4: whoever is told modseqs is told uids
+        also(FetchItem::Uid, modes.condstore);
         also(FetchItem::ModSeq, modes.condstore);
         let unknown_cte = Cell::new(false);
         Plan { items, seen_items, sets_seen, changed_since: since, unknown_cte }

@@ -135,8 +135,8 @@ impl Storing {
             let Some(seq) = selected.view.seq(uid) else { continue };
             let Some(row) = mail::row(&snapshot, account, id, uid)? else { continue };
             let mut items = Vec::with_capacity(3);
-            // RFC 7162 3.2.4: with QRESYNC every change tells its uid
-            if self.uid || modes.qresync {
+            // RFC 7162 3.2.4: whoever is told modseqs is told uids
+            if self.uid || modes.condstore {
                 items.push(format!("UID {uid}"));
             }
             if !self.silent {

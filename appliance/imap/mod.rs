@@ -53,7 +53,8 @@ use crate::store::format::{MailRow, MailboxName};
 use crate::store::mail::{Copied, FlagChange, FlagSet, Flagged};
 use crate::store::{self, AccountId, MailboxId, Store, StoreError, account};
 use crate::wire::budget::{Budget, Hold};
-use crate::wire::imap::parse::{Event as Received, Line, Mode, Receiver, take_line};
+use crate::wire::imap::parse::{ErrorKind, Event as Received, Line, Mode, Receiver, take_line};
+use crate::wire::imap::sequence::Ranges;
 use crate::wire::imap::{Command, Tagged};
 use crate::wire::sasl::{Login, LoginAnswer, LoginAsk};
 use reply::{Code, Reply, Status};
@@ -351,6 +352,12 @@ impl Imap {
                 self.dispatch(command, out)
             }
             Received::Command(Err(error)) => {
+                if let (ErrorKind::BadCharset { save: true }, Some(selected)) =
+                    (error.kind, self.core.selected.as_mut())
+                {
+                    // RFC 9051 6.4.4.1: a search that was to be saved and failed leaves nothing
+                    selected.saved = Ranges::default();
+                }
                 error.print(out);
                 self.count_error(out)
             }
@@ -468,6 +475,12 @@ impl Imap {
                 self.core.report("telling changes", &error);
             }
         }
+        let caught_up = self.core.selected.as_mut().is_some_and(|selected| selected.caught_up());
+        let reply = match caught_up && reply.code.is_none() {
+            // RFC 7162 6: what was held back counts again
+            true => reply.with(Code::HighestModSeq),
+            false => reply,
+        };
         self.core.tell(&tag, &reply, out);
         self.running = Running::Waiting;
         self.held = None;

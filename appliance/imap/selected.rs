@@ -34,6 +34,8 @@ pub(crate) struct Selected {
     /// The highest modseq that came.
     heard: u64,
     pending: Pending,
+    /// The client was told that its modseqs do not count yet.
+    held_back: bool,
     /// Modseqs of this session's own flag changes, whose echo is not told again.
     own: Vec<u64>,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Selected {
 #[derive(Default)]
 struct Pending {
     gone: BTreeSet<u32>,
+    /// The lowest modseq at which one of them went; 0 if there is none.
+    gone_at: u64,
     /// Ascending; all above the view's.
     added: Vec<u32>,
     flags: BTreeSet<u32>,
@@ -71,6 +75,7 @@ impl Selected {
             base: mailbox.tail.highestmodseq,
             heard: mailbox.tail.highestmodseq,
             pending: Pending::default(),
+            held_back: false,
             own: Vec::new(),
         };
         Ok(Some((selected, mailbox, snapshot)))
@@ -102,7 +107,16 @@ impl Selected {
 
     /// Messages this session removed itself.
     pub(crate) fn gone(&mut self, uids: &[u32]) {
-        self.pending.gone.extend(uids.iter().copied().filter(|u| self.view.has(*u)));
+        self.went(uids, self.heard.saturating_add(1));
+    }
+
+    fn went(&mut self, uids: &[u32], modseq: u64) {
+        let pending = &mut self.pending;
+        if pending.gone.is_empty() {
+            pending.gone_at = modseq;
+        }
+        pending.gone.extend(uids.iter().copied().filter(|u| self.view.has(*u)));
+        pending.gone_at = pending.gone_at.min(modseq);
     }
 
     /// The uids that a set of the client means; the error is the reply's text.
@@ -152,7 +166,7 @@ impl Selected {
                     self.pending.flags.extend(uids);
                 }
             }
-            What::Expunged(uids) => self.expunged(uids),
+            What::Expunged(uids) => self.expunged(uids, modseq),
             What::Deleted => self.pending.deleted = true,
         }
     }
@@ -162,9 +176,9 @@ impl Selected {
         self.pending.added.extend(uids.iter().copied().filter(|u| *u > known));
     }
 
-    fn expunged(&mut self, uids: &[u32]) {
+    fn expunged(&mut self, uids: &[u32], modseq: u64) {
         self.pending.added.retain(|u| uids.binary_search(u).is_err());
-        self.gone(uids);
+        self.went(uids, modseq);
     }
 
     /// More happened than the watch could hold: the difference between the view and what is there.
@@ -178,6 +192,7 @@ impl Selected {
         let view = &self.view;
         let gone = view.uids().filter(|uid| there.binary_search(uid).is_err());
         self.pending.gone = gone.collect();
+        self.pending.gone_at = self.heard.saturating_add(1);
         let known = view.last_uid();
         self.pending.added = there.iter().copied().filter(|u| *u > known).collect();
         let heard = self.heard;
@@ -215,10 +230,24 @@ impl Selected {
             self.view.add(&added);
             line(out, format_args!("* {} EXISTS", self.view.count()));
         }
-        if self.pending.flags.is_empty() {
-            return Ok(Told::All);
+        let told = match self.pending.flags.is_empty() {
+            true => Told::All,
+            false => self.tell_flags(store, modes, out)?,
+        };
+        if matches!(told, Told::All) && modes.qresync && !self.pending.gone.is_empty() {
+            // RFC 7162 3.2: no modseq above that of a removal that is told later may count
+            let below = self.pending.gone_at.saturating_sub(1);
+            line(out, format_args!("* OK [HIGHESTMODSEQ {below}] A removal is told later"));
+            self.held_back = true;
         }
-        self.tell_flags(store, modes, out)
+        Ok(told)
+    }
+
+    /// Was a lower modseq told than the client has seen, and does it know all now?
+    pub(crate) fn caught_up(&mut self) -> bool {
+        let all = self.held_back && self.knows_all().is_some();
+        self.held_back &= !all;
+        all
     }
 
     fn tell_gone(&mut self, vanished: bool, out: &mut Vec<u8>) {

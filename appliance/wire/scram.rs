@@ -36,8 +36,19 @@ pub(crate) fn keys(password: &str, salt: &[u8], iterations: u32) -> ([u8; 32], [
     keys
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The nonce that the examples of the RFCs have.
+    pub(crate) static NONCE: std::cell::Cell<Option<&'static str>> =
+        const { std::cell::Cell::new(None) };
+}
+
 /// A fresh server nonce: 18 random octets in base64, so no comma. `None` without randomness.
 pub(crate) fn nonce() -> Option<String> {
+    #[cfg(test)]
+    if let Some(nonce) = NONCE.get() {
+        return Some(nonce.to_owned());
+    }
     let octets: [u8; 18] = rand::generate(&rand::SystemRandom::new()).ok()?.expose();
     Some(STANDARD.encode(octets))
 }

@@ -13,6 +13,42 @@ use super::super::Command;
 use super::lexer::Lexer;
 use super::{Fault, Parsed, append, fetch, list, search, select, store};
 
+/// The commands that may have a literal, and UID.
+const WITH_LITERALS: [&str; 23] = [
+    "ID",
+    "AUTHENTICATE",
+    "LOGIN",
+    "ENABLE",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LIST",
+    "LSUB",
+    "STATUS",
+    "APPEND",
+    "GETQUOTA",
+    "GETQUOTAROOT",
+    "SETQUOTA",
+    "UID",
+    "SEARCH",
+    "FETCH",
+    "COPY",
+    "MOVE",
+];
+
+/// Is the name that of a command that may have a literal?
+pub(super) fn known(lexer: &mut Lexer) -> Parsed<()> {
+    let name = lexer.word("a command")?;
+    match WITH_LITERALS.contains(&name.as_str()) {
+        true => Ok(()),
+        false => Err(lexer.unknown("command with a literal", &name)),
+    }
+}
+
 pub(super) fn command(lexer: &mut Lexer) -> Parsed<Command> {
     let name = lexer.word("a command")?;
     match name.as_str() {

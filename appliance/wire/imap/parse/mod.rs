@@ -56,8 +56,8 @@ pub(crate) struct ParseError {
 pub(crate) enum ErrorKind {
     /// BAD: the grammar is broken.
     Bad,
-    /// NO [BADCHARSET (...)], RFC 9051 6.4.4.
-    BadCharset,
+    /// NO [BADCHARSET (...)], RFC 9051 6.4.4; `save`: of a SEARCH whose result was to be saved.
+    BadCharset { save: bool },
     /// NO `[TOOBIG]`, RFC 7889 4: a message above APPENDLIMIT.
     TooBig,
     /// NO `[LIMIT]`, RFC 5530: other limits of ours.
@@ -73,7 +73,9 @@ impl ParseError {
     pub(crate) fn print(&self, out: &mut Vec<u8>) {
         let condition = match self.kind {
             ErrorKind::Bad => "BAD",
-            ErrorKind::BadCharset => "NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15)]",
+            ErrorKind::BadCharset { .. } => {
+                "NO [BADCHARSET (US-ASCII UTF-8 ISO-8859-1 ISO-8859-15)]"
+            }
             ErrorKind::TooBig => "NO [TOOBIG]",
             ErrorKind::Limit => "NO [LIMIT]",
             ErrorKind::Cannot => "NO [CANNOT]",
@@ -120,6 +122,13 @@ pub(crate) fn parse(command: Assembled, mode: Mode) -> Result<Tagged, ParseError
         .and_then(|command| lexer.end().map(|()| command))
         .map_err(|fault| fault.tagged(&tag))?;
     Ok(Tagged { tag, command })
+}
+
+/// Does a command of this name exist? For one whose first literal is still to come.
+fn known(command: &Assembled, mode: Mode) -> Result<(), ParseError> {
+    let mut lexer = Lexer::new(command.clone(), mode);
+    let tag = lexer.tag().map_err(|fault| fault.tagged("*"))?;
+    command::known(&mut lexer).map_err(|fault| fault.tagged(&tag))
 }
 
 /// The tag at the begin of a line, for errors that come before the command can be read.

@@ -14,7 +14,7 @@
 //! "+" and goes on with a new command (RFC 9051 4.3).
 
 use super::super::Tagged;
-use super::{Assembled, ErrorKind, Fault, Mode, ParseError, parse, tag_of};
+use super::{Assembled, ErrorKind, Fault, Mode, ParseError, known, parse, tag_of};
 use crate::limits;
 use crate::wire::budget::{Budget, Hold};
 use std::sync::Arc;
@@ -207,6 +207,14 @@ impl Receiver {
 
     /// A literal was announced: is it welcome?
     fn announce(&mut self, literal: Announced, mode: Mode) -> Option<Event> {
+        // RFC 9051 7.6: what is no command is refused before its literal
+        if literal.waits
+            && self.command.literals.is_empty()
+            && let Err(error) = known(&self.command, mode)
+        {
+            self.reset();
+            return Some(Event::Command(Err(error)));
+        }
         if let Err(fault) = self.admit(literal.size, mode) {
             if literal.waits {
                 return Some(self.refuse(fault));

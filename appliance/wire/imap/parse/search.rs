@@ -45,7 +45,12 @@ pub(super) fn search(lexer: &mut Lexer, uid: bool) -> Parsed<Command> {
         charset = Some(String::from_utf8_lossy(&name).to_ascii_uppercase());
         lexer.space()?;
     }
-    let decode = Charset::named(charset.as_deref())?;
+    let decode = Charset::named(charset.as_deref()).ok_or_else(|| Fault {
+        kind: ErrorKind::BadCharset {
+            save: returns.iter().flatten().any(|r| *r == SearchReturn::Save),
+        },
+        why: "this charset is not known here; UTF-8 always is".to_string(),
+    })?;
     let mut keys = vec![key(lexer, &decode, 0)?];
     while lexer.eat(b' ') {
         keys.push(key(lexer, &decode, 0)?);
@@ -67,16 +72,11 @@ fn return_option(lexer: &mut Lexer) -> Parsed<SearchReturn> {
 
 impl Charset {
     /// Without CHARSET: UTF-8 (RFC 9051 6.4.4), of which RFC 3501's US-ASCII is a part.
-    fn named(name: Option<&str>) -> Parsed<Charset> {
+    fn named(name: Option<&str>) -> Option<Charset> {
         match name {
-            None | Some("UTF-8" | "UTF8" | "US-ASCII" | "ASCII") => Ok(Charset::Utf8),
-            Some(name) => match charset_decoder(name.as_bytes()) {
-                Some(decode) if name.len() <= 40 => Ok(Charset::Other(decode)),
-                _ => Err(Fault {
-                    kind: ErrorKind::BadCharset,
-                    why: "this charset is not known here; UTF-8 always is".to_string(),
-                }),
-            },
+            None | Some("UTF-8" | "UTF8" | "US-ASCII" | "ASCII") => Some(Charset::Utf8),
+            Some(name) if name.len() > 40 => None,
+            Some(name) => charset_decoder(name.as_bytes()).map(Charset::Other),
         }
     }
 

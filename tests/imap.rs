@@ -5,5 +5,6 @@ mod extensions;
 mod limits;
 mod rev1;
 mod rev2;
+mod rfcs;
 pub(crate) mod runner;
 mod sessions;

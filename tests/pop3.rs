@@ -1,6 +1,7 @@
 //! POP3: every dialogue of the RFCs that applies, and what goes wrong.
 
 mod dialogues;
+mod rfcs;
 mod trouble;
 
 use super::store::{ALICE, NOW, Office};
@@ -73,6 +74,13 @@ impl House {
     }
 
     fn client_from(&self, remote: &str, tls: Option<TlsFacts>) -> Client<'_> {
+        let mut client = self.connect(remote, tls);
+        assert!(client.take().starts_with("+OK"), "the greeting");
+        client
+    }
+
+    /// Connected, and the greeting still to be heard.
+    fn connect(&self, remote: &str, tls: Option<TlsFacts>) -> Client<'_> {
         let address = |text: &str| text.parse().expect("an address");
         let peer = Peer { remote: address(remote), local: address("127.0.0.1:110"), tls };
         let (session, answers) = self.service.connect(peer);
@@ -86,7 +94,6 @@ impl House {
             waited: Duration::ZERO,
         };
         client.drive(true);
-        assert!(client.take().starts_with("+OK"), "the greeting");
         client
     }
 

@@ -7,6 +7,7 @@ mod delivery;
 mod headers;
 mod limits;
 mod office;
+mod rfcs;
 mod serve;
 mod stage;
 mod submission;

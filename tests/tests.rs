@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod dialogues;
 mod forward;
 mod fuzz_corpus;
 mod imap;

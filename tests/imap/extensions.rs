@@ -407,8 +407,8 @@ const CHANGES: &[Example] = &[
          S: * 4 FETCH (UID 4 MODSEQ (7))
          S: a103 OK STORE completed
          C: d105 STORE 1:3 (UNCHANGEDSINCE 6) +FLAGS (\\Flagged)
-         S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (8))
-         S: * 3 FETCH (FLAGS (\\Flagged) MODSEQ (8))
+         S: * 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ (8))
+         S: * 3 FETCH (UID 3 FLAGS (\\Flagged) MODSEQ (8))
          S: d105 OK [MODIFIED 2] …
          C: b101 STORE 1 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($MDNSent)
          S: b101 OK [MODIFIED 1] …",

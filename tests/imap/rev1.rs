@@ -1,4 +1,4 @@
-//! RFC 3501: what IMAP4rev1 does otherwise than IMAP4rev2.
+//! RFC 3501: what IMAP4rev1 does otherwise than IMAP4rev2. Its own examples are in `rfcs`.
 
 use super::runner::{Example, NOW, World, play_all};
 

@@ -1,4 +1,4 @@
-//! RFC 9051: the example of each command, adapted to what our store holds.
+//! RFC 9051: each command, with what its examples (`rfcs`) leave open: errors, other sessions.
 
 use super::runner::{Client, Example, NOW, World, play_all, play_with};
 

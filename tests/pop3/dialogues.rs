@@ -1,4 +1,5 @@
-//! The examples of RFC 1939, 2449, 2595, 3206, 5034 and 6856. Free text behind the status differs
+//! The examples of RFC 2449, 2595, 3206, 5034 and 6856, and what those of RFC 1939 (`rfcs`) leave
+//! open. Free text behind the status differs
 //! from server to server: of a line that ends with `*` what stands before it must be there.
 
 use super::{Client, House, letter};

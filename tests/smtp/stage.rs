@@ -129,7 +129,8 @@ impl<M: Machine> Talk<M> {
         talk
     }
 
-    fn silent(setting: Arc<Setting>, machine: M) -> Self {
+    /// Connected, and the greeting still to be heard.
+    pub(super) fn silent(setting: Arc<Setting>, machine: M) -> Self {
         let mut talk = Self {
             session: Server::new(setting, peer()),
             machine,

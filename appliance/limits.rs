@@ -407,6 +407,19 @@ pub(crate) const STORE_WORTH_COMPACTING_BYTES: u64 = 256 << 20;
 /// A certificate that ends sooner than this is told of: two weeks to find out why it was not
 /// replaced.
 pub(crate) const CERTIFICATE_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// Large receivers that `check` calls to see whether mail gets out: what is closed to all of them
+/// is closed to the world.
+pub(crate) const CHECK_RECEIVERS: [&str; 4] = ["gmail.com", "outlook.com", "gmx.net", "icloud.com"];
+/// A server that takes no call in this time is behind something that drops it.
+pub(crate) const CHECK_CALL: Duration = Duration::from_secs(10);
+/// To wait for a greeting or an answer; nobody makes a mail wait so short, but an owner does.
+pub(crate) const CHECK_REPLY: Duration = Duration::from_secs(15);
+/// Questions to the name servers at once.
+pub(crate) const CHECK_AT_ONCE: usize = 8;
+/// Domains whose records are looked at.
+pub(crate) const CHECK_DOMAINS: usize = 50;
+/// Addresses of the box, and names of one address, that are looked at.
+pub(crate) const CHECK_NAMES: usize = 4;
 /// A port of this machine that does not take a connection in this time is not served.
 pub(crate) const PORT_PROBE: Duration = Duration::from_secs(2);
 /// Stories shown by one `trace`, unless asked for another number.

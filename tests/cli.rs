@@ -5,6 +5,7 @@ mod backup;
 mod control;
 mod dns;
 mod transfer;
+mod world;
 
 use crate::cli::print::Screen;
 use crate::cli::{act, args, check, print, run_on};

@@ -5,7 +5,7 @@ mod client;
 mod faulty;
 mod faulty_names;
 mod live;
-mod peers;
+pub(super) mod peers;
 mod route;
 
 use crate::delivery::remote::{Job, Outcome, Target};

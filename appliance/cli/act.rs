@@ -79,7 +79,7 @@ pub(crate) enum Reply {
     Imported(Imported),
     Exported(Exported),
     Checked(Vec<super::check::Finding>),
-    Records(Vec<super::dns::Record>),
+    Records(Vec<super::records::Record>),
     Pairs(Vec<super::dns::PairView>),
 }
 

@@ -74,16 +74,27 @@ pub(crate) enum Command {
     /// Write the mail of an account out as mbox files or a Maildir
     Export(Export),
     /// The DNS records to publish, as a zone file
-    #[command(after_help = "Example:\n  mailroom dns office.test > office.test.zone")]
+    #[command(after_help = "Examples:\n  mailroom dns office.test > office.test.zone\n  \
+                            mailroom dns office.test --dmarc quarantine")]
     Dns {
         /// One domain; all without it
         domain: Option<String>,
+        /// What others are asked to do with mail in your name that is not proven
+        #[arg(long, value_enum, default_value_t)]
+        dmarc: super::records::Dmarc,
     },
     /// Keys that sign the mail of a domain (DKIM)
     #[command(subcommand)]
     Dkim(Dkim),
-    /// Look at this machine: space, certificate, ports, clock, settings
-    Check,
+    /// Look at this machine, and at what the world sees of it; exits 1 if anything is wrong
+    #[command(after_help = "Space, clock, settings, certificate, server and ports; then the name \
+                      servers, the name and address of the box, the way out to other servers, \
+                      and each record that `mailroom dns` prints.")]
+    Check {
+        /// Only this machine: ask nothing and nobody outside
+        #[arg(long)]
+        here: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -354,7 +365,7 @@ pub(crate) fn request(
         | Command::Restore { .. }
         | Command::Dns { .. }
         | Command::Dkim(_)
-        | Command::Check => return Ok(None),
+        | Command::Check { .. } => return Ok(None),
     }))
 }
 

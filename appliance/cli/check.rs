@@ -1,8 +1,13 @@
-//! `mailroom check`: looks at this machine and says of each thing whether it is right, what that
-//! means and what to do.
+//! `mailroom check`: looks at this machine, and at what the world sees of it, and says of each
+//! thing whether it is right, what that means and what to do.
+
+pub(crate) mod published;
+pub(crate) mod reach;
+pub(crate) mod world;
 
 use super::act::{Reply, Request};
 use super::call::{self, SOCKET, STORE};
+use super::dns;
 use super::print::{date_time, octets};
 use crate::limits::{
     CERTIFICATE_SOON, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, STORE_WORTH_COMPACTING_BYTES,
@@ -46,7 +51,8 @@ const THIS_VERSION: i64 = 1_767_225_600;
 const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 
 /// Everything that can be told of the machine with the data in `data`, most basic first.
-pub(crate) fn machine(data: &Path, now: i64) -> Vec<Finding> {
+/// With `world` servers of others are asked too.
+pub(crate) fn machine(data: &Path, world: bool, now: i64) -> Vec<Finding> {
     let mut found = vec![clock(now), space(data), store(data, now)];
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
@@ -72,7 +78,27 @@ pub(crate) fn machine(data: &Path, now: i64) -> Vec<Finding> {
     if let (true, Ok(settings)) = (runs, &settings) {
         found.extend(ports(settings));
     }
+    if let (true, Ok(settings)) = (world, &settings) {
+        found.extend(outside(data, settings, now));
+    }
     found
+}
+
+/// What the world sees of it.
+fn outside(data: &Path, settings: &Settings, now: i64) -> Vec<Finding> {
+    if dns::is_unknown_outside(&settings.host) {
+        let meaning =
+            format!("{} is no name for the world: nothing outside to look at", settings.host);
+        let remedy = "set host in mailroom.toml to a name such as mail.example.org";
+        return vec![Finding::new("world", State::Warn, meaning, remedy)];
+    }
+    match dns::published(data, settings, now) {
+        Ok(domains) => world::look(settings, domains),
+        Err(failure) => {
+            let meaning = format!("{}: {}", failure.what, failure.why);
+            vec![Finding::new("world", State::Wrong, meaning, &failure.remedy)]
+        }
+    }
 }
 
 pub(crate) fn clock(now: i64) -> Finding {

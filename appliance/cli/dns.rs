@@ -1,4 +1,5 @@
-//! `mailroom dns`: the records to publish for a domain, as a zone file; `mailroom dkim`: its keys.
+//! `mailroom dns`: the records to publish for a domain, as a zone file (they are in `records`);
+//! `mailroom dkim`: its keys.
 //!
 //! ```text
 //! ; why the record is there
@@ -10,24 +11,16 @@
 use super::act::{Reply, Request};
 use super::args::Dkim;
 use super::call;
+use super::check::world::Domain;
 use super::failure::Failure;
 use super::people::DomainAct;
-use crate::net::dkim::{DkimFault, Keys, Pair, PublicKey};
-use crate::settings::{self, Ports, Settings};
+use super::records::{self, Dmarc, Known, Record};
+use crate::net::dkim::{DkimFault, Keys, Pair};
+use crate::net::tls;
+use crate::settings::{self, Settings};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::Path;
-
-/// One record, its value as a zone file has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// The whole name, without the last dot.
-    pub name: String,
-    /// "TXT", "MX" and so on.
-    pub kind: String,
-    pub value: String,
-    pub why: String,
-}
 
 /// A pair of keys and what to publish for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,22 +33,63 @@ pub(crate) struct PairView {
 }
 
 /// `mailroom dns`, for one domain or all.
-pub(crate) fn zone(data: &Path, domain: Option<&str>, now: i64) -> Result<Reply, Failure> {
+pub(crate) fn zone(
+    data: &Path,
+    domain: Option<&str>,
+    dmarc: Dmarc,
+    now: i64,
+) -> Result<Reply, Failure> {
     let path = data.join("mailroom.toml");
     let settings = settings::load(&path).map_err(|error| {
         Failure::new("cannot say which records to publish", error, "mend the file")
     })?;
-    if settings.host.parse::<IpAddr>().is_ok() || !settings.host.contains('.') {
+    if is_unknown_outside(&settings.host) {
         let why = format!("{:?} is not a name that others can look up", settings.host);
         let remedy = "set host in mailroom.toml to a name such as mail.example.org";
         return Err(Failure::new("cannot say which records to publish", why, remedy));
     }
-    let mut all = Vec::new();
+    let known = known(data, dmarc);
+    let mut all: Vec<Record> = Vec::new();
     for domain in domains(data, domain, now)? {
         let pairs = Keys::of(data).pairs(&domain, now).map_err(|fault| wrong(&domain, &fault))?;
-        all.extend(records(&domain, &settings, &pairs));
+        for record in records::of_domain(&domain, &settings, &pairs, &known) {
+            // What is of the box and not of one domain is said once.
+            if !all.contains(&record) {
+                all.push(record);
+            }
+        }
     }
     Ok(Reply::Records(all))
+}
+
+/// Is it no name that others can look up?
+pub(crate) fn is_unknown_outside(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || !host.contains('.')
+}
+
+/// What is to be published for each domain of the box; makes no keys.
+pub(crate) fn published(
+    data: &Path,
+    settings: &Settings,
+    now: i64,
+) -> Result<Vec<Domain>, Failure> {
+    let known = known(data, Dmarc::default());
+    let of = |name: String| {
+        let keys = Keys::of(data);
+        let pairs = match data.join("dkim").join(&name).exists() {
+            true => keys.pairs(&name, now).map_err(|fault| wrong(&name, &fault))?,
+            false => Vec::new(),
+        };
+        let records = records::of_domain(&name, settings, &pairs, &known);
+        Ok(Domain { name, records })
+    };
+    domains(data, None, now)?.into_iter().map(of).collect()
+}
+
+/// What the files of the data folder tell.
+fn known(data: &Path, dmarc: Dmarc) -> Known {
+    // Without a certificate there is nothing to publish of it.
+    Known { key: tls::public_key_hash(&data.join("tls")).ok(), dmarc }
 }
 
 /// `mailroom dkim`.
@@ -121,115 +155,15 @@ fn one(data: &Path, domain: &str, now: i64) -> Result<String, Failure> {
 }
 
 fn view(domain: &str, pair: &Pair) -> PairView {
-    let records = pair.keys.iter().map(|key| key_record(domain, key)).collect();
+    let records = pair.keys.iter().map(|key| records::of_key(domain, key, pair.active)).collect();
     PairView { domain: domain.to_string(), pair: pair.name.clone(), active: pair.active, records }
-}
-
-/// Everything to publish for a domain.
-pub(crate) fn records(domain: &str, settings: &Settings, pairs: &[Pair]) -> Vec<Record> {
-    let host = settings.host.as_str();
-    let mut all = vec![
-        record(domain, "MX", format!("10 {host}."), "mail for this domain comes to this box"),
-        // By name, so that it stays right when the address changes.
-        text(domain, &format!("v=spf1 mx a:{host} ~all"), "this box may send for it (SPF)"),
-    ];
-    if host != domain {
-        all.push(text(host, "v=spf1 a -all", "the box's own name sends from its address only"));
-    }
-    let keys = pairs.iter().flat_map(|pair| &pair.keys);
-    all.extend(keys.map(|key| key_record(domain, key)));
-    let report = format!("rua=mailto:postmaster@{domain}");
-    all.push(text(
-        &format!("_dmarc.{domain}"),
-        &format!("v=DMARC1; p=quarantine; {report}"),
-        "mail in this name that is not from here is junk (DMARC)",
-    ));
-    all.push(text(
-        &format!("_smtp._tls.{domain}"),
-        &format!("v=TLSRPTv1; {report}"),
-        "others tell of failed encryption (TLS-RPT)",
-    ));
-    all.extend(services(domain, host, settings.ports));
-    all.extend(pages(domain, host));
-    all
-}
-
-/// RFC 6186, RFC 8314 5.1: mail programs find the ports.
-fn services(domain: &str, host: &str, ports: Ports) -> Vec<Record> {
-    let offered = [
-        ("submissions", ports.submissions, 0),
-        ("submission", ports.submission, 10),
-        ("imaps", ports.imaps, 0),
-        ("imap", ports.imap, 10),
-        ("pop3s", ports.pop3s, 20),
-        ("pop3", ports.pop3, 30),
-    ];
-    let service = |(name, port, priority): (&str, u16, u16)| {
-        let name = format!("_{name}._tcp.{domain}");
-        let (value, why) = match port {
-            // RFC 2782: a target of "." is a service that is not there
-            0 => ("0 0 0 .".to_string(), "mail programs: not served"),
-            port => (format!("{priority} 1 {port} {host}."), "mail programs find the port"),
-        };
-        record(&name, "SRV", value, why)
-    };
-    offered.into_iter().map(service).collect()
-}
-
-/// What needs a page on the web or an authority beside it.
-fn pages(domain: &str, host: &str) -> Vec<Record> {
-    let mut all = vec![
-        record(
-            &format!("autoconfig.{domain}"),
-            "CNAME",
-            format!("{host}."),
-            "mail programs ask here for settings; publish it when a page is served there",
-        ),
-        record(
-            &format!("mta-sts.{domain}"),
-            "CNAME",
-            format!("{host}."),
-            "others read the policy here; publish it when the page is served there (MTA-STS)",
-        ),
-        text(
-            &format!("_mta-sts.{domain}"),
-            "v=STSv1; id=1",
-            "there is a policy: others must encrypt; publish it with the page (MTA-STS)",
-        ),
-    ];
-    let issuer = "0 issue \"letsencrypt.org\"".to_string();
-    all.push(record(host, "CAA", issuer, "who may issue certificates; name another if you use it"));
-    all
-}
-
-fn key_record(domain: &str, key: &PublicKey) -> Record {
-    let name = format!("{}._domainkey.{domain}", key.selector);
-    text(&name, &key.record(), "others check signatures with it (DKIM)")
-}
-
-fn record(name: &str, kind: &str, value: String, why: &str) -> Record {
-    Record { name: name.to_string(), kind: kind.to_string(), value, why: why.to_string() }
-}
-
-/// RFC 1035 3.3: a text is made of strings of at most 255 octets.
-fn text(name: &str, value: &str, why: &str) -> Record {
-    let octets: Vec<char> = value.chars().collect();
-    let strings =
-        octets.chunks(255).map(|chunk| format!("\"{}\"", chunk.iter().collect::<String>()));
-    record(name, "TXT", strings.collect::<Vec<_>>().join(" "), why)
-}
-
-/// As lines of a zone file.
-pub(crate) fn printed(records: &[Record]) -> String {
-    let line = |r: &Record| format!("; {}\n{}. 3600 IN {} {}\n", r.why, r.name, r.kind, r.value);
-    records.iter().map(line).collect()
 }
 
 /// The pairs of keys, each with its records.
 pub(crate) fn printed_pairs(pairs: &[PairView]) -> String {
     let one = |view: &PairView| {
         let state = if view.active { "signs" } else { "does not sign" };
-        format!("; {} of {}: {state}\n{}", view.pair, view.domain, printed(&view.records))
+        format!("; {} of {}: {state}\n{}", view.pair, view.domain, records::printed(&view.records))
     };
     pairs.iter().map(one).collect::<Vec<_>>().join("\n")
 }

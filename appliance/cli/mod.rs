@@ -15,6 +15,7 @@ pub(crate) mod failure;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod print;
+pub(crate) mod records;
 pub(crate) mod render;
 pub(crate) mod transfer;
 
@@ -92,8 +93,8 @@ fn perform(
             units::serve(data, options).map_err(|why| Failure::new("cannot serve", why, ""))?;
             Ok(None)
         }
-        Command::Check => Ok(Some(Reply::Checked(check::machine(data, now)))),
-        Command::Dns { domain } => dns::zone(data, domain.as_deref(), now).map(Some),
+        Command::Check { here } => Ok(Some(Reply::Checked(check::machine(data, !here, now)))),
+        Command::Dns { domain, dmarc } => dns::zone(data, domain.as_deref(), dmarc, now).map(Some),
         Command::Dkim(act) => dns::dkim(data, act, now).map(Some),
         Command::Restore { file, replace } => call::restore(data, &file, replace).map(Some),
         command => {

@@ -6,6 +6,7 @@ use super::dns;
 use super::outbox::{OutgoingView, RecipientView};
 use super::people::{AccountView, FoundView, PasswordSet};
 use super::print::{date_time, octets, plain, table};
+use super::records;
 
 pub(crate) fn text(reply: &Reply) -> String {
     match reply {
@@ -50,7 +51,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Imported(imported) => format!("{imported}\n"),
         Reply::Exported(exported) => format!("{exported}\n"),
         Reply::Checked(findings) => checked(findings),
-        Reply::Records(records) => dns::printed(records),
+        Reply::Records(all) => records::printed(all),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),
     }
 }

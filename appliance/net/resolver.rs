@@ -110,6 +110,20 @@ impl Resolver {
         self.records(&name, RecordType::PTR, read).await
     }
 
+    /// The records of any type, each as a zone file has it; of a text the strings joined and bare.
+    pub(crate) async fn values(&self, name: &str, kind: &str) -> Result<Vec<String>, NoAnswer> {
+        let unknown = |_| NoAnswer::Unknown(format!("{kind} is no type of records"));
+        let kind: RecordType = kind.parse().map_err(unknown)?;
+        let read = |data: &RData| match data {
+            RData::TXT(text) => {
+                let octets: Vec<u8> = text.txt_data.iter().flatten().copied().collect();
+                Some(String::from_utf8_lossy(&octets).into_owned())
+            }
+            data => (data.record_type() == kind).then(|| data.to_string()),
+        };
+        self.records(name, kind, read).await
+    }
+
     async fn records<T>(
         &self,
         name: &str,

@@ -157,6 +157,17 @@ pub(crate) fn ends(folder: &Path) -> Result<i64, TlsFault> {
     Ok(parsed.validity().not_after.timestamp())
 }
 
+/// SHA-256 of the public key of the certificate in the folder `DATA/tls`. RFC 6698 2.1.2
+pub(crate) fn public_key_hash(folder: &Path) -> Result<[u8; 32], TlsFault> {
+    let path = folder.join("host.pem");
+    let broken = |why: String| TlsFault::File { path: path.clone(), why };
+    let leaf = CertificateDer::from_pem_file(&path).map_err(|error| broken(error.to_string()))?;
+    let parsed = X509Certificate::from_der(&leaf);
+    let (_, parsed) = parsed.map_err(|error| broken(format!("not a certificate: {error}")))?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, parsed.public_key().raw);
+    digest.as_ref().try_into().map_err(crypto)
+}
+
 /// The one place where a connection's facts are made.
 fn facts(stream: &TlsStream<TcpStream>, endpoint: &[u8]) -> TlsFacts {
     let (_, connection) = stream.get_ref();

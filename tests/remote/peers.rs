@@ -8,18 +8,18 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 /// Record types.
-pub(super) const A: u16 = 1;
-pub(super) const MX: u16 = 15;
+pub(crate) const A: u16 = 1;
+pub(crate) const MX: u16 = 15;
 
 /// Answers with the records it knows; other names do not exist. A name of "silent.test" is never
 /// answered.
-pub(super) struct Dns {
+pub(crate) struct Dns {
     pub at: SocketAddr,
 }
 
 impl Dns {
     /// Each record: name, type, data.
-    pub(super) async fn start(records: Vec<(&str, u16, Vec<u8>)>) -> Dns {
+    pub(crate) async fn start(records: Vec<(&str, u16, Vec<u8>)>) -> Dns {
         let mut known: HashMap<String, Vec<(u16, Vec<u8>)>> = HashMap::new();
         for (name, kind, data) in records {
             known.entry(name.to_string()).or_default().push((kind, data));
@@ -71,7 +71,7 @@ fn answer(question: &[u8], known: &HashMap<String, Vec<(u16, Vec<u8>)>>) -> Opti
 }
 
 /// The data of an MX record; the host "" is null MX.
-pub(super) fn mx(preference: u16, host: &str) -> Vec<u8> {
+pub(crate) fn mx(preference: u16, host: &str) -> Vec<u8> {
     let mut data = preference.to_be_bytes().to_vec();
     for label in host.split('.').filter(|label| !label.is_empty()) {
         data.push(label.len() as u8);
@@ -86,25 +86,25 @@ pub(super) fn mx(preference: u16, host: &str) -> Vec<u8> {
 /// What is said may also be "close", "hang", "flood" (ten million octets of one line), "babble"
 /// (ten million octets of lines that never end a reply), "deaf" with words (reads no more), or
 /// "tls" with words: they are said in clear, and the handshake follows.
-pub(super) type Script = Vec<(&'static str, &'static str)>;
+pub(crate) type Script = Vec<(&'static str, &'static str)>;
 
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// A mail server: each connection follows the next script, the last one again and again.
 #[derive(Clone)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     pub at: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
     tls: Option<TlsAcceptor>,
 }
 
 impl Peer {
-    pub(super) async fn start(at: &str, scripts: Vec<Script>) -> Peer {
+    pub(crate) async fn start(at: &str, scripts: Vec<Script>) -> Peer {
         Self::start_with(at, scripts, None).await
     }
 
-    pub(super) async fn start_with(
+    pub(crate) async fn start_with(
         at: &str,
         scripts: Vec<Script>,
         tls: Option<TlsAcceptor>,
@@ -126,11 +126,11 @@ impl Peer {
     }
 
     /// All lines heard on all connections.
-    pub(super) fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().expect("a lock").clone()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.heard().iter().filter(|line| line.starts_with("connection")).count()
     }
 

@@ -1,0 +1,146 @@
+//! One record as the world sees it, against the one to publish: pure.
+
+use super::super::records::{Need, Place, Record};
+use super::{Finding, State};
+use crate::net::resolver::NoAnswer;
+
+/// Addresses and their names are looked at by themselves, pages not at all.
+pub(super) fn is_looked_at(record: &Record) -> bool {
+    matches!(record.place, Place::Zone | Place::SignedZone)
+        && !matches!(record.kind.as_str(), "A" | "AAAA")
+}
+
+/// What the answer means; `domain` is the one of ours that the record is for.
+pub(crate) fn judge(
+    domain: &str,
+    record: &Record,
+    answer: &Result<Vec<String>, NoAnswer>,
+) -> Finding {
+    let Record { name, kind, .. } = record;
+    let what = format!("{kind} of {name}");
+    let remedy = format!("publish it as `mailroom dns {domain}` says");
+    let (state, meaning) = match answer {
+        Err(NoAnswer::Unknown(why)) => {
+            let meaning = format!("it cannot be looked up: {why}");
+            return Finding::new(&what, State::Warn, meaning, "look again later");
+        }
+        Err(NoAnswer::NoName | NoAnswer::NoRecord) => missing(record),
+        Ok(values) => match kind.as_str() {
+            "TXT" => text(record, values),
+            "MX" => exchange(record, values),
+            _ => service(record, values),
+        },
+    };
+    let remedy = if state == State::Ok { "" } else { &remedy };
+    Finding::new(&what, state, meaning, remedy)
+}
+
+fn missing(record: &Record) -> (State, String) {
+    let why = &record.why;
+    match record.need {
+        Need::Must => (State::Wrong, format!("missing: {why}")),
+        Need::Should => (State::Warn, format!("missing: {why}")),
+        Need::May => (State::Ok, format!("not published, which is well: {why}")),
+    }
+}
+
+fn exchange(record: &Record, values: &[String]) -> (State, String) {
+    let host = |value: &str| value.rsplit(' ').next().unwrap_or_default().to_ascii_lowercase();
+    let own = host(&record.value);
+    let others: Vec<&str> = values.iter().filter(|v| host(v) != own).map(String::as_str).collect();
+    match (others.len() == values.len(), others.is_empty()) {
+        (true, _) => (State::Wrong, format!("mail for it goes to {}", others.join(", "))),
+        (false, true) => (State::Ok, "mail for it comes here".to_string()),
+        (false, false) => {
+            let meaning =
+                format!("mail for it comes here, and may go to {} too", others.join(", "));
+            (State::Warn, meaning)
+        }
+    }
+}
+
+/// What a text is for is said by its first word.
+fn text(record: &Record, values: &[String]) -> (State, String) {
+    let wanted = record.value.replace("\" \"", "");
+    let wanted = wanted.trim_matches('"');
+    let family = wanted.split([';', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    let of_family = |value: &&String| {
+        let first = value.split([';', ' ']).next().unwrap_or_default().trim();
+        // RFC 6376 3.6.1: v= may be left out
+        first.eq_ignore_ascii_case(&family) || (family == "v=dkim1" && value.contains("p="))
+    };
+    let found: Vec<&String> = values.iter().filter(of_family).collect();
+    match found.as_slice() {
+        [] => missing(record),
+        [one] if family == "v=spf1" => spf(wanted, one),
+        [one] if family == "v=dkim1" => key(wanted, one),
+        [one] if family == "v=dmarc1" => dmarc(one),
+        [one] => (State::Ok, format!("it says {one:?}")),
+        // RFC 7208 4.5, RFC 7489 6.6.3, RFC 8461 3.1, RFC 8460 3: several are as good as none
+        many => (State::Wrong, format!("there are {} of them, so that none counts", many.len())),
+    }
+}
+
+fn spf(wanted: &str, found: &str) -> (State, String) {
+    let terms = |text: &str| -> Vec<String> {
+        let words = text.split_ascii_whitespace().skip(1);
+        words.map(|word| word.trim_start_matches('+').to_ascii_lowercase()).collect()
+    };
+    let (wanted, all) = (terms(wanted), terms(found));
+    if all.iter().any(|term| term == "all") {
+        return (State::Wrong, format!("it lets everybody send: {found:?}"));
+    }
+    let ours = |term: &String| !term.ends_with("all") && wanted.contains(term);
+    if all.iter().any(ours) {
+        return (State::Ok, format!("it says {found:?}"));
+    }
+    let hands_on = |term: &String| term.starts_with("include:") || term.starts_with("redirect=");
+    match all.iter().find(|term| hands_on(term)) {
+        Some(term) => (
+            State::Warn,
+            format!("it does not name this box itself, perhaps {term} does: {found:?}"),
+        ),
+        None => (State::Wrong, format!("it does not let this box send: {found:?}")),
+    }
+}
+
+fn key(wanted: &str, found: &str) -> (State, String) {
+    match (tag(wanted, "p"), tag(found, "p")) {
+        (_, Some(key)) if key.is_empty() => (State::Wrong, "the key is withdrawn".to_string()),
+        (Some(own), Some(key)) if own == key => (State::Ok, "it is our key".to_string()),
+        _ => (State::Wrong, "it is another key: our signatures do not hold".to_string()),
+    }
+}
+
+fn dmarc(found: &str) -> (State, String) {
+    let policy = tag(found, "p").unwrap_or_default().to_ascii_lowercase();
+    match policy.as_str() {
+        "none" => (State::Ok, "p=none: others only tell who sends in its name".to_string()),
+        "quarantine" => (State::Ok, "p=quarantine: what is not proven is junk".to_string()),
+        "reject" => (State::Ok, "p=reject: what is not proven is refused".to_string()),
+        _ => (State::Wrong, format!("it has no policy p=none, quarantine or reject: {found:?}")),
+    }
+}
+
+/// The value of a tag, without white space. RFC 6376 3.2
+fn tag(record: &str, name: &str) -> Option<String> {
+    let parts = record.split(';').filter_map(|part| part.split_once('='));
+    let value = parts.filter(|(tag, _)| tag.trim().eq_ignore_ascii_case(name)).map(|(_, v)| v);
+    value.map(|value| value.split_ascii_whitespace().collect()).next()
+}
+
+/// Everything that is right only as it stands.
+fn service(record: &Record, values: &[String]) -> (State, String) {
+    let plain = |value: &str| value.replace('"', "").to_ascii_lowercase();
+    let own = plain(&record.value);
+    if values.iter().any(|value| plain(value) == own) {
+        return (State::Ok, "it is published".to_string());
+    }
+    let meaning = format!("it says {}", values.join(", "));
+    match (record.kind.as_str(), record.need) {
+        // A wrong one keeps those out who insist on it.
+        ("TLSA", _) => (State::Wrong, format!("{meaning}: not our key, mail does not come")),
+        (_, Need::May) => (State::Ok, meaning),
+        _ => (State::Warn, format!("{meaning}, and not {}", record.value)),
+    }
+}

@@ -1,0 +1,149 @@
+//! What the world sees of this box: its name and addresses, the way out, and its records.
+
+use super::super::records::{self, Record};
+use super::published;
+use super::reach::{self, Reached};
+use super::{Finding, State};
+use crate::limits::{CHECK_AT_ONCE, CHECK_DOMAINS, CHECK_NAMES, DNS_QUESTION};
+use crate::net::resolver::{NoAnswer, Resolver};
+use crate::settings::Settings;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// A domain of the box, and what is to be published for it.
+pub(crate) struct Domain {
+    pub name: String,
+    pub records: Vec<Record>,
+}
+
+/// Asks the name servers of the settings and a few servers of others; some seconds, or a minute
+/// where nothing answers.
+pub(super) fn look(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(seen(settings, domains)),
+        Err(error) => vec![Finding::new("world", State::Wrong, format!("no threads: {error}"), "")],
+    }
+}
+
+async fn seen(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
+    let resolver = match Resolver::new(&settings.outgoing.name_servers, DNS_QUESTION) {
+        Ok(resolver) => Arc::new(resolver),
+        Err(why) => return vec![unanswered(&why)],
+    };
+    let own = resolver.addresses(&settings.host, true).await;
+    if let Err(NoAnswer::Unknown(why)) = &own {
+        // Nothing else could be told either.
+        return vec![unanswered(why)];
+    }
+    let mut found = vec![Finding::new("name servers", State::Ok, "they answer", "")];
+    let own = own.unwrap_or_default();
+    found.push(address(&settings.host, &own));
+    for address in own.iter().filter(|address| records::is_public(address)).take(CHECK_NAMES) {
+        found.push(name_of(&resolver, &settings.host, *address).await);
+    }
+    let reached = reach::out(&resolver, settings).await;
+    found.extend(way_out(&settings.host, &own, &reached));
+    found.extend(compared(&resolver, domains).await);
+    found
+}
+
+fn unanswered(why: &str) -> Finding {
+    let meaning = format!("{why}: no mail leaves, and nothing outside could be looked at");
+    let remedy = "see name_servers in [outgoing], or whether the network is there";
+    Finding::new("name servers", State::Wrong, meaning, remedy)
+}
+
+/// Does the name of the box lead to an address that the world can reach?
+pub(crate) fn address(host: &str, own: &[IpAddr]) -> Finding {
+    let what = format!("address of {host}");
+    let all = list(own);
+    if own.is_empty() {
+        let meaning = format!("the world finds no address for {host}: no mail comes");
+        let remedy = format!("publish an A record for {host} with the public address of this box");
+        return Finding::new(&what, State::Wrong, meaning, &remedy);
+    }
+    if let Some(inner) = own.iter().find(|address| !records::is_public(address)) {
+        let meaning = format!("it is {all}; {inner} cannot be reached from outside");
+        let remedy = format!("publish the public address of the network instead of {inner}");
+        return Finding::new(&what, State::Wrong, meaning, &remedy);
+    }
+    Finding::new(&what, State::Ok, format!("it is {all}"), "")
+}
+
+/// Has the address a name that leads back to it? RFC 1912 2.1
+async fn name_of(resolver: &Resolver, host: &str, address: IpAddr) -> Finding {
+    let what = format!("name of {address}");
+    let remedy = format!("ask the provider of the address to name it {host} (reverse DNS, PTR)");
+    let names = match resolver.names(address).await {
+        Ok(names) => names,
+        Err(NoAnswer::Unknown(why)) => {
+            return Finding::new(&what, State::Warn, format!("it cannot be looked up: {why}"), "");
+        }
+        Err(_) => {
+            let meaning = "it has none: large servers refuse or junk mail from it";
+            return Finding::new(&what, State::Wrong, meaning, &remedy);
+        }
+    };
+    for name in names.iter().take(CHECK_NAMES) {
+        if resolver.addresses(name, true).await.is_ok_and(|back| back.contains(&address)) {
+            if name.eq_ignore_ascii_case(host) {
+                let meaning = format!("it is {name}, which leads back to it");
+                return Finding::new(&what, State::Ok, meaning, "");
+            }
+            let meaning = format!("it is {name}, which leads back to it but is not {host}");
+            return Finding::new(&what, State::Warn, meaning, &remedy);
+        }
+    }
+    let meaning =
+        format!("{} does not lead back to it: mail from it is junk to many", names.join(", "));
+    Finding::new(&what, State::Wrong, meaning, &remedy)
+}
+
+/// What came of calling others.
+fn way_out(host: &str, own: &[IpAddr], reached: &[(String, Reached)]) -> Vec<Finding> {
+    let mut found = vec![reach::judge(reached)];
+    let seen = reached.iter().find_map(|(_, reached)| reached.seen_as());
+    if let Some(seen) = seen.filter(records::is_public) {
+        found.push(if own.contains(&seen) {
+            let meaning =
+                format!("others see mail come from {seen}, which is an address of {host}");
+            Finding::new("outgoing address", State::Ok, meaning, "")
+        } else {
+            let meaning = format!(
+                "others see mail come from {seen}, which is no address of {host}: SPF fails"
+            );
+            let remedy = format!("publish {seen} as an address of {host}, or send over a relay");
+            Finding::new("outgoing address", State::Wrong, meaning, &remedy)
+        });
+    }
+    found
+}
+
+/// Each record as the world sees it, a few at once, told in the order of `mailroom dns`.
+async fn compared(resolver: &Arc<Resolver>, domains: Vec<Domain>) -> Vec<Finding> {
+    let turns = Arc::new(Semaphore::new(CHECK_AT_ONCE));
+    let mut asked = JoinSet::new();
+    let mut number = 0_usize;
+    for Domain { name, records } in domains.into_iter().take(CHECK_DOMAINS) {
+        for record in records.into_iter().filter(published::is_looked_at) {
+            let (resolver, turns, domain) = (resolver.clone(), turns.clone(), name.clone());
+            let place = number;
+            number += 1;
+            asked.spawn(async move {
+                let _turn = turns.acquire().await;
+                let answer = resolver.values(&record.name, &record.kind).await;
+                (place, published::judge(&domain, &record, &answer))
+            });
+        }
+    }
+    let mut found: Vec<(usize, Finding)> = asked.join_all().await;
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
+}

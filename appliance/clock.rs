@@ -13,6 +13,27 @@ pub(crate) fn now_micros() -> u64 {
     u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// How far the clock can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It stands before the day of this program: a board without a clock that nobody told the time.
+    Floor,
+    /// It may be right.
+    Plausible,
+}
+
+pub(crate) fn state_at(now: i64) -> State {
+    if now < built() { State::Floor } else { State::Plausible }
+}
+
+/// No clock that is right is before this. Whoever builds a release says when
+/// (SOURCE_DATE_EPOCH); else it is a day before the first release.
+fn built() -> i64 {
+    const FIRST: i64 = 1_793_491_200;
+    let told = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
+    told.unwrap_or(FIRST).max(FIRST)
+}
+
 fn since_1970() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

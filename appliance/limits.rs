@@ -376,12 +376,44 @@ pub(crate) const DNS_TRIES: usize = 2;
 pub(crate) const DNS_QUESTION: Duration = Duration::from_secs(30);
 /// Records of one answer that are looked at.
 pub(crate) const DNS_RECORDS: usize = 50;
+/// Aliases that one name may lead over.
+pub(crate) const DNS_ALIASES: usize = 16;
+/// Name servers that pass on no proofs of DNSSEC are tried again after this.
+pub(crate) const DNSSEC_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// Answers remembered.
 pub(crate) const DNS_REMEMBERED: u64 = 2_000;
 /// The longest time that an answer is remembered, whatever its owner allows.
 pub(crate) const DNS_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The same for "there is nothing": a record that was just made should be found soon.
 pub(crate) const DNS_MEMORY_OF_NOTHING: Duration = Duration::from_secs(5 * 60);
+
+// ---- MTA-STS and TLS reports ----
+
+/// A policy of MTA-STS. RFC 8461 3.3: senders may limit it, to 64 KiB or more.
+pub(crate) const STS_POLICY_BYTES: usize = 64 * 1024;
+/// Entries of mx in a policy that are kept: large providers have some ten.
+pub(crate) const STS_MX: usize = 200;
+/// Fetching a policy, all in all. RFC 8461 3.3: about a minute; mail waits for it meanwhile.
+pub(crate) const STS_FETCH: Duration = Duration::from_secs(30);
+/// A policy that could not be fetched is asked for again after this. RFC 8461 3.3: five minutes
+pub(crate) const STS_FETCH_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// A policy older than this is fetched anew when it is used, and in the background. RFC 8461 3.3:
+/// about once a day
+pub(crate) const STS_REFRESH_SECONDS: i64 = 24 * 3600;
+/// How often policies are looked through for old ones.
+pub(crate) const STS_LOOK: Duration = Duration::from_secs(60 * 60);
+/// Policies kept; the one fetched longest ago goes first.
+pub(crate) const STS_POLICIES: usize = 5_000;
+/// Domains whose last fetch is remembered in memory.
+pub(crate) const STS_TRIED: usize = 10_000;
+/// The header of an answer over HTTP.
+pub(crate) const HTTP_HEADER_BYTES: usize = 16 * 1024;
+/// How long counts of TLS wait in memory to be written together.
+pub(crate) const TLS_COUNTS_WRITE: Duration = Duration::from_secs(60);
+/// Days of counts that are kept: enough to see what changed last month.
+pub(crate) const TLS_COUNT_DAYS: u32 = 35;
+/// Domains counted in one day; what is above is counted together.
+pub(crate) const TLS_COUNT_DOMAINS: usize = 2_000;
 
 // ---- settings ----
 
@@ -428,6 +460,9 @@ pub(crate) const TRACE_SHOWN: usize = 20;
 pub(crate) const TRACE_SHOWN_AT_MOST: usize = 10_000;
 /// Messages shown by one `outbox list`, unless asked for another number.
 pub(crate) const OUTBOX_SHOWN: usize = 100;
+
+/// Days shown by `tls counts`, unless asked for another number.
+pub(crate) const TLS_DAYS_SHOWN: u32 = 7;
 
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
 const _: () = assert!(SRS_DAYS > OUTBOX_EXPIRES.as_secs() / 86_400 && SRS_DAYS < 1_024);

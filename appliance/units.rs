@@ -106,7 +106,7 @@ async fn run(
     let counter =
         Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
     let outgoing = Submission::new(counter, logins.clone(), &host, memory.clone());
-    let network = Network::new(host.clone(), settings.outgoing.clone())?;
+    let network = Network::new(host.clone(), settings.outgoing.clone(), store.clone())?;
     let desk = Desk::new(store.clone(), host.clone(), background::moment);
     let mail = Smtp::new(post, memory.clone());
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
@@ -122,6 +122,7 @@ async fn run(
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
+    running.spawn(background::other_servers(network.clone(), stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::traces(store.clone(), stop));
     lines.iter().for_each(|line| cli::print::line(line));

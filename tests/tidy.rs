@@ -55,6 +55,7 @@ const BANS: &[Ban] = &[
     ban("::rustls", &["net/"], "use net::tls"),
     ban("::tokio_rustls", &["net/"], "use net::tls"),
     ban("::mail_auth", &["net/"], "use net::dkim"),
+    ban("::hyper", &["net/"], "use net::https"),
     ban("::rcgen", &["net/"], "use net::tls"),
     ban("tokio::net", &["net/"], "use net::listen or net::dial"),
     ban("std::net::TcpStream", &["net/"], "use net::dial"),

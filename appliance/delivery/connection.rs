@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! dial -> [TLS] -> greeting, EHLO, [STARTTLS], [AUTH] -> open -> message.. -> kept -> QUIT
-//!           \------------- fails, and need not be: dialled anew, in clear
+//!           \------------- fails, and need not be (`safety`): dialled anew, in clear
 //! ```
 
+use super::safety::{self, Safety};
+use super::sts::Tried;
+use super::tls_counts::{Ledger, result};
 use crate::limits;
-use crate::net::dial::{self, Call, News, Trust};
-use crate::net::resolver::Resolver;
+use crate::net::dial::{self, Call, News, Trust, Unproven};
+use crate::net::resolver::{CLOCK, Clock, Resolver, no_time};
 use crate::settings::{Outgoing, Relay, RelayTls};
 use crate::smtp::client::{Client, Input, Mail, StartTls, Step, Terms, Trouble, Verdict};
+use crate::store::Store;
+use crate::store::remote::Counted;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +26,12 @@ pub(crate) struct Network {
     /// Our name.
     pub(super) host: String,
     pub(super) outgoing: Outgoing,
-    anyone: Trust,
+    pub(super) anyone: Trust,
+    /// Where policies are remembered and counts are written; `None`: nowhere.
+    pub(super) store: Option<Store>,
+    clock: Clock,
+    pub(super) sts_tried: Tried,
+    counts: Ledger,
     /// Connections on which another message may follow.
     idle: Mutex<Vec<Idle>>,
     /// No wait is longer than this; a test makes it shorter.
@@ -36,21 +46,61 @@ struct Idle {
 
 impl Network {
     /// `host`: our name. Needs the runtime only when it delivers.
-    pub(crate) fn new(host: String, outgoing: Outgoing) -> Result<Arc<Network>, String> {
-        Self::with_patience(host, outgoing, Duration::MAX)
+    pub(crate) fn new(host: String, outgoing: Outgoing, store: Store) -> Result<Arc<Self>, String> {
+        Self::with_patience(host, outgoing, Some(store), Duration::MAX, CLOCK)
     }
 
     /// No wait for another server is longer than `patience`.
     pub(crate) fn with_patience(
         host: String,
         outgoing: Outgoing,
+        store: Option<Store>,
         patience: Duration,
-    ) -> Result<Arc<Network>, String> {
-        let resolver = Resolver::new(&outgoing.name_servers, patience)?;
-        let anyone = Trust::anyone().map_err(|fault| fault.to_string())?;
+        clock: Clock,
+    ) -> Result<Arc<Self>, String> {
+        let anchor = outgoing.trust_anchor.as_deref();
+        let resolver = Resolver::with_anchor(&outgoing.name_servers, anchor, patience, clock)?;
+        let more = outgoing.authority.as_deref();
+        let anyone = Trust::anyone(more).map_err(|fault| fault.to_string())?;
         let idle = Mutex::default();
         let kept = AtomicU64::new(0);
-        Ok(Arc::new(Self { resolver, host, outgoing, anyone, idle, patience, kept }))
+        let (sts_tried, counts) = (Tried::default(), Ledger::default());
+        Ok(Arc::new(Self {
+            resolver,
+            host,
+            outgoing,
+            anyone,
+            store,
+            clock,
+            sts_tried,
+            counts,
+            idle,
+            patience,
+            kept,
+        }))
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Why nothing that has an end in time can be proven now.
+    pub(super) fn no_time(&self) -> Option<&'static str> {
+        no_time(self.clock)
+    }
+
+    /// One connection more went so.
+    pub(super) fn count(&self, one: Counted) {
+        self.counts.count(self.now(), one);
+    }
+
+    /// Writes down what was counted.
+    pub(crate) async fn write_counts(&self) -> crate::store::Result<()> {
+        match &self.store {
+            Some(store) => self.counts.write(store).await,
+            None => Ok(()),
+        }
     }
 
     /// `None` when it found a place; else the line back.
@@ -69,7 +119,7 @@ impl Network {
         Some(idle.swap_remove(at).line)
     }
 
-    fn patience(&self, limit: Duration) -> Duration {
+    pub(super) fn patience(&self, limit: Duration) -> Duration {
         limit.min(self.patience)
     }
 
@@ -96,6 +146,8 @@ pub(super) struct Place {
     pub at: SocketAddr,
     /// A relay's terms; `None`: the server of a domain.
     pub relay: Option<Relay>,
+    /// What the server of a domain must be like.
+    pub safety: Safety,
 }
 
 impl Place {
@@ -117,15 +169,22 @@ pub(super) struct Line {
     place: Place,
     /// In words, for the trace.
     pub secured: String,
+    /// How TLS went, as it is counted: result and words.
+    pub tls: (&'static str, String),
     messages: usize,
 }
 
 /// Why a connection does not take messages.
 pub(super) enum NotOpen {
     /// TLS failed, and it may be tried in clear: why.
-    Tls(String),
-    /// With words on how the connection was secured.
-    Trouble(Trouble, String),
+    Tls(Unproven),
+    Trouble {
+        trouble: Trouble,
+        /// How the connection was secured, in words.
+        secured: String,
+        /// The same as it is counted; `None`: it did not come so far.
+        tls: Option<(&'static str, String)>,
+    },
 }
 
 impl Line {
@@ -135,7 +194,7 @@ impl Line {
         place: &Place,
         plain: Option<&str>,
     ) -> Result<Line, NotOpen> {
-        let tls = place.relay.as_ref().map_or(RelayTls::Opportunistic, |relay| relay.tls);
+        let wanted = place.relay.as_ref().map_or(RelayTls::Opportunistic, |relay| relay.tls);
         let secured = match plain {
             Some(why) => format!("not encrypted, since TLS failed: {why}"),
             None => "not encrypted".to_string(),
@@ -144,18 +203,20 @@ impl Line {
         let call = dialled.map_err(|error| passing(&format!("No connection: {error}.")))?;
         let client = Client::new(Terms {
             host: network.host.clone(),
-            tls: match tls {
+            tls: match wanted {
                 _ if plain.is_some() => StartTls::Never,
                 RelayTls::StartTls => StartTls::Must,
+                RelayTls::Opportunistic if place.safety.needs_tls() => StartTls::Must,
                 RelayTls::Opportunistic => StartTls::IfOffered,
                 RelayTls::Implicit | RelayTls::None => StartTls::Never,
             },
             login: place.relay.as_ref().and_then(|relay| relay.login.clone()),
             // Settings let a password go in clear only to this machine.
-            clear: matches!(tls, RelayTls::Implicit | RelayTls::None),
+            clear: matches!(wanted, RelayTls::Implicit | RelayTls::None),
         });
-        let mut line = Line { call, client, place: place.clone(), secured, messages: 0 };
-        if tls == RelayTls::Implicit {
+        let tls = (result::STARTTLS_NOT_SUPPORTED, "it does not offer STARTTLS".to_string());
+        let mut line = Line { call, client, place: place.clone(), secured, tls, messages: 0 };
+        if wanted == RelayTls::Implicit {
             line = line.secure(network).await?;
         }
         let mut out = Vec::new();
@@ -164,14 +225,22 @@ impl Line {
             let step = line.client.step(input, &mut out);
             match line.converse(network, step, out).await {
                 Step::Secure => line = line.secure(network).await?,
-                Step::Over(trouble) => {
+                Step::Over(mut trouble) => {
+                    let lacks_tls = line.client.lacks_tls();
+                    if lacks_tls && place.relay.is_none() {
+                        let who = place.safety.who();
+                        trouble.why = format!("{} {who} asks for it.", trouble.why);
+                    }
                     let secured = line.secured.clone();
+                    let spoke = lacks_tls || line.client.is_secured();
+                    let tls = spoke.then(|| line.tls.clone());
                     line.close().await;
-                    return Err(NotOpen::Trouble(trouble, secured));
+                    return Err(NotOpen::Trouble { trouble, secured, tls });
                 }
                 _ => {
                     if let Some(reply) = line.client.tls_refused() {
                         line.secured = format!("not encrypted, since it refused TLS: {reply}");
+                        line.tls.1 = format!("it refused TLS: {reply}");
                     }
                     return Ok(line);
                 }
@@ -229,22 +298,30 @@ impl Line {
     }
 
     async fn secure(self, network: &Network) -> Result<Line, NotOpen> {
-        let Line { call, client, place, secured, messages } = self;
+        let Line { call, client, place, secured, messages, .. } = self;
         let within = network.patience(limits::TLS_HANDSHAKE);
-        let must = place.relay.as_ref().filter(|relay| relay.tls != RelayTls::Opportunistic);
-        let trust = match must {
-            None => network.anyone.clone(),
+        let relay = place.relay.as_ref().filter(|relay| relay.tls != RelayTls::Opportunistic);
+        let trust = match relay {
+            None => place.safety.trust(&network.anyone),
             Some(relay) => Trust::proven(relay.authority.as_deref())
                 .map_err(|fault| passing(&format!("The relay's authority: {fault}.")))?,
         };
         match call.secure(&trust, &place.host, within).await {
-            Ok((call, secured)) => Ok(Line { call, client, place, secured, messages }),
-            Err(fault) if must.is_none() => Err(NotOpen::Tls(fault.to_string())),
-            Err(fault) => {
-                let NotOpen::Trouble(trouble, _) = passing(&format!("TLS failed: {fault}.")) else {
-                    return Err(NotOpen::Tls(fault.to_string()));
-                };
-                Err(NotOpen::Trouble(trouble, secured))
+            Ok((call, seen)) => {
+                let (secured, tls) = (place.safety.words(&seen), place.safety.result(&seen));
+                Ok(Line { call, client, place, secured, tls, messages })
+            }
+            Err(unproven) if relay.is_none() && !place.safety.needs_tls() => {
+                Err(NotOpen::Tls(unproven))
+            }
+            Err(unproven) => {
+                let who = if relay.is_some() { "the relay" } else { place.safety.who() };
+                let why = format!(
+                    "{who} asks for TLS that is proven, and it is not: {}. Nothing was sent.",
+                    unproven.why
+                );
+                let tls = Some((safety::of_unproven(&unproven), unproven.why));
+                Err(NotOpen::Trouble { trouble: trouble(&why), secured, tls })
             }
         }
     }
@@ -299,6 +376,9 @@ impl Line {
 
 /// A trouble that may be over at the next try.
 fn passing(why: &str) -> NotOpen {
-    let (reply, why) = (None, why.to_string());
-    NotOpen::Trouble(Trouble { reply, why, lasting: false, ourselves: false }, String::new())
+    NotOpen::Trouble { trouble: trouble(why), secured: String::new(), tls: None }
+}
+
+fn trouble(why: &str) -> Trouble {
+    Trouble { reply: None, why: why.to_string(), lasting: false, ourselves: false }
 }

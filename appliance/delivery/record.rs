@@ -109,6 +109,7 @@ fn apply(
     let now = moment.now();
     recipient.tries = recipient.tries.saturating_add(1);
     recipient.server.clone_from(&came.server);
+    recipient.secured.clone_from(&came.secured);
     let (reply, why) = match &came.outcome {
         Outcome::Delivered { reply } => (Some(reply), String::new()),
         Outcome::Retry { reply, why } | Outcome::Failed { reply, why } => {

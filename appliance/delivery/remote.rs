@@ -3,8 +3,8 @@
 //! ```text
 //! queue --Job: a message, recipients of one domain--> deliver --Attempt of each--> queue
 //!
-//! relay, or MX -> hosts -> addresses, one after the other until one takes messages:
-//!     an idle connection, or dial -> TLS if offered (fails: anew, in clear) -> smtp::client
+//! relay, or MX -> hosts -> addresses -> safety, one after the other until one takes messages:
+//!     an idle connection, or dial -> TLS if offered, or as `safety` says -> smtp::client
 //!     -> verdicts of all recipients; those that were too many at once are said again,
 //!        those put off until later to the next host, to two hosts in all
 //! ```
@@ -14,15 +14,20 @@
 
 pub(crate) use super::connection::Network;
 use super::connection::{Line, NotOpen, Place};
-use super::route;
+use super::route::{self, Reach, Route};
+use super::safety::{self, Safety};
+use super::sts::Known;
+use super::tls_counts::{policy, result};
 use super::worker::Deliver;
 use crate::limits;
 use crate::net::resolver::NoAnswer;
 use crate::settings::{Ipv6, Relay};
 use crate::smtp::Recipient;
 use crate::smtp::client::{self, Trouble, Verdict};
+use crate::store::remote::Counted;
 use crate::wire::address::Address;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
+use crate::wire::sts::Mode;
 use std::sync::Arc;
 
 /// One message for the recipients of one domain.
@@ -58,7 +63,7 @@ pub(crate) struct Attempt {
     pub outcome: Outcome,
     /// The server that was reached, as "mx1.b.test [192.0.2.1]"; empty when none was.
     pub server: String,
-    /// How the connection was secured, for the trace: "TLSv1.3, certificate not checked", "not
+    /// How the connection was secured, for the trace: "encrypted with TLSv1.3, DANE", "not
     /// encrypted"; empty when no server was reached.
     pub secured: String,
     /// Did the server take over the duty to report (RFC 3461 5.2.2)?
@@ -105,6 +110,10 @@ struct Course<'n> {
     said: Option<Reply>,
     server: String,
     secured: String,
+    /// Why DANE was not looked at, where it could not be.
+    no_dane: Option<&'static str>,
+    /// What MTA-STS says of the domain, once it was asked for.
+    sts: Option<Known>,
     /// All that was tried said that it would never take it.
     lasting: bool,
     addresses: usize,
@@ -124,6 +133,8 @@ impl<'n> Course<'n> {
             said: None,
             server: String::new(),
             secured: String::new(),
+            no_dane: None,
+            sts: None,
             lasting: true,
             addresses: 0,
         }
@@ -132,25 +143,30 @@ impl<'n> Course<'n> {
     async fn run(&mut self) {
         let sender = self.job.from.as_ref().map(|from| from.domain());
         let relay = self.network.outgoing.relay_of(sender).cloned();
-        let hosts = match &relay {
-            Some(relay) => vec![relay.host.clone()],
-            None => match self.hosts().await {
-                Some(hosts) => hosts,
+        let route = match &relay {
+            Some(relay) => Route { hosts: vec![relay.host.clone()], secure: false },
+            None => match self.route().await {
+                Some(route) => route,
                 None => return,
             },
         };
-        for host in hosts {
-            if self.host(&host, relay.as_ref()).await {
+        for host in &route.hosts {
+            if self.host(host, relay.as_ref(), route.secure).await {
                 return;
             }
         }
     }
 
-    async fn hosts(&mut self) -> Option<Vec<String>> {
+    async fn route(&mut self) -> Option<Route> {
         let Network { resolver, host, .. } = self.network.as_ref();
-        match route::hosts(resolver, &self.job.domain, host, self.job.random).await {
-            Ok(hosts) => Some(hosts),
+        self.no_dane = resolver.can_prove().await.err();
+        let prove = self.no_dane.is_none();
+        match route::hosts(resolver, &self.job.domain, host, self.job.random, prove).await {
+            Ok(route) => Some(route),
             Err(none) => {
+                if none.bogus {
+                    self.count(policy::TLSA, result::DNSSEC_INVALID, "", &none.why);
+                }
                 self.troubles.push(none.why);
                 self.lasting &= none.lasting;
                 None
@@ -159,13 +175,19 @@ impl<'n> Course<'n> {
     }
 
     /// Tries the addresses of a host. Has every recipient a verdict that stands?
-    async fn host(&mut self, host: &str, relay: Option<&Relay>) -> bool {
+    async fn host(&mut self, host: &str, relay: Option<&Relay>, proven: bool) -> bool {
         let outgoing = &self.network.outgoing;
         let port = relay.map_or(outgoing.port, |relay| relay.port);
         let ipv6 = if relay.is_some() { Ipv6::Always } else { outgoing.ipv6 };
         let resolver = &self.network.resolver;
-        let addresses = match route::addresses(resolver, host, port, ipv6).await {
-            Ok(addresses) => addresses,
+        let reach = match route::addresses(resolver, host, port, ipv6, proven).await {
+            Ok(reach) => reach,
+            Err(NoAnswer::Bogus) => {
+                let why = format!("{host} is not used: {}.", NoAnswer::Bogus);
+                self.count(policy::TLSA, result::DNSSEC_INVALID, host, &why);
+                self.note(&why, false);
+                return false;
+            }
             Err(none) => {
                 // A relay is the owner's to put right: the mail is kept.
                 let never = !matches!(none, NoAnswer::Unknown(_)) && relay.is_none();
@@ -173,18 +195,84 @@ impl<'n> Course<'n> {
                 return false;
             }
         };
-        for at in addresses {
+        let safety = match relay {
+            Some(_) => Safety::Opportunistic,
+            None => match self.safety(host, &reach).await {
+                Some(safety) => safety,
+                None => return false,
+            },
+        };
+        for at in reach.addresses {
             self.addresses += 1;
             if self.addresses > limits::SMTP_OUT_ADDRESSES {
                 return false;
             }
-            let place = Place { host: host.to_string(), at, relay: relay.cloned() };
+            let (host, safety) = (host.to_string(), safety.clone());
+            let place = Place { host, at, relay: relay.cloned(), safety };
             if self.place(&place).await {
                 // RFC 5321 5.1: who is put off by one host is tried at another
                 return self.attempts.iter().all(Option::is_some);
             }
         }
         false
+    }
+
+    /// How safe a connection to the host must be; `None`: it is not used.
+    async fn safety(&mut self, host: &str, reach: &Reach) -> Option<Safety> {
+        if reach.secure {
+            match safety::dane(self.network, &self.job.domain, host, reach).await {
+                Ok(Some(dane)) => return Some(dane),
+                Ok(None) => {}
+                Err(unknown) => {
+                    let why = format!("Whether {host} uses DANE is not known: {unknown}.");
+                    self.count(policy::TLSA, result::DNSSEC_INVALID, host, &why);
+                    self.note(&why, false);
+                    return None;
+                }
+            }
+        }
+        let Some(policy) = self.sts().await.policy else { return Some(Safety::Opportunistic) };
+        let allowed = policy.allows(host);
+        match policy.mode {
+            Mode::Enforce if allowed => Some(Safety::Sts),
+            Mode::Enforce => {
+                // RFC 8461 5: a host that the policy does not name is passed over
+                let why = format!("{host} is not used: the MTA-STS policy does not name it.");
+                self.count(policy::STS, result::VALIDATION_FAILURE, host, &why);
+                self.note(&why, false);
+                None
+            }
+            Mode::Testing | Mode::None => Some(Safety::StsTesting { allowed }),
+        }
+    }
+
+    /// What MTA-STS says of the domain.
+    async fn sts(&mut self) -> Known {
+        if let Some(known) = &self.sts {
+            return known.clone();
+        }
+        let literal = self.job.domain.starts_with('[');
+        let known = match self.network.no_time() {
+            None if !literal => self.network.policy(&self.job.domain).await,
+            _ => Known::default(),
+        };
+        if let Some((result, why)) = &known.fault {
+            self.count(policy::STS, result, "", why);
+        }
+        self.sts = Some(known.clone());
+        known
+    }
+
+    /// One connection more went so.
+    fn count(&self, policy: &'static str, result: &'static str, host: &str, why: &str) {
+        let (domain, host, why) = (self.job.domain.clone(), host.to_string(), why.to_string());
+        self.network.count(Counted { day: 0, domain, policy, result, sessions: 1, host, why });
+    }
+
+    fn count_at(&self, place: &Place, tls: &(&'static str, String)) {
+        if place.relay.is_none() {
+            self.count(place.safety.policy(), tls.0, &place.host, &tls.1);
+        }
     }
 
     /// Has it come to verdicts?
@@ -199,9 +287,21 @@ impl<'n> Course<'n> {
         let mut plain = None;
         loop {
             match Line::open(self.network, place, plain.as_deref()).await {
-                Ok(line) => return self.send(line, None).await,
-                Err(NotOpen::Tls(why)) => plain = Some(why),
-                Err(NotOpen::Trouble(trouble, secured)) => {
+                Ok(line) => {
+                    // A second try, in clear, is counted by what the first came to.
+                    if plain.is_none() {
+                        self.count_at(place, &line.tls);
+                    }
+                    return self.send(line, None).await;
+                }
+                Err(NotOpen::Tls(unproven)) => {
+                    self.count_at(place, &(safety::of_unproven(&unproven), unproven.why.clone()));
+                    plain = Some(unproven.why);
+                }
+                Err(NotOpen::Trouble { trouble, secured, tls }) => {
+                    if let Some(tls) = tls.filter(|_| plain.is_none()) {
+                        self.count_at(place, &tls);
+                    }
                     self.trouble(trouble, secured);
                     return false;
                 }
@@ -217,6 +317,10 @@ impl<'n> Course<'n> {
     /// out to be dead before any reply, nothing has happened: `false`.
     async fn send(&mut self, mut line: Line, heard: Option<u64>) -> bool {
         self.secured.clone_from(&line.secured);
+        if let Some(why) = self.no_dane {
+            let what = if self.network.no_time().is_some() { "DANE and MTA-STS" } else { "DANE" };
+            self.secured = format!("{}; {what} not looked at, since {why}", line.secured);
+        }
         self.sessions += 1;
         loop {
             let open: Vec<usize> = (0..self.attempts.len())

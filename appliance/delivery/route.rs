@@ -21,32 +21,72 @@ pub(crate) struct NoRoute {
     /// For a person.
     pub why: String,
     pub lasting: bool,
+    /// DNSSEC says that the answer is forged.
+    pub bogus: bool,
 }
 
-/// The hosts of a domain in the order in which they are tried; at least one. `ourselves` is our own
-/// name, `random` shuffles.
+/// Where mail for a domain goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// In the order in which they are tried; at least one.
+    pub hosts: Vec<String>,
+    /// That these are the hosts is proven with DNSSEC.
+    pub secure: bool,
+}
+
+/// The addresses of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// In the order in which they are tried; at least one.
+    pub addresses: Vec<SocketAddr>,
+    /// That these are its addresses is proven with DNSSEC.
+    pub secure: bool,
+    /// What the host is called after all aliases.
+    pub name: String,
+}
+
+/// Who serves a domain. `ourselves` is our own name, `random` shuffles, `prove`: with DNSSEC.
 pub(crate) async fn hosts(
     resolver: &Resolver,
     domain: &str,
     ourselves: &str,
     random: u64,
-) -> Result<Vec<String>, NoRoute> {
+    prove: bool,
+) -> Result<Route, NoRoute> {
     if literal(domain).is_some() {
-        return Ok(vec![domain.to_string()]);
+        return Ok(Route { hosts: vec![domain.to_string()], secure: false });
     }
-    match resolver.mx(domain).await {
-        Ok(records) => order(records, domain, ourselves, random),
+    let found = match prove {
+        true => resolver.proven_mx(domain).await.map(|found| (found.records, found.secure)),
+        false => resolver.mx(domain).await.map(|records| (records, false)),
+    };
+    let route = |hosts: Result<Vec<String>, NoRoute>, secure: bool| {
+        hosts.map(|hosts| Route { hosts, secure })
+    };
+    match found {
+        Ok((records, secure)) => route(order(records, domain, ourselves, random), secure),
         // RFC 5321 5.1: without MX the domain itself is the host
         Err(NoAnswer::NoRecord) => {
             let own = vec![Mx { preference: 0, host: domain.to_string() }];
-            order(own, domain, ourselves, random)
+            // Its addresses are in the same zone, and say whether that is signed.
+            route(order(own, domain, ourselves, random), prove)
         }
-        Err(NoAnswer::NoName) => {
-            Err(NoRoute { why: format!("There is no domain {domain}."), lasting: true })
+        Err(NoAnswer::Bogus) => {
+            let why = format!(
+                "Where mail for {domain} goes is not believed: {}. Nothing is sent there until \
+                 they are right again.",
+                NoAnswer::Bogus
+            );
+            Err(NoRoute { why, lasting: false, bogus: true })
         }
+        Err(NoAnswer::NoName) => Err(NoRoute {
+            why: format!("There is no domain {domain}."),
+            lasting: true,
+            bogus: false,
+        }),
         Err(NoAnswer::Unknown(why)) => {
             let why = format!("Where mail for {domain} goes cannot be found out now: {why}.");
-            Err(NoRoute { why, lasting: false })
+            Err(NoRoute { why, lasting: false, bogus: false })
         }
     }
 }
@@ -62,12 +102,16 @@ pub(crate) fn order(
     if let [only] = records.as_slice()
         && only.host.is_empty()
     {
-        return Err(NoRoute { why: format!("{domain} takes no mail."), lasting: true });
+        return Err(NoRoute {
+            why: format!("{domain} takes no mail."),
+            lasting: true,
+            bogus: false,
+        });
     }
     records.retain(|mx| check_domain(&mx.host).is_ok() && mx.host.parse::<IpAddr>().is_err());
     if records.is_empty() {
         let why = format!("The MX records of {domain} name no host.");
-        return Err(NoRoute { why, lasting: false });
+        return Err(NoRoute { why, lasting: false, bogus: false });
     }
     shuffle(&mut records, random);
     records.sort_by_key(|mx| mx.preference);
@@ -77,7 +121,7 @@ pub(crate) fn order(
         records.retain(|mx| mx.preference < own);
     }
     if records.is_empty() {
-        return Err(NoRoute { why: loops(domain), lasting: true });
+        return Err(NoRoute { why: loops(domain), lasting: true, bogus: false });
     }
     let mut hosts: Vec<String> = Vec::new();
     for mx in records {
@@ -96,17 +140,27 @@ pub(crate) fn loops(domain: &str) -> String {
     )
 }
 
-/// The addresses of a host, in the order in which they are tried.
+/// The addresses of a host. `prove`: with DNSSEC.
 pub(crate) async fn addresses(
     resolver: &Resolver,
     host: &str,
     port: u16,
     ipv6: Ipv6,
-) -> Result<Vec<SocketAddr>, NoAnswer> {
+    prove: bool,
+) -> Result<Reach, NoAnswer> {
+    let name = host.to_string();
     if let Some(address) = literal(host) {
-        return Ok(vec![SocketAddr::new(address, port)]);
+        let addresses = vec![SocketAddr::new(address, port)];
+        return Ok(Reach { addresses, secure: false, name });
     }
-    let found = resolver.addresses(host, ipv6 != Ipv6::Never).await?;
+    let six = ipv6 != Ipv6::Never;
+    let (found, secure, name) = match prove {
+        true => {
+            let found = resolver.proven_addresses(host, six).await?;
+            (found.records, found.secure, found.name)
+        }
+        false => (resolver.addresses(host, six).await?, false, name),
+    };
     let found = found.into_iter().map(|address| address.to_canonical()).filter(is_a_host);
     let (six, four): (Vec<IpAddr>, Vec<IpAddr>) = found.partition(IpAddr::is_ipv6);
     let at = |address: IpAddr| SocketAddr::new(address, port);
@@ -123,8 +177,11 @@ pub(crate) async fn addresses(
         }
     };
     let six = if usable { six } else { Vec::new() };
-    let all: Vec<SocketAddr> = six.into_iter().chain(four).map(at).collect();
-    if all.is_empty() { Err(NoAnswer::NoRecord) } else { Ok(all) }
+    let addresses: Vec<SocketAddr> = six.into_iter().chain(four).map(at).collect();
+    if addresses.is_empty() {
+        return Err(NoAnswer::NoRecord);
+    }
+    Ok(Reach { addresses, secure, name })
 }
 
 /// Has our address a name that leads back to it?

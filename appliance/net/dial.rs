@@ -1,8 +1,10 @@
 //! Connections that we begin: TCP, TLS as the client, and what the other's certificate is worth.
 //!
 //! To a server that the DNS names, any certificate is good: without TLS the mail would go in clear.
-//! What it was is told all the same. To a relay that gets our password it must be right.
+//! What it was is told all the same. Where its domain says more (DANE, MTA-STS), and to a relay
+//! that gets our password, it must be right.
 
+use super::dane::{self, Tlsa};
 use super::stream::Stream;
 use super::tls::{TlsFault, crypto};
 use crate::limits;
@@ -14,6 +16,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, ProtocolVersion, RootCertStore,
     SignatureScheme,
 };
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -108,27 +111,35 @@ impl Call {
         .await
     }
 
-    /// TLS with the host of this name. What was read before is forgotten. Returns words on it for
-    /// the trace.
+    /// TLS with the host of this name. What was read before is forgotten.
     pub(crate) async fn secure(
         self,
         trust: &Trust,
         host: &str,
         within: Duration,
-    ) -> Result<(Call, String), TlsFault> {
+    ) -> Result<(Call, Seen), Unproven> {
         let Stream::Plain(socket) = self.stream else {
-            return Err(TlsFault::Crypto("TLS inside TLS".to_string()));
+            return Err(TlsFault::Crypto("TLS inside TLS".to_string()).into());
         };
         let name = ServerName::try_from(host.to_string());
         let name = name.unwrap_or_else(|_| ServerName::from(self.remote.ip()));
         let judge = Arc::new(Judge { trust: trust.clone(), found: Mutex::new(None) });
         let connector = TlsConnector::from(Arc::new(config(judge.clone())?));
         let handshake = tokio::time::timeout(within, connector.connect(name, socket)).await;
-        let stream = handshake.map_err(|_| TlsFault::Slow)?.map_err(TlsFault::Handshake)?;
-        let words = words(&stream, &judge);
+        let found = || judge.found.lock().ok().and_then(|found| found.clone());
+        let stream = handshake.map_err(|_| TlsFault::Slow)?.map_err(|error| match found() {
+            Some(fault) => Unproven { why: fault.to_string(), certificate: Some(fault) },
+            None => TlsFault::Handshake(error).into(),
+        })?;
+        let seen = Seen { version: version(&stream), fault: found() };
         let stream = Stream::Secure(Box::new(stream.into()));
         // RFC 3207 4.2: what came in clear before the handshake is forgotten
-        Ok((Call { stream, input: Vec::new(), remote: self.remote }, words))
+        Ok((Call { stream, input: Vec::new(), remote: self.remote }, seen))
+    }
+
+    /// For who speaks over it in another way; what was read and not taken is lost.
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
     }
 
     /// Says goodbye to TLS and TCP, without waiting long for it.
@@ -159,36 +170,102 @@ impl Call {
 
 // ---- certificates ----
 
+/// What TLS came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub version: &'static str,
+    /// What is wrong with the certificate, where any will do.
+    pub fault: Option<CertificateFault>,
+}
+
+/// Why there is no TLS.
+#[derive(Debug)]
+pub(crate) struct Unproven {
+    pub why: String,
+    /// It was the certificate.
+    pub certificate: Option<CertificateFault>,
+}
+
+impl From<TlsFault> for Unproven {
+    fn from(fault: TlsFault) -> Self {
+        Self { why: fault.to_string(), certificate: None }
+    }
+}
+
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CertificateFault {
+    Expired,
+    OtherName,
+    UnknownIssuer,
+    /// No TLSA record fits it.
+    NotInDns,
+    Other(String),
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the certificate has expired",
+            Self::OtherName => "the certificate is for another name",
+            Self::UnknownIssuer => "the issuer of the certificate is not known",
+            Self::NotInDns => "the certificate fits no TLSA record",
+            Self::Other(why) => why,
+        })
+    }
+}
+
 /// Whose certificates are good, and whether others are let pass.
 #[derive(Debug, Clone)]
 pub(crate) struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
-    must: bool,
+    demand: Demand,
+}
+
+#[derive(Debug, Clone)]
+enum Demand {
+    /// Any certificate will do; the authorities tell what it is worth.
+    Nothing,
+    Authority,
+    Dane {
+        records: Arc<[Tlsa]>,
+        names: Arc<[String]>,
+    },
 }
 
 impl Trust {
-    /// Any certificate will do; the public authorities tell what it is worth.
-    pub(crate) fn anyone() -> Result<Trust, TlsFault> {
-        Ok(Trust { authorities: verifier(public())?, must: false })
+    /// Any certificate will do; the public authorities tell what it is worth, and those in this PEM
+    /// file.
+    pub(crate) fn anyone(more: Option<&Path>) -> Result<Trust, TlsFault> {
+        Ok(Trust { authorities: verifier(authorities(more)?)?, demand: Demand::Nothing })
     }
 
     /// It must be of a public authority, or of one in this PEM file.
     pub(crate) fn proven(more: Option<&Path>) -> Result<Trust, TlsFault> {
-        let mut authorities = public();
-        if let Some(path) = more {
-            let broken = |why: String| TlsFault::File { path: path.to_path_buf(), why };
-            let certificates = CertificateDer::pem_file_iter(path);
-            for certificate in certificates.map_err(|error| broken(error.to_string()))? {
-                let certificate = certificate.map_err(|error| broken(error.to_string()))?;
-                authorities.add(certificate).map_err(|error| broken(error.to_string()))?;
-            }
-        }
-        Ok(Trust { authorities: verifier(authorities)?, must: true })
+        Ok(Trust { authorities: verifier(authorities(more)?)?, demand: Demand::Authority })
+    }
+
+    /// The same authorities, and now it must be of one.
+    pub(crate) fn strictly(&self) -> Trust {
+        Trust { authorities: self.authorities.clone(), demand: Demand::Authority }
+    }
+
+    /// One of these records must fit it.
+    pub(crate) fn dane(&self, records: Arc<[Tlsa]>, names: Arc<[String]>) -> Trust {
+        Trust { authorities: self.authorities.clone(), demand: Demand::Dane { records, names } }
     }
 }
 
-fn public() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+fn authorities(more: Option<&Path>) -> Result<RootCertStore, TlsFault> {
+    let mut authorities = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let Some(path) = more else { return Ok(authorities) };
+    let broken = |why: String| TlsFault::File { path: path.to_path_buf(), why };
+    let certificates = CertificateDer::pem_file_iter(path);
+    for certificate in certificates.map_err(|error| broken(error.to_string()))? {
+        let certificate = certificate.map_err(|error| broken(error.to_string()))?;
+        authorities.add(certificate).map_err(|error| broken(error.to_string()))?;
+    }
+    Ok(authorities)
 }
 
 fn verifier(authorities: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, TlsFault> {
@@ -215,7 +292,7 @@ fn config(judge: Arc<Judge>) -> Result<ClientConfig, TlsFault> {
 struct Judge {
     trust: Trust,
     /// What is wrong with it.
-    found: Mutex<Option<String>>,
+    found: Mutex<Option<CertificateFault>>,
 }
 
 impl ServerCertVerifier for Judge {
@@ -227,15 +304,17 @@ impl ServerCertVerifier for Judge {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.trust.authorities.verify_server_cert(leaf, between, name, ocsp, now);
+        let Trust { authorities, demand } = &self.trust;
+        let verified = match demand {
+            Demand::Dane { records, names } => dane::check(records, names, leaf, between, now),
+            _ => authorities.verify_server_cert(leaf, between, name, ocsp, now).map(|_| ()),
+        };
+        if let (Err(error), Ok(mut found)) = (&verified, self.found.lock()) {
+            *found = Some(fault(error));
+        }
         match verified {
-            Err(error) if !self.trust.must => {
-                if let Ok(mut found) = self.found.lock() {
-                    *found = Some(fault_in_words(&error));
-                }
-                Ok(ServerCertVerified::assertion())
-            }
-            verified => verified,
+            Err(error) if !matches!(demand, Demand::Nothing) => Err(error),
+            _ => Ok(ServerCertVerified::assertion()),
         }
     }
 
@@ -245,7 +324,7 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if !self.trust.must {
+        if matches!(self.trust.demand, Demand::Nothing) {
             return Ok(HandshakeSignatureValid::assertion());
         }
         self.trust.authorities.verify_tls12_signature(message, certificate, signed)
@@ -257,7 +336,7 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        if !self.trust.must {
+        if matches!(self.trust.demand, Demand::Nothing) {
             return Ok(HandshakeSignatureValid::assertion());
         }
         self.trust.authorities.verify_tls13_signature(message, certificate, signed)
@@ -268,26 +347,24 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-fn fault_in_words(error: &rustls::Error) -> String {
+fn fault(error: &rustls::Error) -> CertificateFault {
     use CertificateError as Fault;
-    let rustls::Error::InvalidCertificate(fault) = error else { return error.to_string() };
+    let rustls::Error::InvalidCertificate(fault) = error else {
+        return CertificateFault::Other(error.to_string());
+    };
     match fault {
-        Fault::Expired | Fault::ExpiredContext { .. } => "it has expired".to_string(),
+        Fault::Expired | Fault::ExpiredContext { .. } => CertificateFault::Expired,
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
-            "it is for another name".to_string()
+            CertificateFault::OtherName
         }
-        Fault::UnknownIssuer => "its issuer is not known".to_string(),
-        fault => format!("{fault}"),
+        Fault::UnknownIssuer => CertificateFault::UnknownIssuer,
+        Fault::ApplicationVerificationFailure => CertificateFault::NotInDns,
+        fault => CertificateFault::Other(format!("the certificate is not good: {fault}")),
     }
 }
 
-fn words(stream: &TlsStream<TcpStream>, judge: &Judge) -> String {
+fn version(stream: &TlsStream<TcpStream>) -> &'static str {
     let (_, connection) = stream.get_ref();
     let modern = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-    let version = if modern { "TLSv1.3" } else { "TLSv1.2" };
-    let found = judge.found.lock().ok().and_then(|found| found.clone());
-    match found {
-        None => format!("encrypted with {version}, certificate good"),
-        Some(why) => format!("encrypted with {version}, certificate not proven: {why}"),
-    }
+    if modern { "TLSv1.3" } else { "TLSv1.2" }
 }

@@ -5,9 +5,11 @@
 //! ```
 
 pub(crate) mod authority;
+pub(crate) mod dane;
 pub(crate) mod dial;
 pub(crate) mod dkim;
 pub(crate) mod drive;
+pub(crate) mod https;
 pub(crate) mod listen;
 pub(crate) mod resolver;
 pub(crate) mod stream;

@@ -2,25 +2,73 @@
 //!
 //! What a name server says is believed as far as it answers the question: answers are bounded,
 //! names that are no host names are left out, and whoever cannot say is [`NoAnswer::Unknown`].
+//!
+//! Where mail goes can be proven with DNSSEC (RFC 4033): then each answer is [`Proven`], and forged
+//! ones are [`NoAnswer::Bogus`]. That needs name servers that pass the proofs on, and a clock.
+//!
+//! ```text
+//! clock before the day of this program     no DNSSEC: signatures would all seem to lie ahead
+//! the root was proven once                 DNSSEC from then on, whatever comes
+//! it never was                             no DNSSEC; the root is asked for again after a while
+//! ```
 
+use super::dane::Tlsa;
+use crate::clock;
 use crate::limits;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
-use hickory_resolver::net::NetError;
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Asks the name servers, and remembers what they said for as long as they allowed.
 pub(crate) struct Resolver {
     inner: TokioResolver,
+    /// Asks the same servers, and for proofs.
+    proving: TokioResolver,
     /// For a question with all its tries.
     within: Duration,
+    clock: Clock,
+    dnssec: Mutex<Dnssec>,
+}
+
+/// Do the name servers pass on the proofs of DNSSEC?
+#[derive(Debug, Clone, Copy)]
+enum Dnssec {
+    Unknown,
+    Works,
+    /// Not at this moment.
+    Missing(Instant),
+}
+
+/// Seconds since 1970: the clock of the machine, or a test's.
+pub(crate) type Clock = fn() -> i64;
+pub(crate) const CLOCK: Clock = clock::now;
+
+/// Why nothing that has an end in time can be proven by a clock that is not set; `None`: it can.
+pub(crate) fn no_time(clock: Clock) -> Option<&'static str> {
+    let floor = clock::state_at(clock()) == clock::State::Floor;
+    floor.then_some("the clock of this machine is not set")
+}
+
+/// An answer, and how far it is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proven<T> {
+    pub records: Vec<T>,
+    /// RFC 4033 5: secure; else its zone is known not to be signed.
+    pub secure: bool,
+    /// The name that has the records, after all aliases.
+    pub name: String,
 }
 
 /// An MX record (RFC 5321 5.1); the name in lower case without the last dot, "" is null MX.
@@ -39,6 +87,8 @@ pub(crate) enum NoAnswer {
     NoRecord,
     /// Nobody can say now: time-outs, servers that fail, answers that make no sense.
     Unknown(String),
+    /// RFC 4033 5: the zone is signed, and the answer is not as it was signed.
+    Bogus,
 }
 
 impl fmt::Display for NoAnswer {
@@ -47,6 +97,7 @@ impl fmt::Display for NoAnswer {
             Self::NoName => f.write_str("the name does not exist"),
             Self::NoRecord => f.write_str("the name has no such record"),
             Self::Unknown(why) => f.write_str(why),
+            Self::Bogus => f.write_str("the signatures of the answer are wrong (DNSSEC)"),
         }
     }
 }
@@ -55,42 +106,177 @@ impl Resolver {
     /// With no `servers`: those of /etc/resolv.conf. No question is longer than `patience`; a test
     /// makes it shorter. Needs the runtime only when asked.
     pub(crate) fn new(servers: &[SocketAddr], patience: Duration) -> Result<Resolver, String> {
+        Self::with_anchor(servers, None, patience, CLOCK)
+    }
+
+    /// With an `anchor` (a file of DNSKEY records) instead of the keys of the root of the world.
+    pub(crate) fn with_anchor(
+        servers: &[SocketAddr],
+        anchor: Option<&Path>,
+        patience: Duration,
+        clock: Clock,
+    ) -> Result<Resolver, String> {
         let found = match servers {
             [] => of_system(Path::new("/etc/resolv.conf")),
             servers => servers.to_vec(),
         };
         let servers = found.iter().map(server).collect();
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = TokioResolver::builder_with_config(config, provider);
         let within = patience.min(limits::DNS_QUESTION);
-        *builder.options_mut() = options(within);
-        let inner = builder.build().map_err(|error| format!("name servers: {error}"))?;
-        Ok(Resolver { inner, within })
+        let anchors = match anchor {
+            None => TrustAnchors::default(),
+            Some(path) => TrustAnchors::from_file(path)
+                .map_err(|error| format!("{}: no trust anchor: {error}", path.display()))?,
+        };
+        let build = |anchors: Option<TrustAnchors>| {
+            let provider = TokioRuntimeProvider::default();
+            let mut builder = TokioResolver::builder_with_config(config.clone(), provider);
+            *builder.options_mut() = options(within);
+            if let Some(anchors) = anchors {
+                builder = builder.with_trust_anchor(Arc::new(anchors));
+            }
+            builder.build().map_err(|error| format!("name servers: {error}"))
+        };
+        let (inner, proving) = (build(None)?, build(Some(anchors))?);
+        Ok(Resolver { inner, proving, within, clock, dnssec: Mutex::new(Dnssec::Unknown) })
+    }
+
+    /// Can answers be proven now? If not: why, in words.
+    pub(crate) async fn can_prove(&self) -> Result<(), &'static str> {
+        if let Some(why) = no_time(self.clock) {
+            return Err(why);
+        }
+        let missing = Err("the name servers do not pass on the proofs of DNSSEC");
+        let known = self.dnssec.lock().map_or(Dnssec::Unknown, |known| *known);
+        match known {
+            Dnssec::Works => return Ok(()),
+            Dnssec::Missing(since) if since.elapsed() < limits::DNSSEC_AGAIN => return missing,
+            _ => {}
+        }
+        let root = self.prove(&Name::root(), RecordType::DNSKEY, |_| Some(())).await;
+        let works = root.is_ok_and(|root| root.secure);
+        if let Ok(mut known) = self.dnssec.lock()
+            && !matches!(*known, Dnssec::Works)
+        {
+            *known = if works { Dnssec::Works } else { Dnssec::Missing(Instant::now()) };
+        }
+        if works { Ok(()) } else { missing }
+    }
+
+    /// MX, proven; in no order.
+    pub(crate) async fn proven_mx(&self, domain: &str) -> Result<Proven<Mx>, NoAnswer> {
+        self.prove(&name(domain)?, RecordType::MX, read_mx).await
+    }
+
+    /// As [`Resolver::addresses`], proven.
+    pub(crate) async fn proven_addresses(
+        &self,
+        host: &str,
+        ipv6: bool,
+    ) -> Result<Proven<IpAddr>, NoAnswer> {
+        let host = name(host)?;
+        let four = self.prove(&host, RecordType::A, read_address);
+        if !ipv6 {
+            return four.await;
+        }
+        match tokio::join!(self.prove(&host, RecordType::AAAA, read_address), four) {
+            (Err(NoAnswer::Bogus), _) | (_, Err(NoAnswer::Bogus)) => Err(NoAnswer::Bogus),
+            (Ok(six), Ok(four)) => Ok(Proven {
+                records: six.records.into_iter().chain(four.records).collect(),
+                secure: six.secure && four.secure,
+                name: four.name,
+            }),
+            (Ok(some), Err(_)) | (Err(_), Ok(some)) => Ok(some),
+            (Err(one), Err(NoAnswer::NoName | NoAnswer::NoRecord)) => Err(one),
+            (Err(_), Err(other)) => Err(other),
+        }
+    }
+
+    /// The TLSA records of a port of a host, proven.
+    pub(crate) async fn tlsa(&self, host: &str, port: u16) -> Result<Proven<Tlsa>, NoAnswer> {
+        let read = |data: &RData| match data {
+            RData::TLSA(tlsa) => Some(Tlsa {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data.clone(),
+            }),
+            _ => None,
+        };
+        // RFC 6698 3: the port and the protocol stand before the name
+        self.prove(&name(&format!("_{port}._tcp.{host}"))?, RecordType::TLSA, read).await
+    }
+
+    /// The library holds a proof that an alias leads to nothing against the alias, and takes it for
+    /// forged: then the alias is followed link by link.
+    async fn prove<T>(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        read: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Proven<T>, NoAnswer> {
+        let (mut owner, mut secure) = (name.clone(), true);
+        for _ in 0..limits::DNS_ALIASES {
+            match self.prove_whole(&owner, kind, &read).await {
+                Err(NoAnswer::Bogus) => {
+                    let link = self.prove_whole(&owner, RecordType::CNAME, read_alias).await;
+                    let link = link.map_err(|_| NoAnswer::Bogus)?;
+                    secure &= link.secure;
+                    owner = link.records.into_iter().next().ok_or(NoAnswer::Bogus)?;
+                }
+                Ok(proven) => return Ok(Proven { secure: proven.secure && secure, ..proven }),
+                Err(none) => return Err(none),
+            }
+        }
+        Err(NoAnswer::Unknown("its aliases do not end".to_string()))
+    }
+
+    async fn prove_whole<T>(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        read: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Proven<T>, NoAnswer> {
+        let answer = self.ask(&self.proving, name, kind).await?;
+        let mut proven = Proven { records: Vec::new(), secure: true, name: String::new() };
+        let mut owner = name.clone();
+        for _ in 0..limits::DNS_ALIASES {
+            let mut alias = None;
+            for record in answer.answers().iter().filter(|record| record.name == owner) {
+                let target = read_alias(&record.data);
+                if record.record_type() != kind && target.is_none() {
+                    continue;
+                }
+                match record.proof {
+                    Proof::Secure => {}
+                    Proof::Insecure => proven.secure = false,
+                    _ => return Err(NoAnswer::Bogus),
+                }
+                proven.records.extend(read(&record.data));
+                alias = target.or(alias);
+            }
+            match alias {
+                Some(target) if proven.records.is_empty() => owner = target,
+                _ => break,
+            }
+        }
+        proven.records.truncate(limits::DNS_RECORDS);
+        proven.name = bare(&owner);
+        if proven.records.is_empty() { Err(NoAnswer::NoRecord) } else { Ok(proven) }
     }
 
     /// In no order.
     pub(crate) async fn mx(&self, domain: &str) -> Result<Vec<Mx>, NoAnswer> {
-        let read = |data: &RData| match data {
-            RData::MX(mx) => Some(Mx { preference: mx.preference, host: bare(&mx.exchange) }),
-            _ => None,
-        };
-        self.records(domain, RecordType::MX, read).await
+        self.records(domain, RecordType::MX, read_mx).await
     }
 
     /// A, and with `ipv6` AAAA, which come first.
     pub(crate) async fn addresses(&self, host: &str, ipv6: bool) -> Result<Vec<IpAddr>, NoAnswer> {
-        let four = self.records(host, RecordType::A, |data| match data {
-            RData::A(a) => Some(IpAddr::V4(a.0)),
-            _ => None,
-        });
+        let four = self.records(host, RecordType::A, read_address);
         if !ipv6 {
             return four.await;
         }
-        let six = self.records(host, RecordType::AAAA, |data| match data {
-            RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
-            _ => None,
-        });
+        let six = self.records(host, RecordType::AAAA, read_address);
         match tokio::join!(six, four) {
             (Ok(six), Ok(four)) => Ok(six.into_iter().chain(four).collect()),
             (Ok(some), Err(_)) | (Err(_), Ok(some)) => Ok(some),
@@ -98,6 +284,15 @@ impl Resolver {
             (Err(one), Err(NoAnswer::NoName | NoAnswer::NoRecord)) => Err(one),
             (Err(_), Err(other)) => Err(other),
         }
+    }
+
+    /// The texts of a name, each put together from its strings.
+    pub(crate) async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, NoAnswer> {
+        let read = |data: &RData| match data {
+            RData::TXT(text) => Some(text.txt_data.concat()),
+            _ => None,
+        };
+        self.records(name, RecordType::TXT, read).await
     }
 
     /// The names of an address, from its PTR records.
@@ -126,23 +321,56 @@ impl Resolver {
 
     async fn records<T>(
         &self,
-        name: &str,
+        asked: &str,
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
     ) -> Result<Vec<T>, NoAnswer> {
-        let unknown = |why: String| NoAnswer::Unknown(why);
-        let mut query = Name::from_ascii(name).map_err(|error| unknown(error.to_string()))?;
-        query.set_fqdn(true);
-        let asked = tokio::time::timeout(self.within, self.inner.lookup(query, kind));
-        let answer = match asked.await {
-            Err(_) => return Err(unknown("the name servers did not answer in time".to_string())),
-            Ok(Err(error)) => return Err(no_answer(&error)),
-            Ok(Ok(answer)) => answer,
-        };
+        let answer = self.ask(&self.inner, &name(asked)?, kind).await?;
         let data = |record: &Record| read(&record.data);
         let records: Vec<T> =
             answer.answers().iter().filter_map(data).take(limits::DNS_RECORDS).collect();
         if records.is_empty() { Err(NoAnswer::NoRecord) } else { Ok(records) }
+    }
+
+    async fn ask(
+        &self,
+        resolver: &TokioResolver,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Lookup, NoAnswer> {
+        match tokio::time::timeout(self.within, resolver.lookup(name.clone(), kind)).await {
+            Err(_) => Err(NoAnswer::Unknown("the name servers did not answer in time".to_string())),
+            Ok(answer) => answer.map_err(|error| no_answer(&error)),
+        }
+    }
+}
+
+fn name(text: &str) -> Result<Name, NoAnswer> {
+    let read = Name::from_ascii(text);
+    let mut name = read.map_err(|error| NoAnswer::Unknown(error.to_string()))?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn read_mx(data: &RData) -> Option<Mx> {
+    match data {
+        RData::MX(mx) => Some(Mx { preference: mx.preference, host: bare(&mx.exchange) }),
+        _ => None,
+    }
+}
+
+fn read_alias(data: &RData) -> Option<Name> {
+    match data {
+        RData::CNAME(target) => Some(target.0.clone()),
+        _ => None,
+    }
+}
+
+fn read_address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
     }
 }
 
@@ -151,11 +379,20 @@ fn no_answer(error: &NetError) -> NoAnswer {
         return NoAnswer::NoName;
     }
     match error {
-        NetError::Dns(hickory_resolver::net::DnsError::NoRecordsFound(none))
-            if none.response_code == hickory_resolver::proto::op::ResponseCode::NoError =>
+        NetError::Dns(DnsError::NoRecordsFound(none))
+            if none.response_code == ResponseCode::NoError =>
         {
             NoAnswer::NoRecord
         }
+        NetError::Dns(DnsError::DnssecBogus) => NoAnswer::Bogus,
+        // That there is nothing is not proven, and need not be: the zone counts as not signed.
+        NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. }) => {
+            match response.response_code {
+                ResponseCode::NXDomain => NoAnswer::NoName,
+                _ => NoAnswer::NoRecord,
+            }
+        }
+        NetError::Dns(DnsError::Nsec { .. }) => NoAnswer::Bogus,
         NetError::Timeout => NoAnswer::Unknown("the name servers did not answer".to_string()),
         error => NoAnswer::Unknown(error.to_string()),
     }
@@ -175,6 +412,8 @@ fn options(within: Duration) -> ResolverOpts {
     options.positive_max_ttl = Some(limits::DNS_MEMORY);
     options.negative_max_ttl = Some(limits::DNS_MEMORY_OF_NOTHING);
     options.use_hosts_file = ResolveHosts::Never;
+    // An alias must be proven too.
+    options.preserve_intermediates = true;
     options.edns0 = true;
     options
 }

@@ -1,7 +1,7 @@
 //! How mail leaves: `[outgoing]`.
 //!
 //! ```text
-//! [outgoing]                    port, name_servers, ipv6
+//! [outgoing]                    port, name_servers, ipv6, trust_anchor, authority, https_port
 //! [outgoing.relay]              host, port, tls, user, password, authority
 //! [[outgoing.relay_for]]        domain, and the same
 //! ```
@@ -21,6 +21,13 @@ pub(crate) struct Outgoing {
     /// Empty: those of /etc/resolv.conf.
     pub name_servers: Vec<SocketAddr>,
     pub ipv6: Ipv6,
+    /// DNSKEY records that DNSSEC begins from instead of those of the root of the world.
+    pub trust_anchor: Option<PathBuf>,
+    /// A PEM file with authorities beside the public ones, for the certificates that MTA-STS asks
+    /// for.
+    pub authority: Option<PathBuf>,
+    /// 443, where the policies of MTA-STS are. Another for tests.
+    pub https_port: u16,
     /// Where all mail goes that has no relay of its own.
     pub relay: Option<Relay>,
     /// Relays for mail from senders of these domains.
@@ -29,8 +36,16 @@ pub(crate) struct Outgoing {
 
 impl Default for Outgoing {
     fn default() -> Self {
-        let (name_servers, relay_for) = (Vec::new(), Vec::new());
-        Self { port: 25, name_servers, ipv6: Ipv6::Auto, relay: None, relay_for }
+        Self {
+            port: 25,
+            name_servers: Vec::new(),
+            ipv6: Ipv6::Auto,
+            trust_anchor: None,
+            authority: None,
+            https_port: 443,
+            relay: None,
+            relay_for: Vec::new(),
+        }
     }
 }
 
@@ -109,6 +124,7 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
         outgoing.port,
         servers.join(", "),
     );
+    print_odd(outgoing, &mut text);
     if let Some(relay) = &outgoing.relay {
         text.push_str("\n[outgoing.relay]\n");
         print_relay(relay, &mut text);
@@ -118,6 +134,20 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
         print_relay(relay, &mut text);
     }
     text
+}
+
+/// What only tests and odd networks set.
+fn print_odd(outgoing: &Outgoing, text: &mut String) {
+    let files = [("trust_anchor", &outgoing.trust_anchor), ("authority", &outgoing.authority)];
+    for (key, file) in files {
+        if let Some(file) = file {
+            let file = toml::Value::String(file.to_string_lossy().to_string());
+            let _ = writeln!(text, "{key} = {file}");
+        }
+    }
+    if outgoing.https_port != 443 {
+        let _ = writeln!(text, "https_port = {}", outgoing.https_port);
+    }
 }
 
 fn print_relay(relay: &Relay, text: &mut String) {
@@ -146,6 +176,9 @@ pub(super) struct WrittenOutgoing {
     #[serde(default)]
     name_servers: Vec<Spanned<String>>,
     ipv6: Option<Ipv6>,
+    trust_anchor: Option<PathBuf>,
+    authority: Option<PathBuf>,
+    https_port: Option<Spanned<u16>>,
     relay: Option<WrittenRelay>,
     #[serde(default)]
     relay_for: Vec<WrittenRelay>,
@@ -165,11 +198,8 @@ struct WrittenRelay {
 }
 
 pub(super) fn outgoing(written: &WrittenOutgoing) -> Result<Outgoing, Fault> {
-    let port = match &written.port {
-        None => 25,
-        Some(port) if *port.get_ref() == 0 => return Err(fault(port, "0 is no port to send to")),
-        Some(port) => *port.get_ref(),
-    };
+    let port = port(written.port.as_ref(), 25)?;
+    let https_port = self::port(written.https_port.as_ref(), 443)?;
     let name_servers = written.name_servers.iter().map(server).collect::<Result<_, _>>()?;
     if let Some(domain) = written.relay.as_ref().and_then(|relay| relay.domain.as_ref()) {
         return Err(fault(domain, "relay is for all domains; write [[outgoing.relay_for]]"));
@@ -179,9 +209,20 @@ pub(super) fn outgoing(written: &WrittenOutgoing) -> Result<Outgoing, Fault> {
         port,
         name_servers,
         ipv6: written.ipv6.unwrap_or(Ipv6::Auto),
+        trust_anchor: written.trust_anchor.clone(),
+        authority: written.authority.clone(),
+        https_port,
         relay: written.relay.as_ref().map(relay).transpose()?,
         relay_for,
     })
+}
+
+fn port(written: Option<&Spanned<u16>>, usual: u16) -> Result<u16, Fault> {
+    match written {
+        None => Ok(usual),
+        Some(port) if *port.get_ref() == 0 => Err(fault(port, "0 is no port to send to")),
+        Some(port) => Ok(*port.get_ref()),
+    }
 }
 
 fn server(written: &Spanned<String>) -> Result<SocketAddr, Fault> {

@@ -126,6 +126,8 @@ pub(crate) struct Client {
     doubtful: bool,
     /// STARTTLS was offered, and refused with this.
     tls_refused: Option<Reply>,
+    /// There must be TLS, and the server has none for us.
+    lacks_tls: bool,
 }
 
 #[derive(Debug)]
@@ -176,6 +178,7 @@ impl Client {
             dirty: false,
             doubtful: false,
             tls_refused: None,
+            lacks_tls: false,
         }
     }
 
@@ -192,6 +195,16 @@ impl Client {
     /// Did it end so that the server may have taken the message all the same?
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
+    }
+
+    /// Does TLS stand?
+    pub(crate) fn is_secured(&self) -> bool {
+        self.secured
+    }
+
+    /// Is it all over because there must be TLS and is none?
+    pub(crate) fn lacks_tls(&self) -> bool {
+        self.lacks_tls
     }
 
     /// How it refused to start the TLS that it offered, if it did.
@@ -371,6 +384,7 @@ impl Client {
             return self.waiting();
         }
         if wanted && self.terms.tls == StartTls::Must {
+            self.lacks_tls = true;
             let why = "The server offers no TLS, and without it nothing is sent there.";
             return self.trouble(why, None, false);
         }
@@ -382,6 +396,7 @@ impl Client {
             return Step::Secure;
         }
         if self.terms.tls == StartTls::Must {
+            self.lacks_tls = true;
             return self.trouble("The server does not start TLS.", Some(reply), false);
         }
         // RFC 3207 4: the client may go on without

@@ -23,8 +23,10 @@
 //! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
 //! 'S' account                               Sent        outside recipients written to in a day
 //! 'O' due mail                              Outgoing    a message on its way out
+//! 'P' domain                                StsPolicy   the MTA-STS policy of another domain
+//! 'T' day domain                            TlsDay      how TLS with another domain went that day
 //!
-//! account, mailbox, uid: u32 · mail, modseq, due: u64 · part: u32 · domain, local: UTF-8
+//! account, mailbox, uid: u32 · mail, modseq, due: u64 · part, day: u32 · domain, local: UTF-8
 //! ```
 //!
 //! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
@@ -83,6 +85,8 @@ pub(crate) mod tag {
     pub(crate) const INDEX: u8 = b'I';
     pub(crate) const OUTGOING: u8 = b'O';
     pub(crate) const SENT: u8 = b'S';
+    pub(crate) const STS_POLICY: u8 = b'P';
+    pub(crate) const TLS_DAY: u8 = b'T';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -385,6 +389,55 @@ pub(crate) struct OutgoingRecipient {
     pub reply: String,
     #[prost(string, tag = "11")]
     pub server: String,
+    /// How the connection to it was secured, for a person.
+    #[prost(string, tag = "12")]
+    pub secured: String,
+}
+
+/// RFC 8461: a policy as it was fetched.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct StsPolicy {
+    #[prost(string, tag = "1")]
+    pub domain: String,
+    /// Of the TXT record that it was fetched for.
+    #[prost(string, tag = "2")]
+    pub id: String,
+    /// 0 none, 1 testing, 2 enforce.
+    #[prost(uint32, tag = "3")]
+    pub mode: u32,
+    #[prost(string, repeated, tag = "4")]
+    pub mx: Vec<String>,
+    /// Seconds that it is good for from `fetched` on, in seconds since 1970.
+    #[prost(uint32, tag = "5")]
+    pub max_age: u32,
+    #[prost(int64, tag = "6")]
+    pub fetched: i64,
+}
+
+/// RFC 8460: connections of one day (since 1970, UTC) to the hosts of one domain.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TlsDay {
+    #[prost(string, tag = "1")]
+    pub domain: String,
+    #[prost(message, repeated, tag = "2")]
+    pub counts: Vec<TlsCount>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TlsCount {
+    /// RFC 8460 4.4: "tlsa", "sts" or "no-policy-found".
+    #[prost(string, tag = "1")]
+    pub policy: String,
+    /// RFC 8460 4.3: what went wrong; empty when TLS stood as it should.
+    #[prost(string, tag = "2")]
+    pub result: String,
+    #[prost(uint64, tag = "3")]
+    pub sessions: u64,
+    /// The last host it happened with, and in which words.
+    #[prost(string, tag = "4")]
+    pub host: String,
+    #[prost(string, tag = "5")]
+    pub why: String,
 }
 
 /// The story of one message, as steps in time.

@@ -43,6 +43,14 @@ pub(super) fn domain(name: &str) -> Vec<u8> {
     join(&[&[tag::DOMAIN], name.as_bytes()])
 }
 
+pub(super) fn sts_policy(domain: &str) -> Vec<u8> {
+    join(&[&[tag::STS_POLICY], domain.as_bytes()])
+}
+
+pub(super) fn tls_day(day: u32, domain: &str) -> Vec<u8> {
+    join(&[&[tag::TLS_DAY], &day.to_be_bytes(), domain.as_bytes()])
+}
+
 pub(super) fn route(domain: &str, local: &str) -> Vec<u8> {
     join(&[&[tag::ROUTE], domain.as_bytes(), &[0], local.as_bytes()])
 }
@@ -254,6 +262,11 @@ fn words(key: &[u8]) -> Option<String> {
         tag::EXPUNGED => format!("expunge log of {}", mailbox_words(key)?),
         tag::BODY => body_words(key)?,
         tag::OUTGOING => format!("outgoing mail {}", MailId(u64_at(key, 9).ok()?)),
+        tag::STS_POLICY => format!("MTA-STS policy of {}", text()),
+        tag::TLS_DAY => {
+            let domain = String::from_utf8_lossy(key.get(5..)?).into_owned();
+            format!("TLS counts of {domain} on day {}", u32_at(key, 1).ok()?)
+        }
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
             _ => format!("index of threads at {}", hex(rest)),

@@ -19,6 +19,7 @@ pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
+pub(crate) mod remote;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod writer;

@@ -7,7 +7,7 @@
 use super::body::{self, HeadIndex};
 use super::format::{
     Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail,
-    Outgoing, Route, Sent, Subscribed, ThreadRef, Trace, Version, tag,
+    Outgoing, Route, Sent, StsPolicy, Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
 };
 use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
 use super::mail::Flags;
@@ -193,6 +193,16 @@ impl Check {
             Some(&tag::BODY) => self.body(key, payload)?,
             Some(&tag::INDEX) => self.index(key, payload)?,
             Some(&tag::OUTGOING) => self.outgoing(key, &key::decode(key, payload)?)?,
+            Some(&tag::STS_POLICY) => {
+                let row: StsPolicy = key::decode(key, payload)?;
+                let right = key::sts_policy(&row.domain) == key;
+                self.expect(right, || format!("{}: is another domain's", key::describe(key)));
+            }
+            Some(&tag::TLS_DAY) => {
+                let row: TlsDay = key::decode(key, payload)?;
+                let right = key::tls_day(key::u32_at(key, 1)?, &row.domain) == key;
+                self.expect(right, || format!("{}: is another domain's", key::describe(key)));
+            }
             _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Units that nobody connects to.
 
+use crate::delivery::remote::Network;
 use crate::delivery::report::Moment;
 use crate::delivery::worker::{self, Deliver, Desk};
 use crate::event::{Event, emit};
@@ -10,7 +11,7 @@ use crate::store::{MailId, Store, address, trace};
 use crate::{clock, limits};
 use ring::rand::SecureRandom;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 const DAY_SECONDS: i64 = 24 * 3600;
@@ -75,6 +76,31 @@ pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
         };
         if stops_within(&mut stop, wait).await {
             return;
+        }
+    }
+}
+
+/// Writes down how TLS with other servers went, and keeps their MTA-STS policies fresh.
+pub(super) async fn other_servers(network: Arc<Network>, mut stop: watch::Receiver<bool>) {
+    let mut looked = None::<Instant>;
+    loop {
+        let stops = stops_within(&mut stop, limits::TLS_COUNTS_WRITE).await;
+        if let Err(error) = network.write_counts().await {
+            let why = error.to_string();
+            emit(Event::StoreTrouble { doing: "counting TLS with other servers", why });
+        }
+        if stops {
+            return;
+        }
+        if looked.is_none_or(|looked| looked.elapsed() >= limits::STS_LOOK) {
+            looked = Some(Instant::now());
+            tokio::select! {
+                refreshed = network.refresh_policies() => if let Err(error) = refreshed {
+                    let why = error.to_string();
+                    emit(Event::StoreTrouble { doing: "refreshing MTA-STS policies", why });
+                },
+                () = stopped(&mut stop) => {}
+            }
         }
     }
 }

@@ -9,4 +9,5 @@ pub(crate) mod punycode;
 pub(crate) mod sasl;
 pub(crate) mod scram;
 pub(crate) mod smtp;
+pub(crate) mod sts;
 pub(crate) mod unicode;

@@ -25,6 +25,7 @@ pub(crate) fn judge(
             return Finding::new(&what, State::Warn, meaning, "look again later");
         }
         Err(NoAnswer::NoName | NoAnswer::NoRecord) => missing(record),
+        Err(NoAnswer::Bogus) => (State::Wrong, NoAnswer::Bogus.to_string()),
         Ok(values) => match kind.as_str() {
             "TXT" => text(record, values),
             "MX" => exchange(record, values),

@@ -7,6 +7,7 @@ use super::outbox::{self, OutboxAct, OutgoingView};
 use super::people::{
     self, AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView,
 };
+use super::tls::{self, StsPolicyView, TlsAct, TlsDayView};
 use super::transfer::{self, Export, Exported, Import, Imported};
 use crate::clock;
 use crate::limits::TRACE_SHOWN_AT_MOST;
@@ -22,6 +23,7 @@ pub(crate) enum Request {
     Domain(DomainAct),
     Address(AddressAct),
     Outbox(OutboxAct),
+    Tls(TlsAct),
     Trace(StorySearch),
     /// What the server said lately.
     Log,
@@ -62,6 +64,8 @@ pub(crate) enum Reply {
     Found(people::FoundView),
     Outbox(Vec<OutgoingView>),
     Outgoing(OutgoingView),
+    TlsDays(Vec<TlsDayView>),
+    StsPolicies(Vec<StsPolicyView>),
     Stories(Vec<Story>),
     Log(Vec<String>),
     Space {
@@ -166,6 +170,7 @@ pub(crate) fn act(
         Request::Domain(act) => people::domain(store, act, now),
         Request::Address(act) => people::address(store, act, now),
         Request::Outbox(act) => outbox::act(store, act),
+        Request::Tls(act) => tls::act(store, &act, now),
         Request::Trace(search) => stories(store, &search),
         Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),

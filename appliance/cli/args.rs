@@ -3,8 +3,9 @@
 use super::act::{Backup, Request, StorySearch};
 use super::outbox::OutboxAct;
 use super::people::{AccountAct, AddressAct, DomainAct};
+use super::tls::TlsAct;
 use super::transfer::{Export, Import};
-use crate::limits::{OUTBOX_SHOWN, TRACE_SHOWN};
+use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Mail on its way out: what waits, and why
     #[command(subcommand)]
     Outbox(Outbox),
+    /// How encryption with other servers goes, and the policies they ask for
+    #[command(subcommand)]
+    Tls(Tls),
     /// Tell the story of messages: why a mail arrived, or did not
     #[command(
         after_help = "Examples:\n  mailroom trace 'bob@'\n  mailroom trace invoice --since 2d\n  \
@@ -280,6 +284,19 @@ pub(crate) enum Outbox {
     },
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum Tls {
+    /// Count connections by day, domain and result; the last minute may be missing
+    #[command(after_help = "Example:\n  mailroom tls counts --days 30 --json")]
+    Counts {
+        /// Today and the days before it, so many in all
+        #[arg(long, default_value_t = TLS_DAYS_SHOWN, value_name = "N")]
+        days: u32,
+    },
+    /// List the MTA-STS policies of other domains that are remembered
+    Policies,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Trace {
     /// Part of an address, a subject, a Message-ID or the number in the reply; nothing for all
@@ -345,6 +362,8 @@ pub(crate) fn request(
         Command::Domain(act) => Request::Domain(domain(act)),
         Command::Address(act) => Request::Address(address(act)),
         Command::Outbox(act) => Request::Outbox(outbox(act)),
+        Command::Tls(Tls::Counts { days }) => Request::Tls(TlsAct::Counts { days }),
+        Command::Tls(Tls::Policies) => Request::Tls(TlsAct::Policies),
         Command::Trace(Trace { text, limit, since: from }) => {
             let since = from.map(|text| since(&text, now)).transpose()?;
             Request::Trace(StorySearch { text, limit, since })

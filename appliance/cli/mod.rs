@@ -17,6 +17,7 @@ pub(crate) mod people;
 pub(crate) mod print;
 pub(crate) mod records;
 pub(crate) mod render;
+pub(crate) mod tls;
 pub(crate) mod transfer;
 
 use crate::{clock, units};

@@ -45,6 +45,8 @@ pub(crate) struct RecipientView {
     pub why: String,
     pub reply: String,
     pub server: String,
+    /// How the connection to it was secured.
+    pub secured: String,
 }
 
 type Outcome = Result<Reply, Failure>;
@@ -202,5 +204,6 @@ fn recipient(row: &OutgoingRecipient) -> RecipientView {
         why: row.why.clone(),
         reply: row.reply.clone(),
         server: row.server.clone(),
+        secured: row.secured.clone(),
     }
 }

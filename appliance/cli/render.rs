@@ -7,6 +7,7 @@ use super::outbox::{OutgoingView, RecipientView};
 use super::people::{AccountView, FoundView, PasswordSet};
 use super::print::{date_time, octets, plain, table};
 use super::records;
+use super::tls;
 
 pub(crate) fn text(reply: &Reply) -> String {
     match reply {
@@ -35,6 +36,8 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Found(found) => self::found(found),
         Reply::Outbox(messages) => outbox(messages),
         Reply::Outgoing(message) => outgoing(message),
+        Reply::TlsDays(days) => tls::printed_days(days),
+        Reply::StsPolicies(policies) => tls::printed_policies(policies),
         Reply::Stories(stories) => self::stories(stories),
         Reply::Log(lines) => lines.iter().map(|line| format!("{}\n", plain(line))).collect(),
         Reply::Space { file, used, .. } => {
@@ -159,6 +162,9 @@ fn outgoing(message: &OutgoingView) -> String {
         }
         if !recipient.why.is_empty() {
             text.push_str(&format!("    {}\n", plain(&recipient.why)));
+        }
+        if !recipient.secured.is_empty() {
+            text.push_str(&format!("    the connection was {}\n", plain(&recipient.secured)));
         }
         if !recipient.reply.is_empty() {
             let server = plain(&recipient.server);

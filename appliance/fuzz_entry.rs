@@ -16,6 +16,7 @@ use crate::wire::imap::utf7;
 use crate::wire::pop3;
 use crate::wire::sasl::{Binding, Exchange, LoginAnswer, Next};
 use crate::wire::smtp::{Budget, Command, Content, Lines};
+use crate::wire::sts::{self, Policy};
 use std::str::FromStr;
 
 /// Takes any octets; what is wrong shows as a panic.
@@ -32,7 +33,29 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("address", address),
     ("structure", message),
     ("mbox_file", mbox_file),
+    ("sts_policy", sts_policy),
 ];
+
+/// MTA-STS policies and records: what is read can be held against any host, errors are one line.
+pub fn sts_policy(data: &[u8]) {
+    match Policy::parse(data) {
+        Ok(policy) => {
+            assert!(policy.mx.len() <= limits::STS_MX);
+            for mx in &policy.mx {
+                let host = mx.strip_prefix("*.").map_or(mx.clone(), |name| format!("a.{name}"));
+                assert!(policy.allows(&host), "{mx}");
+            }
+        }
+        Err(error) => {
+            let words = error.to_string();
+            assert!(words.len() < 1_000 && !words.contains(char::is_control), "{words:?}");
+        }
+    }
+    let records: Vec<&[u8]> = data.split(|octet| *octet == b'\n').collect();
+    if let Some(id) = sts::id(&records) {
+        assert!((1..=32).contains(&id.len()) && id.is_ascii());
+    }
+}
 
 /// IMAP commands: cuts of the input do not matter, memory is bounded, errors are one line.
 pub fn imap_command(data: &[u8]) {

@@ -4,6 +4,7 @@
 mod backup;
 mod control;
 mod dns;
+mod tls;
 mod transfer;
 mod world;
 

@@ -1,12 +1,15 @@
 //! Mail to other servers: replies read, routes chosen, and whole deliveries to scripted peers that
 //! a name server of the test's own leads to.
 
+mod certificates;
 mod client;
+mod dane;
 mod faulty;
 mod faulty_names;
 mod live;
 pub(super) mod peers;
 mod route;
+mod sts;
 
 use crate::delivery::remote::{Job, Outcome, Target};
 use crate::wire::address::Address;

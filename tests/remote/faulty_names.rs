@@ -5,7 +5,7 @@ use super::peers::Peer;
 use super::{job, short};
 use crate::delivery::remote::{Attempt, Network, Outcome};
 use crate::delivery::route;
-use crate::net::resolver::Resolver;
+use crate::net::resolver::{CLOCK, Resolver};
 use crate::settings::{Ipv6, Outgoing};
 use crate::tests::names::Names;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +24,8 @@ fn world(more: &str) -> Names {
 fn network(names: &Names, port: u16) -> Arc<Network> {
     let outgoing = Outgoing { port, name_servers: vec![names.at], ..Outgoing::default() };
     let patience = Duration::from_secs(2);
-    Network::with_patience("us.test".to_string(), outgoing, patience).expect("a network")
+    Network::with_patience("us.test".to_string(), outgoing, None, patience, CLOCK)
+        .expect("a network")
 }
 
 /// What comes of a letter to b.test in this world, and how often its host was called.
@@ -152,8 +153,8 @@ async fn ipv6_is_used_as_the_settings_say() {
         ("far.b.test", Ipv6::Always, vec![far, four]),
         ("six.b.test", Ipv6::Auto, vec![far]),
     ] {
-        let found = route::addresses(&resolver, host, 25, ipv6).await.expect("addresses");
+        let found = route::addresses(&resolver, host, 25, ipv6, false).await.expect("addresses");
         let wanted: Vec<SocketAddr> = wanted.iter().map(|at| at.parse().expect("one")).collect();
-        assert_eq!(found, wanted, "{host} {ipv6:?}");
+        assert_eq!(found.addresses, wanted, "{host} {ipv6:?}");
     }
 }

@@ -171,6 +171,14 @@ pub(crate) const DKIM_LOOK: Duration = Duration::from_secs(60 * 60);
 /// A key file larger than this is none.
 pub(crate) const DKIM_KEY_BYTES: u64 = 16 * 1024;
 
+// ---- the door for scanners ----
+
+/// Where devices send to, unless the settings say otherwise: 25 is taken by mail of the world.
+pub(crate) const SCANNER_PORT: u16 = 2_525;
+/// Recipients that one device may write to in a day, unless the settings say otherwise: far above
+/// what is scanned, far below what a device taken over could do harm with.
+pub(crate) const SCANNER_PER_DAY: u32 = 500;
+
 // ---- IMAP ----
 
 /// A command line without its literals. RFC 7162 and long UID sets: RFC 2683 3.2.1.5 asks for 8000.

@@ -3,8 +3,10 @@
 //! What is wrong is told with file, line and reason, and nothing is served until it is right.
 
 mod outgoing;
+mod scanner;
 
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
+pub(crate) use scanner::{Device, Scanner, ScannerTls, Who};
 
 use crate::limits;
 use crate::wire::address::check_domain;
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     /// Recipients outside of this box that one person may write to in a day.
     pub sent_per_day: u32,
     pub outgoing: Outgoing,
+    /// The door for devices on the LAN; `None`: shut.
+    pub scanner: Option<Scanner>,
 }
 
 /// The port of each protocol; 0: not served.
@@ -158,6 +162,7 @@ pub(crate) fn print(settings: &Settings) -> String {
         settings.connections_per_address,
         settings.sent_per_day,
     ) + &outgoing::print(&settings.outgoing)
+        + &scanner::print(settings.scanner.as_ref())
 }
 
 /// Replaces a file whole or not at all, readable by the server alone.
@@ -188,6 +193,7 @@ impl Settings {
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             sent_per_day: limits::SENT_PER_DAY,
             outgoing: Outgoing::default(),
+            scanner: None,
         }
     }
 }
@@ -208,6 +214,7 @@ struct Written {
     limits: WrittenLimits,
     #[serde(default)]
     outgoing: outgoing::WrittenOutgoing,
+    scanner: Option<Spanned<scanner::WrittenScanner>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -272,6 +279,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         connections_per_address: per_address,
         sent_per_day: sent_per_day(limits)?,
         outgoing: outgoing::outgoing(&written.outgoing)?,
+        scanner: written.scanner.as_ref().map(scanner::scanner).transpose()?,
     })
 }
 

@@ -10,6 +10,7 @@
 //! submissions   465
 //! imap imaps    143   993
 //! pop3 pop3s    110   995
+//! scanner       2525             devices on the LAN; only where [scanner] is set
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! traces        forgets stories older than TRACE_DAYS
 //! outbox        sends what is due, to the servers of other domains
@@ -32,8 +33,10 @@ use crate::net::listen::{Door, Gate};
 use crate::net::tls::Tls;
 use crate::net::{Service, stopped};
 use crate::serve::login::{self, Logins};
-use crate::serve::{control, imap::Imap, pop3::Pop3, receive::Smtp, submit::Submission};
-use crate::settings::{self, Ports, Settings};
+use crate::serve::{
+    control, imap::Imap, pop3::Pop3, receive::Smtp, scanner::Devices, submit::Submission,
+};
+use crate::settings::{self, Ports, Scanner, ScannerTls, Settings};
 use crate::store::Store;
 use crate::store::writer::Options;
 use crate::wire::budget::Budget;
@@ -105,6 +108,11 @@ async fn run(
     let keys = Keys::of(data);
     let counter =
         Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
+    let counter = Arc::new(counter);
+    let devices = settings.scanner.as_ref().map(|scanner| {
+        let devices = Devices::new(scanner, counter.clone(), logins.clone(), memory.clone());
+        (scanner.clone(), devices)
+    });
     let outgoing = Submission::new(counter, logins.clone(), &host, memory.clone());
     let network = Network::new(host.clone(), settings.outgoing.clone(), store.clone())?;
     let desk = Desk::new(store.clone(), host.clone(), background::moment);
@@ -119,6 +127,9 @@ async fn run(
     units.add("imaps", imaps, Security::Tls, usize::MAX, imap_sessions)?;
     units.add("pop3", pop3, Security::StartTls, usize::MAX, pop.clone())?;
     units.add("pop3s", pop3s, Security::Tls, usize::MAX, pop)?;
+    if let Some((scanner, devices)) = devices {
+        units.add_devices(scanner, few, devices)?;
+    }
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
@@ -198,8 +209,34 @@ impl Units {
         if port == 0 {
             return Ok(());
         }
+        let listen = self.listen.clone();
+        self.add_at(unit, (&listen, port), security, per_address, service)
+    }
+
+    /// The door for devices, on the addresses that the settings give it.
+    fn add_devices(
+        &mut self,
+        scanner: Scanner,
+        per_address: usize,
+        devices: Devices,
+    ) -> Result<(), String> {
+        let security = match scanner.tls {
+            ScannerTls::Plain => Security::StartTls,
+            ScannerTls::Implicit => Security::Tls,
+        };
+        self.add_at("scanner", (&scanner.listen, scanner.port), security, per_address, devices)
+    }
+
+    fn add_at<P: Service>(
+        &mut self,
+        unit: &'static str,
+        (listen, port): (&[IpAddr], u16),
+        security: Security,
+        per_address: usize,
+        service: P,
+    ) -> Result<(), String> {
         let service = Arc::new(service);
-        for address in &self.listen {
+        for address in listen {
             let at = SocketAddr::new(*address, port);
             let door = Door::bind(unit, at, security == Security::Tls, per_address)
                 .map_err(|error| cannot_listen(unit, at, &error))?;

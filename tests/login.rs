@@ -14,7 +14,7 @@ fn bound() -> Binding {
 }
 
 fn tim() -> Login {
-    Login { account: 1, name: "tim".to_string(), capabilities_off: Vec::new() }
+    Login { account: 1, name: "tim".to_string(), capabilities_off: Vec::new(), credential: 0 }
 }
 
 fn granted() -> LoginAnswer {

@@ -192,7 +192,12 @@ impl Client<'_> {
         };
         let right = [("mrose", &b"secret"[..]), ("test", b"test"), ("jörg", "pä ß".as_bytes())];
         Answer::Login(if right.contains(&(name.as_str(), &password.0[..])) {
-            let login = Login { account: ALICE.0, name: name.clone(), capabilities_off: vec![] };
+            let login = Login {
+                account: ALICE.0,
+                name: name.clone(),
+                capabilities_off: vec![],
+                credential: crate::tests::store::password(&self.house.office.store, ALICE),
+            };
             LoginAnswer::Granted(login)
         } else {
             LoginAnswer::Denied { wait: Duration::from_secs(2) }

@@ -8,6 +8,7 @@ mod headers;
 mod limits;
 mod office;
 mod rfcs;
+mod scanner;
 mod serve;
 mod stage;
 mod submission;

@@ -11,6 +11,7 @@ mod upkeep;
 
 use crate::message::facts::{Envelope, Facts};
 use crate::store::account::NewAccount;
+use crate::store::format::Credential;
 use crate::store::mail::{FlagSet, Flags, NewMail, Prepared};
 use crate::store::writer::Options;
 use crate::store::{AccountId, Batch, MailId, Result, Store, account, address, mail};
@@ -150,4 +151,26 @@ pub(crate) fn prepared(raw: &[u8], message_id: Option<&str>, references: &[&str]
         ..Facts::default()
     };
     Prepared::with_facts(raw, facts)
+}
+
+/// Gives an account this password in place of all it had; returns what tells it from others.
+pub(crate) fn set_password(store: &Store, who: AccountId, octet: u8) -> u64 {
+    let stored_key = vec![octet; 32];
+    let mark = crate::wire::scram::mark(&stored_key);
+    let set = store.write_blocking(move |batch| {
+        account::update(batch, who, &mut |account| {
+            let stored_key = stored_key.clone();
+            account.credentials = vec![Credential { stored_key, ..Credential::default() }];
+            Ok(())
+        })
+    });
+    set.expect("a password");
+    mark
+}
+
+/// What tells the first password of an account from others; 0 where it has none.
+pub(crate) fn password(store: &Store, who: AccountId) -> u64 {
+    let account = account::get(&store.snapshot().expect("a snapshot"), who).expect("read");
+    let kept = account.and_then(|account| account.credentials.into_iter().next());
+    kept.map_or(0, |kept| crate::wire::scram::mark(&kept.stored_key))
 }

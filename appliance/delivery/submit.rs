@@ -97,7 +97,22 @@ impl Counter {
         let Some(login) = &arrived.caller.login else {
             return Reply::new(530, 7, 0, "Log in first");
         };
-        let account = AccountId(login.account);
+        let (account, credential) = (AccountId(login.account), login.credential);
+        let read = self.post.store().snapshot();
+        match read.and_then(|read| account::is_open(&read, account, credential)) {
+            Ok(true) => self.submit_for(account, arrived, moment).await,
+            Ok(false) => Reply::new(550, 7, 1, "Your account may not send mail now"),
+            Err(error) => refused(&error),
+        }
+    }
+
+    /// The same of a message that is known to be in this account's name.
+    pub(crate) async fn submit_for(
+        &self,
+        account: AccountId,
+        arrived: Arrived,
+        moment: Moment,
+    ) -> Reply {
         if let Err(reply) = self.check(account, &arrived) {
             return reply;
         }
@@ -200,7 +215,7 @@ impl Counter {
                     return Err(Reply::new(550, 7, 1, "Your account may not send mail now"));
                 }
                 // RFC 6409 6.1
-                Permit::NotOwn => {
+                _ => {
                     let text = format!("The message says it is from {author}, which is not yours");
                     return Err(Reply::new(550, 7, 1, text));
                 }
@@ -222,7 +237,7 @@ pub(crate) fn permit(read: &impl Read, id: AccountId, from: &Address) -> Result<
 }
 
 /// The addresses in From and Sender.
-fn authors(message: &[u8]) -> std::result::Result<Vec<Address>, Reply> {
+pub(crate) fn authors(message: &[u8]) -> std::result::Result<Vec<Address>, Reply> {
     let mut authors = Vec::new();
     for name in ["From", "Sender"] {
         let mut fields = headers::fields(message).filter(|field| field.is(name));

@@ -519,13 +519,13 @@ impl Core {
     }
 
     /// The account; handlers that need one run only with one.
-    /// Has the account been suspended or deleted since the log-in?
+    /// Has the account been suspended or deleted since the log-in, or its password changed?
     fn is_shut(&self) -> bool {
-        let is_open = |account| {
-            let read = self.store.snapshot();
-            read.and_then(|read| account::is_open(&read, AccountId(account))).unwrap_or(true)
+        let is_open = |login: &Login| {
+            let (read, account) = (self.store.snapshot(), AccountId(login.account));
+            read.and_then(|read| account::is_open(&read, account, login.credential)).unwrap_or(true)
         };
-        self.login.as_ref().is_some_and(|login| !is_open(login.account))
+        self.login.as_ref().is_some_and(|login| !is_open(login))
     }
 
     fn account(&self) -> AccountId {

@@ -18,6 +18,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Maildrop {
     pub account: AccountId,
+    /// Which password opened it.
+    pub credential: u64,
     uidvalidity: u32,
     entries: Vec<Entry>,
     /// The next uid to read and the first that came after log-in; both only while it is read.
@@ -26,12 +28,12 @@ pub(super) struct Maildrop {
 }
 
 impl Maildrop {
-    pub(super) fn open(store: &Store, account: AccountId) -> Result<Maildrop> {
+    pub(super) fn open(store: &Store, account: AccountId, credential: u64) -> Result<Maildrop> {
         let inbox = mailbox::get(&store.snapshot()?, account, INBOX)?;
         let inbox = inbox.ok_or(StoreError::NotFound("mailbox"))?;
         let end = inbox.tail.uidnext;
         let uidvalidity = inbox.name.uidvalidity;
-        Ok(Maildrop { account, uidvalidity, entries: Vec::new(), next: 1, end })
+        Ok(Maildrop { account, credential, uidvalidity, entries: Vec::new(), next: 1, end })
     }
 
     /// Reads the next messages, as many as one snapshot may; true when all have been read.

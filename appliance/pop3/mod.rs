@@ -159,10 +159,10 @@ impl Server {
         }
     }
 
-    /// Has the account been suspended or deleted since the log-in?
+    /// Has the account been suspended or deleted since the log-in, or its password changed?
     fn is_shut(&self) -> bool {
         let Phase::Transaction(maildrop) = &self.phase else { return false };
-        let is_open = |read| account::is_open(&read, maildrop.account);
+        let is_open = |read| account::is_open(&read, maildrop.account, maildrop.credential);
         !self.store.snapshot().and_then(is_open).unwrap_or(true)
     }
 
@@ -406,7 +406,7 @@ impl Server {
     }
 
     fn locked(&mut self, login: Login, out: &mut Vec<u8>) -> Step {
-        match Maildrop::open(&self.store, AccountId(login.account)) {
+        match Maildrop::open(&self.store, AccountId(login.account), login.credential) {
             Ok(maildrop) => self.opening(maildrop, login, out),
             Err(why) => self.trouble(&why, out),
         }

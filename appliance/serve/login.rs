@@ -50,8 +50,8 @@ pub(crate) struct Logins {
 #[derive(Default)]
 struct State {
     throttle: Throttle,
-    /// Keyed hash of network, credentials and password, and when it was last checked.
-    cache: HashMap<[u8; 32], Instant>,
+    /// Keyed hash of network, credentials and password; when it was last checked, which it is.
+    cache: HashMap<[u8; 32], (Instant, u64)>,
     connections: HashMap<u32, usize>,
     queues: HashMap<IpAddr, Arc<Queue>>,
 }
@@ -165,13 +165,13 @@ impl Logins {
         Some(work.await)
     }
 
-    /// Runs the costly check on a thread that may block.
-    async fn check(&self, found: &Found, password: Secret) -> Option<bool> {
+    /// Runs the costly check on a thread that may block. Which password of the account it is.
+    async fn check(&self, found: &Found, password: Secret) -> Option<Option<u64>> {
         let (account, dummy) = (found.account.clone(), self.dummy.clone());
         let real = found.id.is_some();
         let right =
-            tokio::task::spawn_blocking(move || is_password(&account, &password, &dummy)).await;
-        right.ok().map(|right| right && real)
+            tokio::task::spawn_blocking(move || which_password(&account, &password, &dummy)).await;
+        right.ok().map(|which| which.filter(|_| real))
     }
 
     /// Changes with the credentials, so that an old password is forgotten when it is changed.
@@ -188,22 +188,22 @@ impl Logins {
         Some(fixed(context.sign().as_ref()))
     }
 
-    fn is_cached(&self, tag: Option<[u8; 32]>) -> bool {
-        let Some(tag) = tag else { return false };
-        self.state().cache.get(&tag).is_some_and(|at| at.elapsed() < limits::LOGIN_CACHE)
+    fn cached(&self, tag: Option<[u8; 32]>) -> Option<u64> {
+        let (at, which) = *self.state().cache.get(&tag?)?;
+        (at.elapsed() < limits::LOGIN_CACHE).then_some(which)
     }
 
-    fn remember(&self, tag: Option<[u8; 32]>) {
+    fn remember(&self, tag: Option<[u8; 32]>, which: u64) {
         let Some(tag) = tag else { return };
         let mut state = self.state();
         if state.cache.len() >= limits::LOGIN_CACHED {
-            state.cache.retain(|_, at| at.elapsed() < limits::LOGIN_CACHE);
+            state.cache.retain(|_, (at, _)| at.elapsed() < limits::LOGIN_CACHE);
         }
         if state.cache.len() >= limits::LOGIN_CACHED {
-            let oldest = state.cache.iter().min_by_key(|(_, at)| **at).map(|(tag, _)| *tag);
+            let oldest = state.cache.iter().min_by_key(|(_, (at, _))| *at).map(|(tag, _)| *tag);
             oldest.and_then(|tag| state.cache.remove(&tag));
         }
-        state.cache.insert(tag, Instant::now());
+        state.cache.insert(tag, (Instant::now(), which));
     }
 
     /// Milliseconds since the start: a clock that only grows.
@@ -232,21 +232,21 @@ impl Desk {
         let Some(password) = prepared(&password) else { return self.denied(&name) };
         let Ok(found) = self.find(&name) else { return LoginAnswer::Unavailable };
         let tag = self.logins.cache_tag(network(self.remote), &found, &password);
-        if self.logins.is_cached(tag) {
-            return self.granted(found);
+        if let Some(which) = self.logins.cached(tag) {
+            return self.granted(found, which);
         }
         match self.check(&name, &found, &password).await {
-            Some(true) => {
-                self.logins.remember(tag);
-                self.granted(found)
+            Some(Some(which)) => {
+                self.logins.remember(tag, which);
+                self.granted(found, which)
             }
-            Some(false) => self.denied(&name),
+            Some(None) => self.denied(&name),
             None => LoginAnswer::Unavailable,
         }
     }
 
-    /// `None` when it cannot be checked now.
-    async fn check(&self, name: &str, found: &Found, password: &Secret) -> Option<bool> {
+    /// `None` when it cannot be checked now; else which password it is, or none.
+    async fn check(&self, name: &str, found: &Found, password: &Secret) -> Option<Option<u64>> {
         let network = network(self.remote);
         let check = || self.logins.check(found, password.clone());
         let later = match self.turn(name) {
@@ -293,7 +293,8 @@ impl Desk {
             Turn::Crowded => return LoginAnswer::Unavailable,
         }
         match self.find(&name) {
-            Ok(found) if right && found.id.is_some() => self.granted(found),
+            // The exchange knows which password it was.
+            Ok(found) if right && found.id.is_some() => self.granted(found, 0),
             Ok(_) => self.denied(&name),
             Err(_) => LoginAnswer::Unavailable,
         }
@@ -309,7 +310,7 @@ impl Desk {
         self.logins.state().throttle.turn(self.pair(name), self.logins.now())
     }
 
-    fn granted(&self, found: Found) -> LoginAnswer {
+    fn granted(&self, found: Found, credential: u64) -> LoginAnswer {
         let Found { id: Some(AccountId(id)), account } = found else {
             return LoginAnswer::Unavailable;
         };
@@ -326,6 +327,7 @@ impl Desk {
             account: id,
             name: account.login,
             capabilities_off: account.capabilities_off,
+            credential,
         })
     }
 
@@ -446,8 +448,8 @@ fn prepared(password: &Secret) -> Option<Secret> {
     prepare(&password.0).map(|text| Secret(text.into_bytes()))
 }
 
-/// Is it one of the account's passwords? Takes as long if not.
-fn is_password(account: &Account, password: &Secret, dummy: &str) -> bool {
+/// Which of the account's passwords is it? Takes as long if it is none.
+fn which_password(account: &Account, password: &Secret, dummy: &str) -> Option<u64> {
     let text = String::from_utf8_lossy(&password.0);
     let (stored, _) = scram::keys(&text, &account.scram_salt, account.scram_iterations);
     let mut hash = dummy;
@@ -456,7 +458,8 @@ fn is_password(account: &Account, password: &Secret, dummy: &str) -> bool {
             hash = &credential.argon2;
         }
     }
-    is_hashed(&password.0, hash) && !std::ptr::eq(hash, dummy)
+    let right = is_hashed(&password.0, hash) && !std::ptr::eq(hash, dummy);
+    right.then(|| scram::mark(&stored))
 }
 
 /// Is this the password of a PHC string?

@@ -9,7 +9,7 @@ use crate::event::{Event, emit};
 use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Permit, Sending, Server, Setting, Story};
-use crate::store::{AccountId, Store, StoreError};
+use crate::store::{AccountId, Store, StoreError, account};
 use crate::wire::address::Address;
 use crate::wire::budget::Budget;
 use crate::wire::smtp::ForwardPath;
@@ -25,7 +25,7 @@ pub(crate) struct Submission {
 
 /// What all connections share.
 struct Shared {
-    counter: Counter,
+    counter: Arc<Counter>,
     logins: Arc<Logins>,
     knocks: Mutex<Knocks>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Machine {
 impl Submission {
     /// `host`: our name in greeting and Received; `budget`: memory for messages, also of port 25.
     pub(crate) fn new(
-        counter: Counter,
+        counter: Arc<Counter>,
         logins: Arc<Logins>,
         host: &str,
         budget: Arc<Budget>,
@@ -67,7 +67,9 @@ impl Handler<Server> for Machine {
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),
-            Ask::Sender { account, from } => Answer::Sender(self.sender(account, &from)),
+            Ask::Sender { account, credential, from } => {
+                Answer::Sender(self.sender(account, credential, &from))
+            }
             Ask::Recipient { from, to, size, sending } => {
                 Answer::Recipient(self.recipient((from.as_ref(), &to), size, sending))
             }
@@ -87,8 +89,13 @@ impl Machine {
         self.shared.counter.post().store()
     }
 
-    fn sender(&self, account: AccountId, from: &Address) -> Permit {
-        let found = self.store().snapshot().and_then(|read| permit(&read, account, from));
+    fn sender(&self, account: AccountId, credential: u64, from: &Address) -> Permit {
+        let found = self.store().snapshot().and_then(|read| {
+            match account::is_open(&read, account, credential)? {
+                true => permit(&read, account, from),
+                false => Ok(Permit::NoAccount),
+            }
+        });
         found.unwrap_or_else(|error| {
             trouble(&error);
             Permit::Unavailable
@@ -125,7 +132,7 @@ impl Machine {
 }
 
 /// The time, and a number that nobody can guess.
-fn moment() -> Moment {
+pub(super) fn moment() -> Moment {
     let (micros, mut random) = (clock::now_micros(), [0; 8]);
     let filled = SystemRandom::new().fill(&mut random).is_ok();
     Moment { micros, chance: if filled { u64::from_le_bytes(random) } else { micros } }

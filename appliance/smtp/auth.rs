@@ -27,16 +27,18 @@ impl Server {
     pub(super) fn mechanisms(&self) -> Vec<&'static str> {
         match self.setting.role {
             // RFC 4954 3: AUTH is not offered where mail of other servers comes in
-            Role::Mx => Vec::new(),
-            Role::Submission if self.talk.caller.login.is_some() || !self.may_log_in() => {
+            Role::Mx | Role::Devices { log_in: false } => Vec::new(),
+            Role::Submission | Role::Devices { .. }
+                if self.talk.caller.login.is_some() || !self.may_log_in() =>
+            {
                 Vec::new()
             }
-            Role::Submission => sasl::mechanisms(true, &Binding::default()),
+            Role::Submission | Role::Devices { .. } => sasl::mechanisms(true, &Binding::default()),
         }
     }
 
     pub(super) fn check_auth(&self) -> Result<(), Reply> {
-        if self.setting.role == Role::Mx {
+        if matches!(self.setting.role, Role::Mx | Role::Devices { log_in: false }) {
             return Err(Reply::new(502, 5, 1, "There is no log-in on this port"));
         }
         if !self.talk.caller.extended {
@@ -151,9 +153,12 @@ impl Server {
         }
     }
 
-    /// Under TLS, or when the connection never leaves the machine.
+    /// Under TLS, or when the connection never leaves the machine, or where the owner opened a door
+    /// on the LAN for devices that know nothing better.
     fn may_log_in(&self) -> bool {
-        self.talk.caller.tls.is_some() || self.talk.same_host
+        matches!(self.setting.role, Role::Devices { .. })
+            || self.talk.caller.tls.is_some()
+            || self.talk.same_host
     }
 }
 

@@ -121,11 +121,17 @@ impl Server {
         if !self.talk.greeted {
             return Err(Reply::new(503, 5, 1, "Say EHLO first"));
         }
-        if self.setting.role == Role::Submission {
-            self.check_submitter(mail)?;
-        } else if mail.auth {
+        match self.setting.role {
+            Role::Submission => self.check_submitter(mail)?,
+            Role::Devices { .. } if mail.from.is_none() => {
+                let text = "<> is for reports of servers: set the sender in the device";
+                return Err(Reply::new(550, 7, 1, text));
+            }
             // RFC 4954 5: a parameter of those who offer AUTH
-            return Err(CommandError::ParameterUnknown("AUTH".to_string()).reply());
+            Role::Mx if mail.auth => {
+                return Err(CommandError::ParameterUnknown("AUTH".to_string()).reply());
+            }
+            Role::Devices { .. } | Role::Mx => {}
         }
         // RFC 5321 4.1.1.2: no second MAIL inside a transaction
         if self.transaction.is_some() {
@@ -172,11 +178,15 @@ impl Server {
             return Some(self.close(Some(reply), out));
         }
         self.talk.mails += 1;
-        match (&self.talk.caller.login, &mail.from) {
-            (Some(login), Some(from)) => {
-                let (account, from) = (AccountId(login.account), from.clone());
+        let login = self.talk.caller.login.as_ref();
+        let login = login.map(|login| (AccountId(login.account), login.credential));
+        // A device may be known without log-in: as nobody's.
+        let device = matches!(self.setting.role, Role::Devices { .. }).then_some((AccountId(0), 0));
+        match (login.or(device), &mail.from) {
+            (Some((account, credential)), Some(from)) => {
+                let from = from.clone();
                 self.phase = Phase::Sender(mail);
-                Some(Step::Ask(Ask::Sender { account, from }))
+                Some(Step::Ask(Ask::Sender { account, credential, from }))
             }
             _ => self.begin(mail, out),
         }
@@ -188,6 +198,34 @@ impl Server {
             Permit::Own => return self.begin(mail, out),
             Permit::NotOwn => {
                 let why = format!("{from} is not one of your addresses");
+                let reply = Reply::new(553, 7, 1, why.clone());
+                self.note_from(from, String::new(), &why, &reply);
+                reply
+            }
+            Permit::NoDevice => {
+                let why = format!(
+                    "{} is no device of this server: add it as [[scanner.device]] in \
+                     mailroom.toml, or let it log in as one",
+                    self.talk.caller.remote.ip().to_canonical()
+                );
+                let reply = Reply::new(550, 7, 1, why.clone());
+                self.note_from(from, String::new(), &why, &reply);
+                reply
+            }
+            Permit::NotOfDevice => {
+                let why = format!(
+                    "This device may not send as {from}: set another sender in it, or add this one \
+                     to its from in mailroom.toml"
+                );
+                let reply = Reply::new(553, 7, 1, why.clone());
+                self.note_from(from, String::new(), &why, &reply);
+                reply
+            }
+            Permit::LeadsNowhere => {
+                let why = format!(
+                    "{from} leads to nobody of this server, who could hear what became of it: add \
+                     it with mailroom address add"
+                );
                 let reply = Reply::new(553, 7, 1, why.clone());
                 self.note_from(from, String::new(), &why, &reply);
                 reply
@@ -322,6 +360,19 @@ fn refusal(destination: Destination) -> (Reply, &'static str) {
         Destination::TooMany => (
             Reply::new(452, 7, 1, "You have written to as many outside as may be in a day"),
             "The person has reached the limit of outside recipients in a day",
+        ),
+        Destination::InsideOnly => (
+            Reply::new(
+                550,
+                7,
+                1,
+                "This device may write to people of this server only: see outside",
+            ),
+            "The settings let this device write to people of this box only (outside)",
+        ),
+        Destination::TooManyOfDevice => (
+            Reply::new(452, 7, 1, "This device has written to as many as may be in a day"),
+            "The device has reached its limit of recipients in a day (per_day)",
         ),
         Destination::OnlyReports => (
             Reply::new(550, 7, 1, "This return address takes only delivery reports, from <>"),

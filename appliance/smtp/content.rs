@@ -125,7 +125,7 @@ impl Server {
         let content = Content::new(self.setting.message_bytes, &self.setting.budget);
         match self.setting.role {
             Role::Mx => content,
-            Role::Submission => content.lenient(),
+            Role::Submission | Role::Devices { .. } => content.lenient(),
         }
     }
 

@@ -30,8 +30,8 @@ use crate::wire::smtp::{ForwardPath, Reply};
 pub(crate) enum Ask {
     /// Submission: is this the password?
     Login(LoginAsk),
-    /// Submission: may this account send as this address?
-    Sender { account: AccountId, from: Address },
+    /// Submission: may this account, logged in with this password, send as this address?
+    Sender { account: AccountId, credential: u64, from: Address },
     /// May this address receive a message of this size? (Size as far as the sender told it.)
     /// `from` is the sender of the message, `sending` is of the person who submits.
     Recipient {
@@ -69,6 +69,12 @@ pub(crate) enum Permit {
     NotOwn,
     /// The account was suspended or deleted since the log-in.
     NoAccount,
+    /// The door is for named devices, and this is none.
+    NoDevice,
+    /// It is not among the senders of the device.
+    NotOfDevice,
+    /// Nobody of this box gets mail for it.
+    LeadsNowhere,
     /// Could not be found out now.
     Unavailable,
 }
@@ -85,6 +91,10 @@ pub(crate) enum Destination {
     Outside,
     /// The person has written to as many outside as may be in a day.
     TooMany,
+    /// Its domain is not ours, and the device may write to people of this box only.
+    InsideOnly,
+    /// The device has written to as many as may be in a day.
+    TooManyOfDevice,
     /// A return address of ours, for a report on mail that was passed on.
     Returned,
     /// The same, and the message is no report.

@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Mx,
     /// Ports 587 and 465: mail of our people for everybody, after a log-in. RFC 6409
     Submission,
+    /// A port on the LAN for named devices; some of them may log in.
+    Devices { log_in: bool },
 }
 
 /// What all sessions of one port share.
@@ -48,6 +50,18 @@ impl Setting {
     /// A port 587 that offers STARTTLS, or a port 465 that has TLS from the first octet.
     pub(crate) fn submission(host: &str, budget: Arc<Budget>, now: fn() -> i64) -> Arc<Self> {
         let (role, host, message_bytes) = (Role::Submission, host.to_string(), MESSAGE_BYTES);
+        Arc::new(Self { role, host, starttls: true, message_bytes, budget, now })
+    }
+
+    /// A port for devices on the LAN; `log_in`: some are known by an account.
+    pub(crate) fn devices(
+        host: &str,
+        log_in: bool,
+        budget: Arc<Budget>,
+        now: fn() -> i64,
+    ) -> Arc<Self> {
+        let (role, host) = (Role::Devices { log_in }, host.to_string());
+        let message_bytes = MESSAGE_BYTES;
         Arc::new(Self { role, host, starttls: true, message_bytes, budget, now })
     }
 }

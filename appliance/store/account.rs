@@ -6,6 +6,7 @@ use super::writer::Usage;
 use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox};
 use crate::limits;
 use crate::wire::address::Address;
+use crate::wire::scram;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -71,9 +72,12 @@ pub(crate) fn get(read: &impl Read, id: AccountId) -> Result<Option<Account>> {
     load(read, &key::account(id))
 }
 
-/// May its sessions go on? Not once it is suspended or deleted.
-pub(crate) fn is_open(read: &impl Read, id: AccountId) -> Result<bool> {
-    Ok(get(read, id)?.is_some_and(|account| !account.suspended))
+/// May its session go on that was begun with this password (0: not known which)? Not once it is
+/// suspended or deleted, or the password changed or removed.
+pub(crate) fn is_open(read: &impl Read, id: AccountId, credential: u64) -> Result<bool> {
+    let Some(account) = get(read, id)? else { return Ok(false) };
+    let is_it = |kept: &Credential| scram::mark(&kept.stored_key) == credential;
+    Ok(!account.suspended && (credential == 0 || account.credentials.iter().any(is_it)))
 }
 
 /// By log-in address, case folded.

@@ -41,6 +41,8 @@ pub(crate) struct Login {
     /// The log-in address.
     pub name: String,
     pub capabilities_off: Vec<String>,
+    /// Which of its passwords it was ([`super::scram::mark`]); 0 where that is not known.
+    pub credential: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

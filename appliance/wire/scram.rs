@@ -72,6 +72,7 @@ enum State {
     /// The machine is told whether the proof was right.
     Proved {
         server_final: String,
+        credential: u64,
     },
     /// Waits for the empty response to server-final.
     Last(Login),
@@ -123,8 +124,8 @@ impl Scram {
                 self.state = State::Final { first, server_first, secrets };
                 Next::Challenge(challenge)
             }
-            (State::Proved { server_final }, LoginAnswer::Granted(login)) => {
-                self.state = State::Last(login);
+            (State::Proved { server_final, credential }, LoginAnswer::Granted(login)) => {
+                self.state = State::Last(Login { credential, ..login });
                 Next::Challenge(server_final.into_bytes())
             }
             (_, LoginAnswer::Denied { wait }) => Next::Denied { wait },
@@ -212,20 +213,31 @@ impl Scram {
             return Next::Malformed("the proof is not base64");
         };
         let said = format!("{},{server_first},{without_proof}", first.bare);
-        let server_key = proven_key(&secrets.keys, &said, &proof);
+        let proven = proven_key(&secrets.keys, &said, &proof);
+        let server_key = proven.map(|(_, server_key)| server_key);
         // RFC 5802 6: another binding than ours means somebody sits between.
         let same = bool::from(bound.ct_eq(&first.bound)) & (nonce == first.nonce);
         let right = same && server_key.is_some();
         let signature = mac(&server_key.unwrap_or_default(), said.as_bytes());
         let server_final = format!("v={}", STANDARD.encode(signature));
-        self.state = State::Proved { server_final };
+        let credential = proven.map_or(0, |(stored_key, _)| mark(&stored_key));
+        self.state = State::Proved { server_final, credential };
         Next::Ask(LoginAsk::Proved { name: first.name.clone(), right })
     }
 }
 
-/// The ServerKey of the credential that the proof belongs to. Each is tried, so that the time does
+/// Tells the passwords of one account apart, by what is kept of them.
+pub(crate) fn mark(stored_key: &[u8]) -> u64 {
+    stored_key.iter().take(8).fold(0, |mark, octet| mark << 8 | u64::from(*octet))
+}
+
+/// The keys of the credential that the proof belongs to. Each is tried, so that the time does
 /// not tell which.
-fn proven_key(keys: &[([u8; 32], [u8; 32])], said: &str, proof: &[u8]) -> Option<[u8; 32]> {
+fn proven_key(
+    keys: &[([u8; 32], [u8; 32])],
+    said: &str,
+    proof: &[u8],
+) -> Option<([u8; 32], [u8; 32])> {
     let proof: [u8; 32] = proof.try_into().ok()?;
     let mut found = None;
     for (stored_key, server_key) in keys {
@@ -235,7 +247,7 @@ fn proven_key(keys: &[([u8; 32], [u8; 32])], said: &str, proof: &[u8]) -> Option
             *octet = a ^ b;
         }
         if bool::from(sha256(&client_key).ct_eq(stored_key)) {
-            found = Some(*server_key);
+            found = Some((*stored_key, *server_key));
         }
     }
     found

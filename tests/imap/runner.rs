@@ -22,6 +22,7 @@ use crate::message::headers;
 use crate::serve::imap::write_to;
 use crate::session::{Input, Peer, Session, Step, TlsFacts};
 use crate::store::account::NewAccount;
+use crate::store::format::Credential;
 use crate::store::mail::{FlagSet, Flags, NewMail, Prepared};
 use crate::store::writer::Options;
 use crate::store::{AccountId, Store, account, address, mail, mailbox};
@@ -74,7 +75,10 @@ impl World {
                     login,
                     name: "Alice".to_owned(),
                     quota: 0,
-                    credentials: Vec::new(),
+                    credentials: vec![Credential {
+                        stored_key: pencil().keys[0].0.to_vec(),
+                        ..Credential::default()
+                    }],
                     scram_salt: Vec::new(),
                     scram_iterations: 4096,
                 };
@@ -163,6 +167,7 @@ impl World {
                 account: self.alice.0,
                 name,
                 capabilities_off: self.capabilities_off.clone(),
+                credential: crate::tests::store::password(&self.store, self.alice),
             })
         };
         match ask {

@@ -2,6 +2,7 @@
 
 use super::runner::{Client, NOW, World, play, play_with, subject};
 use crate::limits;
+use crate::tests::store::set_password;
 
 /// RFC 2180 4.1: gone, and not told yet.
 #[test]
@@ -243,4 +244,24 @@ fn a_suspended_person_reads_no_further() {
     idling.wake(&world);
     assert_eq!(idling.hear(), bye);
     assert!(reading.closed && idling.closed);
+}
+
+/// A phone that was lost is shut out when its password is changed, also while it is logged in.
+#[test]
+fn a_session_ends_with_the_password_that_began_it() {
+    let world = World::new();
+    world.fill("INBOX", 1);
+    set_password(&world.store, world.alice, 1);
+    let (mut lost, mut idling) = (Client::logged_in(&world), Client::logged_in(&world));
+    assert!(lost.ask(&world, "a1 SELECT INBOX").contains("a1 OK"));
+    assert!(idling.ask(&world, "b1 SELECT INBOX").contains("b1 OK"));
+    assert!(idling.ask(&world, "b2 IDLE").contains("+ idling"));
+    set_password(&world.store, world.alice, 2);
+    let bye = "* BYE [CONTACTADMIN] This account may not be used any more\r\n";
+    assert_eq!(lost.ask(&world, "a2 FETCH 1 (BODY[])"), bye);
+    world.fill("INBOX", 1);
+    idling.wake(&world);
+    assert_eq!(idling.hear(), bye);
+    let mut found = Client::logged_in(&world);
+    assert!(found.ask(&world, "c1 SELECT INBOX").contains("c1 OK"));
 }

@@ -99,6 +99,33 @@ async fn each_password_of_an_account_opens_it_and_no_other() {
     assert!(!tries(&office.desk("192.0.2.3"), "alice@office.test", &long).await);
 }
 
+/// Which password it was, as a session remembers it.
+async fn which(desk: &Desk, password: &str) -> u64 {
+    let (name, password) = ("alice@office.test".to_string(), Secret(password.into()));
+    match desk.answer(LoginAsk::Password { name, password }).await {
+        LoginAnswer::Granted(login) => login.credential,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_lasts_as_long_as_its_own_password_and_no_longer() {
+    let office = office();
+    let desk = office.desk("192.0.2.1");
+    let (own, phone) = (which(&desk, "wonderland").await, which(&desk, "phone-phone").await);
+    assert_eq!(which(&desk, "wonderland").await, own, "also from the cache");
+    assert!(own != phone && own != 0 && phone != 0);
+    let lasts = |which| {
+        let read = office.store.snapshot().expect("a snapshot");
+        account::is_open(&read, office.alice, which).expect("read")
+    };
+    assert!(lasts(own) && lasts(phone) && lasts(0) && !lasts(own ^ 1));
+    office.change(|account| account.credentials.retain(|kept| kept.label == "phone"));
+    assert!(!lasts(own) && lasts(phone), "only the one that is gone");
+    office.change(|account| account.suspended = true);
+    assert!(!lasts(phone) && !lasts(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_password_and_a_suspended_account_are_shut_at_once() {
     let office = office();

@@ -1,7 +1,7 @@
 //! SCRAM-SHA-256 and -PLUS.
 
 use super::{bound, challenge, granted, tim};
-use crate::wire::sasl::{Binding, Exchange, LoginAnswer, LoginAsk, Next, ScramSecrets};
+use crate::wire::sasl::{Binding, Exchange, Login, LoginAnswer, LoginAsk, Next, ScramSecrets};
 use crate::wire::scram;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,9 @@ fn the_example_of_rfc_7677() {
     assert_eq!(exchange.respond(last.as_bytes()), proved("user", true));
     let server_final = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
     assert_eq!(exchange.answer(granted()), challenge(server_final));
-    assert_eq!(exchange.respond(b""), Next::Done(tim()));
+    let stored_key = secrets(&["pencil"]).keys[0].0;
+    let login = Login { credential: scram::mark(&stored_key), ..tim() };
+    assert_eq!(exchange.respond(b""), Next::Done(login), "and which password it was");
 }
 
 /// The client's side of RFC 5802 3, written apart from the server's.

@@ -43,6 +43,20 @@ fn a_suspended_person_reads_no_further() {
 }
 
 #[test]
+fn a_session_ends_with_the_password_that_began_it() {
+    let house = House::with(&[letter(100)]);
+    let store = &house.office.store;
+    crate::tests::store::set_password(store, ALICE, 1);
+    let mut client = house.logged_in();
+    client.says("STAT\r\n", "+OK 1 100");
+    crate::tests::store::set_password(store, ALICE, 2);
+    client.says("RETR 1\r\n", "-ERR [SYS/PERM]");
+    assert!(client.closed);
+    drop(client);
+    house.logged_in().says("STAT\r\n", "+OK 1 100");
+}
+
+#[test]
 fn wrong_passwords_wait_and_too_many_end_the_connection() {
     let house = House::with(&[]);
     let mut client = house.client();

@@ -39,7 +39,7 @@ impl Machine for Table {
     fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(login(ask)),
-            Ask::Sender { account, from } => Answer::Sender(match from.to_string().as_str() {
+            Ask::Sender { account, from, .. } => Answer::Sender(match from.to_string().as_str() {
                 "alice@office.test" if account == AccountId(1) => Permit::Own,
                 _ => Permit::NotOwn,
             }),
@@ -80,7 +80,12 @@ fn login(ask: LoginAsk) -> LoginAnswer {
         LoginAsk::Password { name, password }
             if name == "alice@office.test" && password.0 == b"secret" =>
         {
-            LoginAnswer::Granted(Login { account: 1, name, capabilities_off: Vec::new() })
+            LoginAnswer::Granted(Login {
+                account: 1,
+                name,
+                capabilities_off: Vec::new(),
+                credential: 0,
+            })
         }
         _ => LoginAnswer::Denied { wait: Duration::ZERO },
     }
@@ -131,8 +136,19 @@ impl<M: Machine> Talk<M> {
 
     /// Connected, and the greeting still to be heard.
     pub(super) fn silent(setting: Arc<Setting>, machine: M) -> Self {
+        Self::of(Server::new(setting, peer()), machine)
+    }
+
+    /// A session that was made elsewhere, greeted.
+    pub(super) fn with_session(session: Server, machine: M) -> Self {
+        let mut talk = Self::of(session, machine);
+        assert!(talk.replies().starts_with("220 "));
+        talk
+    }
+
+    fn of(session: Server, machine: M) -> Self {
         let mut talk = Self {
-            session: Server::new(setting, peer()),
+            session,
             machine,
             buffer: Vec::new(),
             out: Vec::new(),

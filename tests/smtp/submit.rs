@@ -68,8 +68,12 @@ fn keys(data: &Path) -> Keys {
 }
 
 fn arrived(from: &str, to: &[&str], message: &[u8]) -> Arrived {
-    let login =
-        Login { account: ALICE.0, name: "alice@office.test".into(), capabilities_off: Vec::new() };
+    let login = Login {
+        account: ALICE.0,
+        name: "alice@office.test".into(),
+        capabilities_off: Vec::new(),
+        credential: 0,
+    };
     let caller = Caller {
         remote: peer().remote,
         helo: "laptop.test".to_string(),
@@ -171,6 +175,25 @@ async fn only_own_addresses_may_be_written_as_the_sender() {
         assert!(reply.starts_with(wanted), "{header}: {reply}");
     }
     assert!(desk.inbox(BOB).iter().any(|mail| mail.contains("\r\nFrom: alice@office.test\r\n")));
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_what_it_began() {
+    let desk = desk(10);
+    let moment = Moment { micros: MICROS, chance: 7 };
+    let letter = || {
+        let mut letter = arrived("alice@office.test", &["bob@office.test"], b"\r\nhi\r\n");
+        if let Some(login) = &mut letter.caller.login {
+            login.credential = crate::wire::scram::mark(&[1; 32]);
+        }
+        letter
+    };
+    crate::tests::store::set_password(&desk.office.store, ALICE, 1);
+    assert!(desk.counter.submit(letter(), moment).await.is_positive());
+    crate::tests::store::set_password(&desk.office.store, ALICE, 2);
+    let reply = desk.counter.submit(letter(), moment).await.to_string();
+    assert!(reply.starts_with("550 5.7.1 Your account may not send"), "{reply}");
+    assert_eq!(desk.inbox(BOB).len(), 1);
 }
 
 #[tokio::test]

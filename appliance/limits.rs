@@ -473,6 +473,7 @@ pub(crate) const OUTBOX_SHOWN: usize = 100;
 pub(crate) const TLS_DAYS_SHOWN: u32 = 7;
 
 const _: () = assert!(SMTP_RECIPIENTS >= 100);
+const _: () = assert!(SRS_DAYS < TRACE_DAYS, "the story of a message knows its sender");
 const _: () = assert!(SRS_DAYS > OUTBOX_EXPIRES.as_secs() / 86_400 && SRS_DAYS < 1_024);
 const _: () = assert!(IMAP_AUTOLOGOUT.as_secs() >= 30 * 60);
 const _: () = assert!(IMAP_IDLE_TICK.as_secs() < IMAP_AUTOLOGOUT.as_secs());

@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Delivered,
     /// Handed to a server that sends no report of its own.
     Relayed,
+    /// It reached the address, which leads on to several.
+    Expanded,
 }
 
 /// One recipient of whom it tells.
@@ -164,6 +166,7 @@ fn subject(report: &Report<'_>) -> String {
         Action::Delayed => "Not delivered yet",
         Action::Delivered => "Delivered",
         Action::Relayed => "Passed on",
+        Action::Expanded => "Delivered and passed on",
     };
     let field = headers::find(report.original, "Subject");
     let subject = field.map(|field| headers::decode(field.value)).unwrap_or_default();
@@ -196,6 +199,9 @@ fn text(report: &Report<'_>) -> String {
              until {until}.\r\nIt still waits for:"
         ),
         Action::Delivered => "Your message was delivered to:".to_string(),
+        Action::Expanded => "Your message reached this address, which leads on to others. Of them \
+                             no more\r\nwill be told:"
+            .to_string(),
         Action::Relayed => "Your message was passed on to a server that sends no reports. Whether \
                             it\r\nis delivered will not be told. It was for:"
             .to_string(),
@@ -241,6 +247,7 @@ fn status(report: &Report<'_>) -> String {
             Action::Delayed => "delayed",
             Action::Delivered => "delivered",
             Action::Relayed => "relayed",
+            Action::Expanded => "expanded",
         };
         out.push_str(&format!("Action: {action}\r\nStatus: {}\r\n", told.status));
         if let Some(name) = told.server.split_ascii_whitespace().next() {

@@ -106,7 +106,9 @@ pub(crate) fn plan(
     if let (true, Some((_, reply))) = (nobody, stray.first()) {
         return Ok(Err(reply.clone()));
     }
-    keep(batch, &mut plan, stray)?;
+    if let Some(reply) = keep(batch, &mut plan, stray)? {
+        return Ok(Err(reply));
+    }
     count(batch, &going, now)?;
     let recipients = recipients(&mut plan, &going, returned, now);
     if !recipients.is_empty() {
@@ -205,16 +207,19 @@ fn objection(
     Ok(None)
 }
 
-/// The postmaster keeps what nobody else would have of those who should.
-fn keep(read: &impl Read, plan: &mut Plan, stray: Vec<(Passed, Reply)>) -> Result<()> {
-    for (passed, _) in stray {
-        let Some(keeper) = address::keeper_of(read, passed.via.domain())? else { continue };
+/// The postmaster keeps what nobody else would have of those who should; the reply where there is
+/// no account that could.
+fn keep(read: &impl Read, plan: &mut Plan, stray: Vec<(Passed, Reply)>) -> Result<Option<Reply>> {
+    for (passed, reply) in stray {
+        let Some(keeper) = address::keeper_of(read, passed.via.domain())? else {
+            return Ok(Some(reply));
+        };
         if !plan.copies.iter().any(|copy| copy.account == keeper) {
             let address = passed.recipient.to_string();
             plan.copies.push(Copy { account: keeper, address });
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn recipients(

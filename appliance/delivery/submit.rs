@@ -16,11 +16,10 @@
 //! A message that cannot be signed leaves all the same, and the owner is told: a lost key must not
 //! stop the office.
 
-use super::dsn::{Action, Told};
 use super::receive::{Post, refused, unread};
-use super::report::{self, Moment};
+use super::report::Moment;
 use super::srs::Srs;
-use super::{forward, local, stamp, story};
+use super::{confirm, forward, local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::RECEIVED_HEADERS;
 use crate::message::{fixup, headers, people};
@@ -336,7 +335,6 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     let Some(leads) = local::leads(batch, &work.srs, &ours, now)? else {
         return Ok(Written::Changed);
     };
-    let copies = leads.copies;
     let more = u32::try_from(outside.len()).unwrap_or(u32::MAX);
     let sent = account::sent(batch, work.account, now)?;
     if more > 0 && sent.saturating_add(more) > work.per_day {
@@ -347,8 +345,8 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
             return Ok(Written::Spent(passed.via.clone()));
         }
     }
-    let mut room = Vec::with_capacity(copies.len());
-    for copy in &copies {
+    let mut room = Vec::with_capacity(leads.copies.len());
+    for copy in &leads.copies {
         room.push(local::has_room(batch, copy.account, work.outgoing.body.head.size)?);
     }
     let leaves = !outside.is_empty() || !leads.passed.is_empty();
@@ -357,7 +355,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     }
     let mut story = work.story.clone();
     let mut body = work.id;
-    for (copy, fits) in copies.iter().zip(room) {
+    for (copy, fits) in leads.copies.iter().zip(room) {
         body = deliver(batch, work, copy)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
         story.steps.push(story::delivered(copy, &login, !fits, now));
@@ -379,7 +377,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         account::count_sent(batch, work.account, more, now)?;
         forward::count(batch, &leads.passed, now)?;
     }
-    story.steps.extend(confirm(batch, work, &ours, body)?);
+    story.steps.extend(confirm(batch, work, &ours, &leads, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, now));
     trace::put(batch, work.id, &story)?;
     Ok(Written::Done)
@@ -399,26 +397,14 @@ fn deliver(batch: &mut Batch, work: &Work, copy: &local::Copy) -> Result<MailId>
     Ok(mail::append_past_quota(batch, copy.account, INBOX, &new, work.id)?.body)
 }
 
-/// RFC 3461 4.1: who asked for it hears of each recipient here that it has the message.
+/// Who asked for it hears of each recipient here what was done.
 fn confirm(
     batch: &mut Batch,
     work: &Work,
     ours: &[Recipient],
+    leads: &local::Leads,
     body: MailId,
-) -> Result<Option<TraceStep>> {
-    let asked = |one: &&Recipient| one.notify.is_some_and(|notify| notify.success);
-    let told = |one: &Recipient| Told {
-        address: one.to.to_string(),
-        orcpt: one.orcpt.clone(),
-        why: "It was put into the mailbox".to_string(),
-        reply: String::new(),
-        server: String::new(),
-        status: "2.0.0".to_string(),
-    };
-    let told: Vec<Told> = ours.iter().filter(asked).map(told).collect();
-    if told.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Vec<TraceStep>> {
     let row = Outgoing {
         body: body.0,
         size: work.outgoing.body.head.size,
@@ -427,7 +413,7 @@ fn confirm(
         created: work.moment.now(),
         ..Outgoing::default()
     };
-    report::send(batch, &work.host, work.moment, &row, Action::Delivered, &told)
+    confirm::success(batch, (&work.host, work.moment), &row, ours, leads)
 }
 
 /// Recipients on this box, and all others.

@@ -83,6 +83,18 @@ async fn what_nobody_would_have_is_kept_by_the_postmaster_when_others_took_the_m
 }
 
 #[tokio::test]
+async fn where_there_is_no_postmaster_all_are_refused_what_one_may_not_have() {
+    let town = Town::new("a.test");
+    town.lead("out@a.test", &[], &["partner@b.test"]).expect("out");
+    assert!(town.send("eve@far.test", &["out@a.test"], TEXT).await.is_positive());
+    let looped = town.outbox().remove(0).2;
+    town.lead("other@a.test", &[], &["friend@b.test"]).expect("other");
+    let reply = town.send("eve@far.test", &["out@a.test", "other@a.test"], &looped).await;
+    assert_eq!(reply.to_string().get(..9), Some("554 5.4.6"), "{reply}");
+    assert_eq!(town.leaving().len(), 1, "only the first");
+}
+
+#[tokio::test]
 async fn a_flood_is_passed_on_up_to_the_limit_of_the_day() {
     let town = Town::new("a.test");
     let half: Vec<String> = (0..PASSED_PER_DAY / 2).map(|n| format!("p{n}@b.test")).collect();

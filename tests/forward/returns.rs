@@ -9,6 +9,7 @@ use crate::serve::receive::Knocks;
 use crate::smtp::Destination;
 use crate::store::MailId;
 use crate::tests::store::NOW;
+use crate::wire::address::Address;
 use crate::wire::smtp::Reply;
 use std::sync::atomic::Ordering;
 
@@ -152,4 +153,37 @@ fn reports_go_back_up_to_the_limit_of_the_day() {
     assert!((0..SRS_RETURNED_PER_DAY).all(|_| knocks.may_return(1)));
     assert!(!knocks.may_return(2));
     assert!(knocks.may_return(24 * 60), "another day");
+}
+
+proptest::proptest! {
+    /// What was not made here is not believed, and breaks nothing.
+    #[test]
+    fn made_up_return_addresses_lead_nowhere(
+        tag in "[sS][rR][sS][01mM]",
+        rest in "[=+-]?[a-z2-7A-Z=+.é]{0,50}",
+    ) {
+        let Ok(address) = Address::new(&format!("{tag}{rest}"), "a.test") else { return Ok(()) };
+        if is_return(&address) {
+            proptest::prop_assert!(Srs::of(b"secret").unwrap(&address, NOW).is_err());
+        }
+    }
+
+    /// Whoever sends, the way leads back, in any case of letters.
+    #[test]
+    fn every_sender_is_found_again(local in "[ -~]{1,64}", domain in "[a-z]{1,20}[.][a-z]{2,9}") {
+        let Ok(sender) = Address::new(&local, &domain) else { return Ok(()) };
+        let (srs, id) = (Srs::of(b"secret"), MailId(0x6443c7c0b1d80));
+        let back = srs.wrap(&sender, "a.test", id, NOW).expect("an address");
+        proptest::prop_assert!(is_return(&back) && back.to_string().starts_with("SRS"));
+        let loud = Address::new(&back.local().to_ascii_uppercase(), "a.test").expect("an address");
+        for back in [back, loud] {
+            match srs.unwrap(&back, NOW) {
+                Ok(Back::To(found)) => proptest::prop_assert!(
+                    found.to_string().eq_ignore_ascii_case(&sender.to_string())
+                ),
+                Ok(Back::SenderOf(found)) => proptest::prop_assert_eq!(found, id),
+                Err(why) => proptest::prop_assert!(false, "{:?}: {:?}", sender, why),
+            }
+        }
+    }
 }

@@ -294,6 +294,37 @@ async fn who_asks_for_it_hears_that_a_colleague_has_the_message() {
     assert_eq!(desk.inbox(BOB).len(), 1);
 }
 
+#[tokio::test]
+async fn who_asks_for_it_hears_that_an_address_leads_outside() {
+    let desk = desk(9);
+    let at = |text: &str| Address::parse(text).expect("an address");
+    let lead = move |batch: &mut crate::store::Batch| {
+        let outside = [at("partner@far.test")];
+        address::set_route(batch, &at("one@office.test"), &[], &outside, NOW)?;
+        address::set_route(batch, &at("all@office.test"), &[BOB], &outside, NOW)
+    };
+    desk.office.write(lead).expect("addresses");
+    for (to, action, text) in [
+        ("one@office.test", "relayed", "passed on to a server that sends no reports"),
+        ("all@office.test", "expanded", "reached this address, which leads on to others"),
+    ] {
+        let mut letter = arrived("alice@office.test", &[to], b"Subject: x\r\n\r\nhi\r\n");
+        letter.recipients[0].notify = Some(Notify { success: true, ..Notify::default() });
+        let reply = desk.counter.submit(letter, Moment { micros: MICROS, chance: 7 }).await;
+        assert!(reply.is_positive(), "{reply}");
+        let report = desk.inbox(ALICE).pop().expect("a report");
+        for word in [&format!("Action: {action}\r\n"), &format!("rfc822; {to}\r\n"), text] {
+            assert!(report.contains(word), "{word}: {report}");
+        }
+        assert!(!report.contains("partner@far.test"), "where it leads is nobody's business");
+    }
+    let read = desk.office.store.snapshot().expect("a snapshot");
+    let rows = outbox::list(&read, outbox::Place { due: 0, id: MailId(0) }, 9).expect("rows");
+    let notify = |(_, row): &(_, crate::store::format::Outgoing)| row.recipients[0].notify();
+    let quiet = Some(Notify::default());
+    assert_eq!(rows.iter().map(notify).collect::<Vec<_>>(), [quiet, quiet], "told once");
+}
+
 #[test]
 fn keys_change_in_steps() {
     let office = Office::new();

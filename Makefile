@@ -9,14 +9,15 @@ KILLS ?= 200
 SECONDS_EACH ?= 60
 
 help: ## list what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) \
-	  | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
+	  | awk -F ':.*## ' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 run: needs ## build the server and start it here; DATA=dir (data), PORT_BASE=n (2000)
 	cargo build --profile quick --locked --bin mailroom
 	@exec target/quick/mailroom serve --data "$(DATA)" --port-base "$(PORT_BASE)" --demo
 
 test: needs ## everything that CI runs, each suite with its time
+	@tools/needs test
 	@exec tests/run
 
 check: needs ## format and lint, the quick part of the tests

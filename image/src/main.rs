@@ -1,78 +1,199 @@
-//! `image inspect FILE`: what is in a disk image, read without root and without mounting it.
+//! The host tool: builds disk images of Mailroom, shows what is in one, boots one in QEMU. Needs
+//! no root.
 
+mod board;
+mod build;
+mod devicetree;
 mod disk;
+mod emulate;
+mod ext4;
+mod fat;
 mod filesystem;
+mod initramfs;
+mod inputs;
+mod inspect;
+mod kernel;
+mod layout;
+mod lock;
+mod modules;
+mod sbom;
+mod scratch;
+#[allow(dead_code, reason = "shared with PID 1, which does more with it")]
+#[path = "../../appliance/update/slot.rs"]
+mod slot;
+mod tool;
+mod window;
 
+use clap::{Parser, Subcommand};
+use std::fs::File;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Reads the disk images that Mailroom is shipped in.
+/// Builds the disk images that Mailroom is shipped in, shows what is in one, boots one in QEMU
+#[derive(Parser)]
+#[command(name = "image", version, max_term_width = 100)]
+struct Line {
+    #[command(subcommand)]
+    act: Act,
+}
 
-Usage: image inspect [--json] FILE
-
-Prints the partitions of a disk image (number, type, start, size) and what file system each
-holds (FAT or ext: label, id, block size). Needs no root and changes nothing.
-
-Example:
-  image inspect mailroom.img
-";
-
-enum Asked {
-    Help,
-    Inspect { file: String, json: bool },
+#[derive(Subcommand)]
+enum Act {
+    /// Builds the image of a board; `make image` calls this
+    Build {
+        /// The name of a file in board/
+        #[arg(long)]
+        board: String,
+        /// The binary of the box
+        #[arg(long, default_value = "target/box/mailroom")]
+        binary: PathBuf,
+        /// What compiled it: name, version, SHA-256, a line each
+        #[arg(long, default_value = "target/box/compilers")]
+        compilers: PathBuf,
+        /// The folder for the image
+        #[arg(long, default_value = "target/image")]
+        into: PathBuf,
+        /// Seconds since 1970 that stand as the time of everything
+        #[arg(long)]
+        time: u64,
+        /// Take exactly the inputs of image/inputs.lock, or refuse
+        #[arg(long, conflicts_with = "accept")]
+        locked: bool,
+        /// Write the inputs used into image/inputs.lock
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Shows partitions, file systems, slots, versions and slot state of an image or a disk
+    Inspect {
+        #[arg(long)]
+        json: bool,
+        file: PathBuf,
+    },
+    /// Boots an image in QEMU, with the console on the terminal; Ctrl-A X ends it
+    Emulate {
+        image: PathBuf,
+        /// The disk of the box: kept and written to, copied from the image when there is none yet
+        #[arg(long)]
+        disk: PathBuf,
+        /// Begin with a new disk
+        #[arg(long)]
+        fresh: bool,
+        /// MiB of a new disk; a power of two for an SD card
+        #[arg(long, default_value_t = 1024)]
+        size: u64,
+        /// A port of this machine and a port of the box, 2025:25
+        #[arg(long, value_parser = emulate::forward)]
+        forward: Vec<(u16, u16)>,
+        /// A file for the boot partition of a new disk, such as mailroom.toml
+        #[arg(long)]
+        put: Option<PathBuf>,
+        /// Serve the console on this Unix socket
+        #[arg(long)]
+        serial: Option<PathBuf>,
+        /// Serve QEMU's monitor protocol on this Unix socket
+        #[arg(long)]
+        monitor: Option<PathBuf>,
+        /// Further arguments of QEMU
+        #[arg(last = true)]
+        more: Vec<String>,
+    },
+    /// Writes a file to the boot partition of an image, such as mailroom.toml before first boot
+    Put { image: PathBuf, file: PathBuf },
+    /// Prints a file of the boot partition of an image
+    Get { image: PathBuf, name: String },
 }
 
 fn main() -> ExitCode {
-    let mut out = std::io::stdout();
-    let mut err = std::io::stderr();
-    match read_line(std::env::args().skip(1)) {
-        Ok(Asked::Help) => {
-            let _ = out.write_all(HELP.as_bytes());
+    let line = Line::parse();
+    match act(&line.act) {
+        Ok(octets) => {
+            let _ = std::io::stdout().write_all(&octets);
             ExitCode::SUCCESS
         }
-        Ok(Asked::Inspect { file, json }) => match inspect(&file, json) {
-            Ok(text) => {
-                let _ = out.write_all(text.as_bytes());
-                ExitCode::SUCCESS
-            }
-            Err(why) => {
-                let _ = writeln!(err, "image: {file}: {why}");
-                ExitCode::FAILURE
-            }
-        },
         Err(why) => {
-            let _ = write!(err, "image: {why}\n\n{HELP}");
-            ExitCode::from(2)
+            let _ = writeln!(std::io::stderr(), "image: {why}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn read_line(words: impl Iterator<Item = String>) -> Result<Asked, String> {
-    let (mut json, mut rest) = (false, Vec::new());
-    for word in words {
-        match word.as_str() {
-            "--help" | "-h" | "help" => return Ok(Asked::Help),
-            "--json" => json = true,
-            option if option.starts_with('-') => return Err(format!("no such option: {option}")),
-            _ => rest.push(word),
+/// What is to be printed.
+fn act(act: &Act) -> Result<Vec<u8>, String> {
+    let project = project()?;
+    match act {
+        Act::Build { board, binary, compilers, into, time, locked, accept } => {
+            let order = build::Order {
+                project: &project,
+                board,
+                binary,
+                compilers,
+                into,
+                time: *time,
+                locked: *locked,
+                accept: *accept,
+            };
+            build::build(&order).map(String::into_bytes)
         }
-    }
-    match rest.as_slice() {
-        [act, file] if act == "inspect" => Ok(Asked::Inspect { file: file.clone(), json }),
-        [act] if act == "inspect" => Err("inspect what? name a file".into()),
-        [] => Err("what shall be done?".into()),
-        [act, ..] if act == "inspect" => Err("one file at a time".into()),
-        [act, ..] => Err(format!("no such command: {act}")),
+        Act::Inspect { json, file } => inspect_file(file, *json),
+        Act::Emulate { image, disk, fresh, size, forward, put, serial, monitor, more } => {
+            let new = emulate::disk(image, disk, size << 20, *fresh)?;
+            if let (true, Some(file)) = (new, put) {
+                put_file(disk, file)?;
+            }
+            let order = emulate::Order {
+                image,
+                disk,
+                forward,
+                serial: serial.as_deref(),
+                monitor: monitor.as_deref(),
+                more,
+            };
+            emulate::emulate(&order).map(|()| Vec::new())
+        }
+        Act::Put { image, file } => put_file(image, file).map(|()| Vec::new()),
+        Act::Get { image, name } => {
+            let opened = opened(image, false)?;
+            fat::get(&mut boot_partition(&opened)?, name)
+        }
     }
 }
 
-fn inspect(file: &str, json: bool) -> Result<String, String> {
-    let mut opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
-    let disk = disk::read(&mut opened)?;
-    if json {
-        let text = serde_json::to_string_pretty(&disk).map_err(|error| error.to_string())?;
-        return Ok(text + "\n");
+/// The folder with board/ in it: this one, or the one that the tool was built in.
+fn project() -> Result<PathBuf, String> {
+    let here = std::env::current_dir().map_err(|error| error.to_string())?;
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let found = [here, built].into_iter().find(|folder| folder.join("board").is_dir());
+    found.ok_or_else(|| "run this in the folder of the project".to_string())
+}
+
+fn inspect_file(file: &Path, json: bool) -> Result<Vec<u8>, String> {
+    let report = inspect::inspect(&opened(file, false)?);
+    let report = report.map_err(|why| format!("{}: {why}", file.display()))?;
+    if !json {
+        return Ok(report.to_string().into_bytes());
     }
-    Ok(disk.to_string())
+    let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
+    Ok((text + "\n").into_bytes())
+}
+
+fn put_file(image: &Path, file: &Path) -> Result<(), String> {
+    let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
+    let content = kernel::read(file)?;
+    let opened = opened(image, true)?;
+    fat::put(&mut boot_partition(&opened)?, &name.to_string_lossy(), &content)
+}
+
+fn opened(file: &Path, write: bool) -> Result<File, String> {
+    let opened = File::options().read(true).write(write).open(file);
+    opened.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// The first partition, if it is a FAT one.
+fn boot_partition(file: &File) -> Result<window::Window<&File>, String> {
+    let mut reader = file;
+    let disk = disk::read(&mut reader)?;
+    let first = disk.partitions.first().filter(|first| first.kind_name == "FAT32");
+    let first = first.ok_or("the first partition is no FAT32 one: not an image of Mailroom")?;
+    Ok(window::Window::new(file, first.start, first.size))
 }

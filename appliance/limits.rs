@@ -388,6 +388,9 @@ pub(crate) const DNS_RECORDS: usize = 50;
 pub(crate) const DNS_ALIASES: usize = 16;
 /// Name servers that pass on no proofs of DNSSEC are tried again after this.
 pub(crate) const DNSSEC_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// And name servers that did are held to it for this long after the last time: a day of waiting is
+/// better than mail that comes back, and than no DNSSEC as soon as somebody strips it off.
+pub(crate) const DNSSEC_LAPSES: Duration = Duration::from_secs(24 * 60 * 60);
 /// Answers remembered.
 pub(crate) const DNS_REMEMBERED: u64 = 2_000;
 /// The longest time that an answer is remembered, whatever its owner allows.

@@ -159,7 +159,10 @@ impl<'n> Course<'n> {
 
     async fn route(&mut self) -> Option<Route> {
         let Network { resolver, host, .. } = self.network.as_ref();
-        self.no_dane = resolver.can_prove().await.err();
+        self.no_dane = match self.network.outgoing.dane {
+            true => resolver.can_prove().await.err(),
+            false => Some("the settings say so"),
+        };
         let prove = self.no_dane.is_none();
         match route::hosts(resolver, &self.job.domain, host, self.job.random, prove).await {
             Ok(route) => Some(route),

@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! clock before the day of this program     no DNSSEC: signatures would all seem to lie ahead
-//! the root was proven once                 DNSSEC from then on, whatever comes
-//! it never was                             no DNSSEC; the root is asked for again after a while
+//! the root was proven within a day         DNSSEC, whatever comes
+//! it was not                               no DNSSEC; the root is asked for again after a while
 //! ```
 
 use super::dane::Tlsa;
@@ -29,7 +29,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Asks the name servers, and remembers what they said for as long as they allowed.
 pub(crate) struct Resolver {
@@ -46,9 +46,14 @@ pub(crate) struct Resolver {
 #[derive(Debug, Clone, Copy)]
 enum Dnssec {
     Unknown,
-    Works,
-    /// Not at this moment.
-    Missing(Instant),
+    /// When it was last asked for, and when it was last there; seconds since 1970.
+    Works {
+        asked: i64,
+        proven: i64,
+    },
+    Missing {
+        asked: i64,
+    },
 }
 
 /// Seconds since 1970: the clock of the machine, or a test's.
@@ -148,19 +153,30 @@ impl Resolver {
         }
         let missing = Err("the name servers do not pass on the proofs of DNSSEC");
         let known = self.dnssec.lock().map_or(Dnssec::Unknown, |known| *known);
+        let now = (self.clock)();
+        let fresh = |asked: i64| (now - asked).unsigned_abs() < limits::DNSSEC_AGAIN.as_secs();
         match known {
-            Dnssec::Works => return Ok(()),
-            Dnssec::Missing(since) if since.elapsed() < limits::DNSSEC_AGAIN => return missing,
+            Dnssec::Works { asked, .. } if fresh(asked) => return Ok(()),
+            Dnssec::Missing { asked } if fresh(asked) => return missing,
             _ => {}
         }
+        self.proving.clear_lookup_cache(Name::root(), RecordType::DNSKEY);
         let root = self.prove(&Name::root(), RecordType::DNSKEY, |_| Some(())).await;
         let works = root.is_ok_and(|root| root.secure);
-        if let Ok(mut known) = self.dnssec.lock()
-            && !matches!(*known, Dnssec::Works)
-        {
-            *known = if works { Dnssec::Works } else { Dnssec::Missing(Instant::now()) };
+        // Whoever strips the proofs off must do so for a whole day, and mail waits meanwhile; name
+        // servers that were exchanged for lesser ones hold mail up for no longer.
+        let lapses = limits::DNSSEC_LAPSES.as_secs();
+        let found = match known {
+            _ if works => Dnssec::Works { asked: now, proven: now },
+            Dnssec::Works { proven, .. } if (now - proven).unsigned_abs() < lapses => {
+                Dnssec::Works { asked: now, proven }
+            }
+            _ => Dnssec::Missing { asked: now },
+        };
+        if let Ok(mut known) = self.dnssec.lock() {
+            *known = found;
         }
-        if works { Ok(()) } else { missing }
+        if matches!(found, Dnssec::Works { .. }) { Ok(()) } else { missing }
     }
 
     /// MX, proven; in no order.

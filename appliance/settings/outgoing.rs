@@ -1,7 +1,8 @@
 //! How mail leaves: `[outgoing]`.
 //!
 //! ```text
-//! [outgoing]                    port, name_servers, ipv6, trust_anchor, authority, https_port
+//! [outgoing]                    port, name_servers, ipv6, dane, trust_anchor, authority,
+//!                               https_port
 //! [outgoing.relay]              host, port, tls, user, password, authority
 //! [[outgoing.relay_for]]        domain, and the same
 //! ```
@@ -21,6 +22,8 @@ pub(crate) struct Outgoing {
     /// Empty: those of /etc/resolv.conf.
     pub name_servers: Vec<SocketAddr>,
     pub ipv6: Ipv6,
+    /// Is DANE looked at?
+    pub dane: bool,
     /// DNSKEY records that DNSSEC begins from instead of those of the root of the world.
     pub trust_anchor: Option<PathBuf>,
     /// A PEM file with authorities beside the public ones, for the certificates that MTA-STS asks
@@ -40,6 +43,7 @@ impl Default for Outgoing {
             port: 25,
             name_servers: Vec::new(),
             ipv6: Ipv6::Auto,
+            dane: true,
             trust_anchor: None,
             authority: None,
             https_port: 443,
@@ -117,12 +121,16 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
          # \"auto\": over IPv6 only where reverse DNS of our address is right; or \"always\",\n\
          # \"never\".\n\
          ipv6 = \"{ipv6}\"\n\
+         # Certificates of other servers are held against the DNS (DANE). false: where name\n\
+         # servers or networks make trouble of DNSSEC.\n\
+         dane = {}\n\
          # All mail through another server: a section [outgoing.relay] with host, port, tls\n\
          # (\"implicit\", \"starttls\", \"opportunistic\", \"none\"), user, password,\n\
          # authority (a PEM file).\n\
          # Mail from one domain: [[outgoing.relay_for]] with domain, and the same.\n",
         outgoing.port,
         servers.join(", "),
+        outgoing.dane,
     );
     print_odd(outgoing, &mut text);
     if let Some(relay) = &outgoing.relay {
@@ -176,6 +184,7 @@ pub(super) struct WrittenOutgoing {
     #[serde(default)]
     name_servers: Vec<Spanned<String>>,
     ipv6: Option<Ipv6>,
+    dane: Option<bool>,
     trust_anchor: Option<PathBuf>,
     authority: Option<PathBuf>,
     https_port: Option<Spanned<u16>>,
@@ -209,6 +218,7 @@ pub(super) fn outgoing(written: &WrittenOutgoing) -> Result<Outgoing, Fault> {
         port,
         name_servers,
         ipv6: written.ipv6.unwrap_or(Ipv6::Auto),
+        dane: written.dane.unwrap_or(true),
         trust_anchor: written.trust_anchor.clone(),
         authority: written.authority.clone(),
         https_port,

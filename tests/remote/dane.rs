@@ -4,12 +4,14 @@ use super::certificates::{Authority, Shown, tlsa};
 use super::live::{GREET, good, one, rest_after_dots};
 use super::peers::{Peer, Script};
 use super::{job, short};
+use crate::clock;
 use crate::delivery::remote::{Attempt, Network, Outcome};
 use crate::net::resolver::{CLOCK, Clock, NoAnswer, Resolver};
 use crate::settings::Outgoing;
 use crate::tests::names::Names;
 use crate::tests::net::toy::Folder;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,16 +57,20 @@ impl Scene {
     }
 
     fn network(&self, clock: Clock) -> Arc<Network> {
+        let outgoing = self.outgoing();
+        Network::with_patience("us.test".to_string(), outgoing, None, PATIENCE, clock)
+            .expect("made")
+    }
+
+    fn outgoing(&self) -> Outgoing {
         let anchor = self.folder.0.join("anchor");
         std::fs::write(&anchor, self.names.anchor()).expect("written");
-        let outgoing = Outgoing {
+        Outgoing {
             port: self.peer.at.port(),
             name_servers: vec![self.names.at],
             trust_anchor: Some(anchor),
             ..Outgoing::default()
-        };
-        Network::with_patience("us.test".to_string(), outgoing, None, PATIENCE, clock)
-            .expect("made")
+        }
     }
 
     async fn send(&self) -> Attempt {
@@ -290,13 +296,39 @@ async fn name_servers_without_dnssec_do_not_hold_the_mail_up_unless_they_once_ha
     assert!(attempt.secured.contains("do not pass on the proofs of DNSSEC"), "{attempt:?}");
     // Who had it yesterday is not believed without it today.
     scene.say(&[]);
-    let network = scene.network(CLOCK);
+    let network = scene.network(later);
     let attempt = one(&network, job("c.test", &["bob@c.test"])).await;
     assert_eq!(short(&attempt.outcome), ("failed", None), "{attempt:?}");
     scene.say_in("signed", &[], stripped);
+    for hours in [0, 1, 23] {
+        LATER.store(hours * 3600, Ordering::SeqCst);
+        let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+        assert_eq!(short(&attempt.outcome), ("retry", None), "{hours}: {attempt:?}");
+        assert!(why(&attempt).contains("DNSSEC"), "{attempt:?}");
+    }
+    // After a day they are taken for other name servers, and mail goes on.
+    LATER.store(25 * 3600, Ordering::SeqCst);
     let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
-    assert_eq!(short(&attempt.outcome), ("retry", None), "{attempt:?}");
-    assert!(why(&attempt).contains("DNSSEC"), "{attempt:?}");
+    assert_eq!(short(&attempt.outcome), ("delivered", Some(250)), "{attempt:?}");
+}
+
+static LATER: AtomicI64 = AtomicI64::new(0);
+
+fn later() -> i64 {
+    clock::now() + LATER.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn the_owner_may_switch_dane_off() {
+    let (shown, other) = (Authority::new().show("mx.b.test"), Authority::new().show("mx.b.test"));
+    let scene = Scene::new(secure(), Some(&shown)).await;
+    scene.say(&[tlsa(3, 1, 1, &other.der)]);
+    let outgoing = Outgoing { dane: false, ..scene.outgoing() };
+    let network =
+        Network::with_patience("us.test".to_string(), outgoing, None, PATIENCE, CLOCK).unwrap();
+    let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+    assert_eq!(short(&attempt.outcome), ("delivered", Some(250)), "{attempt:?}");
+    assert!(attempt.secured.contains("since the settings say so"), "{attempt:?}");
 }
 
 #[tokio::test]

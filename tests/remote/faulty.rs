@@ -132,6 +132,32 @@ async fn tls_that_is_offered_and_refused_is_done_without_and_told() {
     assert!(attempt.secured.contains("it refused TLS: 454 4.7.0"), "{attempt:?}");
 }
 
+#[tokio::test]
+async fn a_server_that_is_stuck_at_the_start_of_tls_is_left_or_written_to_in_clear() {
+    let offers = ("EHLO", "250-b.test\r\n250 STARTTLS\r\n");
+    let mut clear = good();
+    clear[1] = offers;
+    clear.insert(2, ("STARTTLS", "454 4.7.0 not now\r\n"));
+    // Before its answer nothing is known of TLS: the host is tried again later.
+    for (says, how) in [("hang", "retry"), ("close", "retry"), ("flood", "retry")] {
+        let stuck = vec![GREET, offers, ("STARTTLS", says)];
+        let (peer, network) = host(vec![stuck, clear.clone()]).await;
+        let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+        assert_eq!(short(&attempt.outcome).0, how, "{says}: {attempt:?}");
+        assert_eq!(peer.connections(), 1, "{says}");
+    }
+    // After it the handshake has failed, and nobody asks for TLS.
+    let deaf = vec![GREET, offers, ("STARTTLS", "deaf220 go\r\n")];
+    let closes = vec![GREET, offers, ("STARTTLS", "220 go\r\n"), ("", "close")];
+    for stuck in [deaf, closes] {
+        let (peer, network) = host(vec![stuck, good()]).await;
+        let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+        assert_eq!(short(&attempt.outcome), ("delivered", Some(250)), "{attempt:?}");
+        assert!(attempt.secured.contains("since TLS failed"), "{attempt:?}");
+        assert_eq!(peer.connections(), 2);
+    }
+}
+
 /// The box's own certificate, as a server shows it.
 pub(super) fn acceptor(folder: &Folder) -> TlsAcceptor {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};

@@ -1,12 +1,17 @@
 # Everything a person does here. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak fuzz clean needs
+.PHONY: help run test check image emulate bench soak fuzz image-twice clean needs
 SHELL := /bin/bash
 
 DATA ?= data
 PORT_BASE ?= 2000
 KILLS ?= 200
 SECONDS_EACH ?= 60
+BOARD ?= qemu-virt
+IMAGE := target/image/mailroom-$(BOARD).img
+BOX ?= target/box/$(BOARD).disk
+# Ports of the box that the emulator serves here, each at PORT_BASE and its own number.
+FORWARDED := 25 80 110 143 443 465 587 993 995
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
@@ -22,6 +27,24 @@ test: needs ## everything that CI runs, each suite with its time
 
 check: needs ## format and lint, the quick part of the tests
 	@exec tests/run format lint
+
+image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1 new inputs, LOCKED=1 no others
+	@tools/needs image
+	tools/cross
+	@cargo build --quiet --locked -p image
+	@target/debug/image build --board $(BOARD) --time "$$(tools/epoch)" \
+	  $(if $(LOCKED),--locked) $(if $(ACCEPT),--accept)
+
+emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=mailroom.toml for it
+	@tools/needs emulate
+	@echo "ports of the box are at 127.0.0.1, $(PORT_BASE) and their number; Ctrl-A X ends it"
+	@exec target/debug/image emulate $(IMAGE) --disk "$(BOX)" $(if $(FRESH),--fresh) \
+	  $(if $(PRESET),--put "$(PRESET)") \
+	  $(foreach p,$(FORWARDED),--forward $$(($(PORT_BASE) + $p)):$p)
+
+image-twice: needs ## build the image in two folders: the octets must be the same
+	@tools/needs image
+	@exec tests/boot/twice $(BOARD)
 
 bench: needs ## measure against Debian's Postfix and Dovecot (as root); results in bench/
 	tests/install bench

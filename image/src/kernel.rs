@@ -108,14 +108,13 @@ impl Package {
 }
 
 /// Names of nodes, without their addresses, and whether every board has at least one of them.
-const DEVICES: [(&str, bool); 7] = [
+const DEVICES: [(&str, bool); 6] = [
     ("mmc", true),
     ("mmcnr", false),
     ("ethernet", true),
     ("usb", true),
     ("pcie", false),
     ("watchdog", true),
-    ("mailbox", false),
 ];
 
 fn unserved(

@@ -58,6 +58,7 @@ pub(crate) mod imap;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod net;
+pub(crate) mod policy;
 pub(crate) mod pop3;
 pub(crate) mod serve;
 pub(crate) mod session;

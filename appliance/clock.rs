@@ -22,6 +22,7 @@ pub(crate) enum State {
     Plausible,
 }
 
+/// What a clock that says so is worth.
 pub(crate) fn state_at(now: i64) -> State {
     if now < built() { State::Floor } else { State::Plausible }
 }

@@ -70,6 +70,23 @@ pub(crate) enum Event {
         doing: &'static str,
         why: String,
     },
+    /// The sender of a message could not be checked; it was delivered.
+    CheckTrouble {
+        why: String,
+    },
+    /// A blocklist failed its test and is not believed for now.
+    BlocklistIgnored {
+        zone: String,
+        ipv6: bool,
+        why: String,
+    },
+    /// What a domain asks for by DMARC was not done to the letter.
+    PolicyOverridden {
+        domain: String,
+        by: &'static str,
+        /// How often for this reason, since the start.
+        times: u64,
+    },
     /// Mail of this domain leaves without a signature.
     SigningTrouble {
         domain: String,
@@ -100,6 +117,7 @@ impl Event {
             | Self::Stopping
             | Self::LoginGranted { .. }
             | Self::Received { .. }
+            | Self::PolicyOverridden { .. }
             | Self::CertificateReplaced { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
             _ => Level::Warn,
@@ -136,6 +154,16 @@ impl fmt::Display for Event {
                 write!(f, "mail from <{from}> to <{to}> of {remote} refused: {reply}")
             }
             Self::StoreTrouble { doing, why } => write!(f, "store: {doing}: {why}"),
+            Self::CheckTrouble { why } => {
+                write!(f, "a message was delivered without a check of its sender: {why}")
+            }
+            Self::BlocklistIgnored { zone, ipv6, why } => {
+                let kind = if *ipv6 { "IPv6" } else { "IPv4" };
+                write!(f, "blocklist {zone} is not asked about {kind} for now: {why}")
+            }
+            Self::PolicyOverridden { domain, by, times } => {
+                write!(f, "the DMARC policy of {domain} was overridden: {by} (the {times}. time)")
+            }
             Self::SigningTrouble { domain, why } => {
                 write!(f, "mail of {domain} leaves without a DKIM signature: {why}")
             }

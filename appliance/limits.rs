@@ -305,6 +305,11 @@ pub(crate) const FAULTS_LISTED: usize = 1_000;
 /// How long a new reader gives way to one who needs the engine alone, before it goes in all the
 /// same: it may be the same thread that already reads.
 pub(crate) const GATE_PATIENCE: Duration = Duration::from_millis(50);
+/// People in one of the 256 rows of those whom a person knows: 16,384 in all, and no row fills more
+/// than a quarter of a page.
+pub(crate) const KNOWN_PER_ROW: usize = 64;
+/// Messages moved to or from Junk at once whose authors are learnt.
+pub(crate) const KNOWN_LEARNT_AT_ONCE: usize = 100;
 /// Events waiting for one watching session; above it the session reads the mailbox anew.
 pub(crate) const WATCH_QUEUE: usize = 1_000;
 /// Messages examined in one read snapshot: readers must stay short or pages are not reused.
@@ -425,6 +430,40 @@ pub(crate) const TLS_COUNTS_WRITE: Duration = Duration::from_secs(60);
 pub(crate) const TLS_COUNT_DAYS: u32 = 35;
 /// Domains counted in one day; what is above is counted together.
 pub(crate) const TLS_COUNT_DOMAINS: usize = 2_000;
+
+// ---- checks of arriving mail ----
+
+/// All questions about one message. RFC 7208 4.6.4: at least 20 seconds; the other server waits for
+/// ten minutes (RFC 5321 4.5.3.2.6).
+pub(crate) const CHECKS: Duration = Duration::from_secs(20);
+/// What DMARC has on top of it, since it begins when SPF and DKIM are done.
+pub(crate) const CHECKS_DMARC: Duration = Duration::from_secs(10);
+/// How far into a message its author is looked for.
+pub(crate) const CLAIMS_BYTES: usize = 256 * 1024;
+/// RFC 7208 4.6.4: terms of SPF records that ask a name server.
+pub(crate) const SPF_TERMS: usize = 10;
+/// RFC 7208 4.6.4: of these may come back empty.
+pub(crate) const SPF_VOIDS: usize = 2;
+/// RFC 7208 4.6.4: names that one mx or ptr looks at.
+pub(crate) const SPF_NAMES: usize = 10;
+/// Signatures of one message that are checked: mail of large senders has two or three.
+pub(crate) const DKIM_CHECKED: usize = 8;
+/// Names of an address that are checked.
+pub(crate) const IPREV_NAMES: usize = 5;
+/// Links of an ARC chain that are checked; RFC 8617 5.1.1.2 allows 50, real ways have few.
+pub(crate) const ARC_LINKS: usize = 10;
+/// Blocklists asked about each message.
+pub(crate) const BLOCKLISTS: usize = 10;
+/// With greylisting: how soon a second try is believed. Servers come again after some minutes.
+pub(crate) const GREYLIST_WAIT: Duration = Duration::from_secs(2 * 60);
+/// How long the first try is remembered.
+pub(crate) const GREYLIST_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many first tries are.
+pub(crate) const GREYLIST_REMEMBERED: usize = 20_000;
+/// RFC 5782 5: how long the test entries of a blocklist are believed.
+pub(crate) const BLOCKLIST_TESTED: Duration = Duration::from_secs(24 * 60 * 60);
+/// A list that failed its test is tested again after this.
+pub(crate) const BLOCKLIST_FAILED: Duration = Duration::from_secs(60 * 60);
 
 // ---- settings ----
 

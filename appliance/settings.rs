@@ -2,9 +2,11 @@
 //!
 //! What is wrong is told with file, line and reason, and nothing is served until it is right.
 
+mod checks;
 mod outgoing;
 mod scanner;
 
+pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
 pub(crate) use scanner::{Device, Scanner, ScannerTls, Who};
 
@@ -37,6 +39,7 @@ pub(crate) struct Settings {
     pub outgoing: Outgoing,
     /// The door for devices on the LAN; `None`: shut.
     pub scanner: Option<Scanner>,
+    pub checks: Checks,
 }
 
 /// The port of each protocol; 0: not served.
@@ -163,6 +166,7 @@ pub(crate) fn print(settings: &Settings) -> String {
         settings.sent_per_day,
     ) + &outgoing::print(&settings.outgoing)
         + &scanner::print(settings.scanner.as_ref())
+        + &checks::print(&settings.checks)
 }
 
 /// Replaces a file whole or not at all, readable by the server alone.
@@ -194,6 +198,7 @@ impl Settings {
             sent_per_day: limits::SENT_PER_DAY,
             outgoing: Outgoing::default(),
             scanner: None,
+            checks: Checks::default(),
         }
     }
 }
@@ -215,6 +220,8 @@ struct Written {
     #[serde(default)]
     outgoing: outgoing::WrittenOutgoing,
     scanner: Option<Spanned<scanner::WrittenScanner>>,
+    #[serde(default)]
+    checks: checks::WrittenChecks,
 }
 
 #[derive(Deserialize, Default)]
@@ -280,6 +287,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         sent_per_day: sent_per_day(limits)?,
         outgoing: outgoing::outgoing(&written.outgoing)?,
         scanner: written.scanner.as_ref().map(scanner::scanner).transpose()?,
+        checks: checks::checks(&written.checks)?,
     })
 }
 

@@ -24,6 +24,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::domain::Label;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -335,6 +336,26 @@ impl Resolver {
         self.records(name, kind, read).await
     }
 
+    /// A of an IPv4 address, AAAA of an IPv6 address.
+    pub(crate) async fn addresses_like(
+        &self,
+        host: &str,
+        like: IpAddr,
+    ) -> Result<Vec<IpAddr>, NoAnswer> {
+        let kind = if like.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+        self.records(host, kind, |data| match data {
+            RData::A(a) => Some(IpAddr::V4(a.0)),
+            RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// For libraries that bring their own questions.
+    pub(super) fn inner(&self) -> &TokioResolver {
+        &self.inner
+    }
+
     async fn records<T>(
         &self,
         asked: &str,
@@ -361,9 +382,13 @@ impl Resolver {
     }
 }
 
+/// The name as it is asked for: any octets in labels, as RFC 2181 11 allows. What cannot be a name
+/// does not exist.
 fn name(text: &str) -> Result<Name, NoAnswer> {
-    let read = Name::from_ascii(text);
-    let mut name = read.map_err(|error| NoAnswer::Unknown(error.to_string()))?;
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let labels = text.split('.').map(|label| Label::from_raw_bytes(label.as_bytes()));
+    let labels: Result<Vec<Label>, _> = labels.collect();
+    let mut name = labels.and_then(Name::from_labels).map_err(|_| NoAnswer::NoName)?;
     name.set_fqdn(true);
     Ok(name)
 }
@@ -448,6 +473,6 @@ fn of_system(path: &Path) -> Vec<SocketAddr> {
 
 /// In lower case, without the last dot.
 fn bare(name: &Name) -> String {
-    let name = name.to_ascii().to_ascii_lowercase();
-    name.strip_suffix('.').map(str::to_string).unwrap_or(name)
+    let labels = name.iter().map(|label| String::from_utf8_lossy(label).to_ascii_lowercase());
+    labels.collect::<Vec<_>>().join(".")
 }

@@ -1,0 +1,118 @@
+//! Blocklists in DNS (RFC 5782): is the peer known for sending what nobody wants?
+//!
+//! A list is asked only while its test entries are right: 127.0.0.2 is on it and 127.0.0.1 is not
+//! (of IPv6, ::ffff:127.0.0.2 and ::ffff:127.0.0.1). A list that has died, lists everybody, or
+//! answers 127.255.255.x to a resolver it does not like, fails the test and says nothing.
+
+use super::Answers;
+use crate::event::{Event, emit};
+use crate::limits::{BLOCKLIST_FAILED, BLOCKLIST_TESTED};
+use crate::net::resolver::NoAnswer;
+use crate::policy::Listed;
+use crate::settings::Blocklist;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+use tokio::sync::Mutex;
+
+/// The lists of the settings, and how their tests went.
+pub(super) struct Lists {
+    lists: Vec<Blocklist>,
+    /// By the list's place and by kind of address: IPv6?
+    tested: Mutex<HashMap<(usize, bool), Test>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Test {
+    at: Instant,
+    good: bool,
+}
+
+impl Lists {
+    pub(super) fn new(lists: Vec<Blocklist>) -> Self {
+        Self { lists, tested: Mutex::default() }
+    }
+
+    /// The lists that name the peer. One that cannot be asked now does not.
+    pub(super) async fn of(&self, answers: &Answers, peer: IpAddr) -> Vec<Listed> {
+        let mut found = Vec::new();
+        for (place, list) in self.lists.iter().enumerate() {
+            if !self.is_good(answers, place, peer.is_ipv6()).await {
+                continue;
+            }
+            if let Ok(Some(code)) = ask(answers, list, peer).await {
+                found.push(Listed { zone: list.zone.clone(), code });
+            }
+        }
+        found
+    }
+
+    async fn is_good(&self, answers: &Answers, place: usize, six: bool) -> bool {
+        // One at a time: who comes meanwhile needs the same answer.
+        let mut tested = self.tested.lock().await;
+        let Some(list) = self.lists.get(place) else { return false };
+        let fresh = tested.get(&(place, six)).copied().filter(|test| {
+            let kept = if test.good { BLOCKLIST_TESTED } else { BLOCKLIST_FAILED };
+            test.at.elapsed() < kept
+        });
+        if let Some(test) = fresh {
+            return test.good;
+        }
+        let result = test(answers, list, six).await;
+        let good = result.is_ok();
+        tested.insert((place, six), Test { at: Instant::now(), good });
+        if let Err(why) = result {
+            emit(Event::BlocklistIgnored { zone: list.zone.clone(), ipv6: six, why });
+        }
+        good
+    }
+}
+
+/// RFC 5782 5
+async fn test(answers: &Answers, list: &Blocklist, six: bool) -> Result<(), String> {
+    let entry = |last: u8| match Ipv4Addr::new(127, 0, 0, last) {
+        four if six => IpAddr::V6(four.to_ipv6_mapped()),
+        four => IpAddr::V4(four),
+    };
+    let listed = |asked: Result<Option<Ipv4Addr>, NoAnswer>| asked.map_err(|no| no.to_string());
+    if listed(ask(answers, list, entry(2)).await)?.is_none() {
+        return Err("its test entry 127.0.0.2 is not listed as it should be".to_string());
+    }
+    if listed(ask(answers, list, entry(1)).await)?.is_some() {
+        return Err("it lists 127.0.0.1, so it would list everybody".to_string());
+    }
+    Ok(())
+}
+
+/// The code that counts, if the address is listed.
+async fn ask(
+    answers: &Answers,
+    list: &Blocklist,
+    address: IpAddr,
+) -> Result<Option<Ipv4Addr>, NoAnswer> {
+    let name = format!("{}.{}", reversed(address), list.zone);
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let codes = match answers.addresses_like(&name, any).await {
+        Ok(codes) => codes,
+        Err(NoAnswer::NoName | NoAnswer::NoRecord) => return Ok(None),
+        Err(unknown) => return Err(unknown),
+    };
+    let counts = |code: IpAddr| match code {
+        IpAddr::V4(code) if list.counts(code) => Some(code),
+        _ => None,
+    };
+    Ok(codes.into_iter().find_map(counts))
+}
+
+/// RFC 5782 2.1, 2.4
+fn reversed(address: IpAddr) -> String {
+    let labels: Vec<String> = match address {
+        IpAddr::V4(four) => four.octets().iter().rev().map(u8::to_string).collect(),
+        IpAddr::V6(six) => nibbles(six),
+    };
+    labels.join(".")
+}
+
+fn nibbles(six: Ipv6Addr) -> Vec<String> {
+    format!("{:032x}", u128::from(six)).chars().rev().map(String::from).collect()
+}

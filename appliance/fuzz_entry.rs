@@ -8,7 +8,9 @@
 use crate::imap::structure as print_structure;
 use crate::limits;
 use crate::message::{headers, mbox, structure};
+use crate::policy::{Claims, Evidence, results};
 use crate::wire::address::Address;
+use crate::wire::dmarc;
 use crate::wire::imap::parse::{Event, Mode, Receiver};
 use crate::wire::imap::print::Printer;
 use crate::wire::imap::sequence::SequenceSet;
@@ -16,6 +18,7 @@ use crate::wire::imap::utf7;
 use crate::wire::pop3;
 use crate::wire::sasl::{Binding, Exchange, LoginAnswer, Next};
 use crate::wire::smtp::{Budget, Command, Content, Lines};
+use crate::wire::spf;
 use crate::wire::sts::{self, Policy};
 use std::str::FromStr;
 
@@ -31,6 +34,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("pop3_command", pop3_command),
     ("sasl", sasl),
     ("address", address),
+    ("authentication", authentication),
     ("structure", message),
     ("mbox_file", mbox_file),
     ("sts_policy", sts_policy),
@@ -196,6 +200,39 @@ pub fn address(data: &[u8]) {
     if let Ok(address) = Address::from_str(text) {
         assert_eq!(Address::from_str(&address.to_string()), Ok(address));
     }
+}
+
+/// Records of SPF and DMARC, and what a message says of its author.
+pub fn authentication(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(record) = spf::Record::parse(data) {
+        let values = spf::Values {
+            local: text.chars().take(64).collect(),
+            sender_domain: "far.test".to_string(),
+            domain: text.chars().take(200).collect(),
+            ip: std::net::Ipv6Addr::LOCALHOST.into(),
+            helo: text.to_string(),
+            validated: "unknown".to_string(),
+        };
+        for name in record.names(&values) {
+            assert!(name.len() <= 253, "{name} is no name");
+        }
+    }
+    if let Some(record) = dmarc::Record::parse(data) {
+        assert_eq!(record.wish(true, true), record.wish(true, false));
+    }
+    let name = text.to_lowercase();
+    let walk = dmarc::walk(&name);
+    assert!(walk.len() <= 8 && walk.iter().all(|shorter| name.ends_with(shorter)));
+    let public = dmarc::Record::parse(b"v=DMARC1; p=none; psd=y");
+    let found: Vec<_> = walk.last().copied().zip(public).into_iter().collect();
+    assert!(name.ends_with(dmarc::organization(&name, &found)));
+    let claims = Claims::of(data);
+    assert!(claims.domain().is_none_or(|domain| claims.authors[0].domain() == domain));
+    let mut evidence = Evidence::new(std::net::Ipv4Addr::LOCALHOST.into(), &text, claims);
+    evidence.iprev.name = text.to_string();
+    let field = results::field(&evidence, "mail.office.test");
+    assert!(headers::fields(field.as_bytes()).count() == 1 && field.is_ascii());
 }
 
 /// A message: its parts lie within it, and IMAP can print them.

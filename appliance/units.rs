@@ -21,15 +21,18 @@
 mod background;
 pub(crate) mod first;
 
+use crate::delivery::checkpoint::Checkpoint;
 use crate::delivery::receive::Post;
 use crate::delivery::remote::Network;
 use crate::delivery::submit::Counter;
 use crate::delivery::worker::Desk;
 use crate::event::{self, Event, emit};
+use crate::net::authenticate::Examiner;
 use crate::net::authority::Names;
 use crate::net::dkim::{Keys, Signer};
 use crate::net::drive::{Pace, Terms};
 use crate::net::listen::{Door, Gate};
+use crate::net::resolver::Resolver;
 use crate::net::tls::Tls;
 use crate::net::{Service, stopped};
 use crate::serve::login::{self, Logins};
@@ -104,6 +107,9 @@ async fn run(
     let host = settings.host.clone();
     let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
     let post = post.with_secret(&secret);
+    let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
+    let examiner = Examiner::new(resolver, settings.checks.blocklists.clone());
+    let post = post.judging(Checkpoint::new(examiner, settings.checks.clone()));
     let (post, memory) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
     let keys = Keys::of(data);
     let counter =

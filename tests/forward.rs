@@ -131,7 +131,7 @@ impl Town {
             message,
             hold,
         };
-        self.post.receive(arrived, self.now(), self.moment().micros).await
+        self.post.receive(arrived, self.now(), self.moment().micros).await.reply
     }
 
     fn inbox(&self, who: AccountId) -> Vec<String> {

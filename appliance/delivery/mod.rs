@@ -1,5 +1,6 @@
 //! Mail on the move.
 
+pub(crate) mod checkpoint;
 pub(crate) mod confirm;
 pub(crate) mod connection;
 pub(crate) mod dsn;

@@ -1,12 +1,16 @@
 //! An arriving message, step by step, until it is on disk.
 //!
 //! ```text
-//! hops     has it gone round in circles?
-//! stamp    Received on top; Return-Path and forged results off
-//! prepare  hash, compress, read the structure: outside of the writer
-//! onward   which recipients lead outside, and may it be passed on? (forward)
-//! write    one job, one commit: every copy, one body, the outbox, the story
+//! hops      has it gone round in circles?
+//! evidence  who is it from? SPF, DKIM, DMARC, blocklists
+//! judge     accept, junk, refuse, or later: policy::judge
+//! stamp     results and Received on top; Return-Path and forged results off
+//! prepare   hash, compress, read the structure: outside of the writer
+//! onward    which recipients lead outside, and may it be passed on? (forward)
+//! write     one job, one commit: every copy, one body, the outbox, the story
 //! ```
+//!
+//! Peers that the settings trust are not judged, and nobody is asked about them.
 //!
 //! DATA has one reply for all recipients. So that nothing is lost and nothing comes twice, a
 //! message is written for all of them or for none:
@@ -18,16 +22,20 @@
 //! - An address that went away between RCPT and the write refuses the whole for now (450): at the
 //!   next try RCPT says which.
 
+use super::checkpoint::{Checked, Checkpoint};
 use super::forward::{self, Onward};
 use super::srs::Srs;
 use super::{local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::{PREPARE_INLINE_BYTES, RECEIVED_HEADERS};
+use crate::policy::judge::Verdict;
+use crate::policy::words;
 use crate::smtp::{Arrived, Recipient, Story};
 use crate::store::format::Trace;
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::{
-    Batch, INBOX, MailId, Result, Store, StoreError, account, mail, outbox, trace, writer,
+    AccountId, Batch, INBOX, MailId, MailboxId, Read, Result, Store, StoreError, account, known,
+    mail, mailbox, outbox, trace, writer,
 };
 use crate::wire::address::Address;
 use crate::wire::smtp::Reply;
@@ -41,6 +49,22 @@ pub(crate) struct Post {
     host: String,
     srs: Arc<Srs>,
     last_id: AtomicU64,
+    /// `None`: every peer is trusted.
+    checkpoint: Option<Checkpoint>,
+}
+
+/// What becomes of a message, and what is said.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub reply: Reply,
+    /// Of a message that was refused after a look at it: not written yet.
+    pub story: Option<Trace>,
+}
+
+impl From<Reply> for Received {
+    fn from(reply: Reply) -> Self {
+        Self { reply, story: None }
+    }
 }
 
 /// What the write came to.
@@ -65,6 +89,7 @@ struct Work {
     onward: Onward,
     srs: Arc<Srs>,
     story: Trace,
+    checked: Option<Arc<Checked>>,
     reply: Reply,
     now: i64,
 }
@@ -75,7 +100,7 @@ impl Post {
         let last = writer::last_mail(&store.snapshot()?)?;
         let fleeting = |why: &str| StoreError::Engine(why.to_string());
         let srs = Arc::new(Srs::fleeting().map_err(fleeting)?);
-        Ok(Self { store, host, srs, last_id: AtomicU64::new(last.0) })
+        Ok(Self { store, host, srs, last_id: AtomicU64::new(last.0), checkpoint: None })
     }
 
     /// With return addresses that outlast a restart; `secret` is the store's own.
@@ -85,6 +110,11 @@ impl Post {
 
     pub(crate) fn srs(&self) -> &Arc<Srs> {
         &self.srs
+    }
+
+    /// Judges what arrives from now on.
+    pub(crate) fn judging(self, checkpoint: Checkpoint) -> Self {
+        Self { checkpoint: Some(checkpoint), ..self }
     }
 
     /// Our name.
@@ -97,14 +127,42 @@ impl Post {
     }
 
     /// Takes a message in. The reply is true only after the commit: 250 means on disk.
-    pub(crate) async fn receive(&self, arrived: Arrived, now: i64, now_micros: u64) -> Reply {
+    pub(crate) async fn receive(
+        &self,
+        mut arrived: Arrived,
+        now: i64,
+        now_micros: u64,
+    ) -> Received {
+        if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
+            // RFC 5321 6.3: a message with so many Received fields goes round in circles
+            let text = "The message goes in circles: too many Received";
+            return Reply::new(554, 4, 6, text).into();
+        }
+        let checked = match &self.checkpoint {
+            Some(checkpoint) => checkpoint.look((&self.store, &self.srs), &mut arrived, now).await,
+            None => None,
+        };
+        if let Some(checked) = &checked
+            && let Some(reply) = checked.refusal()
+        {
+            let story = Some(story::of_judged(&arrived, checked, &reply, now));
+            return Received { reply, story };
+        }
+        self.take(arrived, checked.map(Arc::new), now, now_micros).await.into()
+    }
+
+    /// From `stamp` on.
+    async fn take(
+        &self,
+        arrived: Arrived,
+        checked: Option<Arc<Checked>>,
+        now: i64,
+        now_micros: u64,
+    ) -> Reply {
         let size = arrived.message.len();
         let (host, srs) = (self.host.clone(), self.srs.clone());
-        let mut letter = match aside(size, move || Letter::open(arrived, host, srs, now)).await {
-            Some(Ok(letter)) => letter,
-            Some(Err(reply)) => return reply,
-            None => return unread(),
-        };
+        let open = move || Letter::open(arrived, checked, host, srs, now);
+        let Some(mut letter) = aside(size, open).await else { return unread() };
         for _ in 0..3 {
             let id = self.next_id(now_micros);
             let Some((read, work)) = aside(size, move || letter.stamped(id)).await else {
@@ -133,8 +191,12 @@ impl Post {
 
     /// Writes down what a connection was refused.
     pub(crate) async fn remember(&self, refused: Story, now_micros: u64) {
+        self.tell(story::of_refusals(&refused), now_micros).await;
+    }
+
+    /// Writes down the story of what was not taken.
+    pub(crate) async fn tell(&self, story: Trace, now_micros: u64) {
         let id = self.next_id(now_micros);
-        let story = story::of_refusals(&refused);
         let job = move |batch: &mut Batch| {
             if mail::id_is_free(batch, id)? { trace::put(batch, id, &story) } else { Ok(()) }
         };
@@ -158,6 +220,7 @@ struct Letter {
     /// Without its message, which is in `body`.
     arrived: Arrived,
     onward: Onward,
+    checked: Option<Arc<Checked>>,
     host: String,
     srs: Arc<Srs>,
     now: i64,
@@ -168,27 +231,26 @@ struct Letter {
 }
 
 impl Letter {
-    /// Steps `hops` and the first half of `stamp`: what must not be there goes.
+    /// The first half of `stamp`: what must not be there goes.
     fn open(
         mut arrived: Arrived,
+        checked: Option<Arc<Checked>>,
         host: String,
         srs: Arc<Srs>,
         now: i64,
-    ) -> std::result::Result<Self, Reply> {
-        if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
-            // RFC 5321 6.3: a message with so many Received fields goes round in circles
-            return Err(Reply::new(554, 4, 6, "The message goes in circles: too many Received"));
-        }
-        let story = story::of_arrival(&arrived);
+    ) -> Self {
+        let mut story = story::of_arrival(&arrived);
+        story.steps.extend(checked.iter().flat_map(|checked| checked.steps(now)));
         let onward = Onward::of(&arrived, &arrived.message);
         let body = stamp::cleaned(std::mem::take(&mut arrived.message), &host);
-        Ok(Self { arrived, onward, host, srs, now, story, body, top: 0 })
+        Self { arrived, onward, checked, host, srs, now, story, body, top: 0 }
     }
 
     /// The rest of `stamp`, and `prepare`.
     fn stamped(mut self, id: MailId) -> (Self, Work) {
         self.body.drain(..self.top);
-        let top = stamp::top(&self.arrived, &self.body, &self.host, id, self.now);
+        let evidence = self.checked.as_ref().map(|checked| &checked.evidence);
+        let top = stamp::top(&self.arrived, evidence, &self.body, &self.host, id, self.now);
         self.top = top.len();
         self.body.reserve_exact(top.len());
         self.body.splice(..0, top);
@@ -200,6 +262,7 @@ impl Letter {
             onward: self.onward.clone(),
             srs: self.srs.clone(),
             story: self.story.clone(),
+            checked: self.checked.clone(),
             reply: Reply::new(250, 0, 0, format!("{id} delivered")),
             now: self.now,
         };
@@ -254,17 +317,19 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     }
     let mut story = work.story.clone();
     for (copy, fits) in plan.copies.iter().zip(room) {
+        let (id, name) = place(batch, work, copy.account)?;
         let new = NewMail {
             body: work.body.clone(),
-            prefix: stamp::prefix(work.from.as_ref(), &copy.address),
+            prefix: stamp::prefix(work.from.as_ref(), &copy.address, why(work, copy.account)),
             flags: FlagSet::default(),
             internal_date: work.now,
             internal_zone_minutes: 0,
             save_date: work.now,
         };
-        mail::append_past_quota(batch, copy.account, INBOX, &new, work.id)?;
+        mail::append_past_quota(batch, copy.account, id, &new, work.id)?;
+        learn(batch, work, copy.account)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
-        story.steps.push(story::delivered(copy, &login, !fits, work.now));
+        story.steps.push(story::delivered(copy, &name, &login, !fits, work.now));
     }
     if let Some(outgoing) = &plan.outgoing {
         outbox::put(batch, work.id, outgoing)?;
@@ -283,6 +348,38 @@ fn is_open_anyway(batch: &Batch, work: &Work) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The mailbox of this copy: of unwanted mail the one with \Junk, if the person has one.
+fn place(read: &impl Read, work: &Work, account: AccountId) -> Result<(MailboxId, String)> {
+    let inbox = (INBOX, "INBOX".to_string());
+    let judged = work.checked.as_ref().map(|checked| checked.of(account).verdict);
+    // Refused for this one and not for all: DATA has one reply, so it was taken.
+    if matches!(judged, None | Some(Verdict::Accept)) {
+        return Ok(inbox);
+    }
+    let is_junk = |special_use: &str| special_use.eq_ignore_ascii_case("\\Junk");
+    let mut all = mailbox::names(read, account)?.into_iter();
+    let junk = all.find(|(_, mailbox)| is_junk(&mailbox.special_use));
+    Ok(junk.map_or(inbox, |(id, mailbox)| (id, mailbox.name)))
+}
+
+/// The reason as this copy's header gives it.
+fn why(work: &Work, account: AccountId) -> Option<String> {
+    let checked = work.checked.as_ref()?;
+    Some(words::reason_field(checked.of(account), &checked.evidence))
+}
+
+/// Whose proven mail the person gets is known from now on.
+fn learn(batch: &mut Batch, work: &Work, account: AccountId) -> Result<()> {
+    let Some(checked) = &work.checked else { return Ok(()) };
+    let accepted = checked.of(account).verdict == Verdict::Accept;
+    match checked.evidence.claims.authors.first() {
+        Some(author) if accepted && checked.evidence.is_proven() => {
+            known::heard(batch, account, author)
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn refused(error: &StoreError) -> Reply {

@@ -127,7 +127,7 @@ fn into_mailboxes(
     for account in accounts {
         let new = NewMail {
             body: body.clone(),
-            prefix: stamp::prefix(None, &sender.to_string()),
+            prefix: stamp::prefix(None, &sender.to_string(), None),
             flags: FlagSet::default(),
             internal_date: now,
             internal_zone_minutes: 0,

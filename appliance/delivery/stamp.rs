@@ -3,11 +3,15 @@
 //! ```text
 //! prefix, one for each person:  Return-Path: <sender>             RFC 5321 4.4
 //!                               Delivered-To: recipient
-//! on top of the common body:    Received: from .. by .. with .. id .. ; date
-//! taken off:                    Return-Path; Authentication-Results that claims to be ours
+//!                               X-Mailroom-Reason: verdict; named reason; words
+//! on top of the common body:    Authentication-Results: what was found        RFC 8601
+//!                               Received: from .. by .. with .. id .. ; date
+//! taken off:                    Return-Path; X-Mailroom-Reason; Authentication-Results that
+//!                               claims to be ours
 //! ```
 
 use crate::message::headers::{self, Field};
+use crate::policy::{Evidence, results};
 use crate::smtp::{Arrived, Caller};
 use crate::store::MailId;
 use crate::wire::address::{Address, check_domain};
@@ -25,7 +29,7 @@ pub(crate) fn hops(message: &[u8]) -> usize {
 pub(crate) fn cleaned(message: Vec<u8>, host: &str) -> Vec<u8> {
     let kept = headers::without(&message, |field| {
         // RFC 5321 4.4: the final server removes a Return-Path and writes its own
-        field.is("Return-Path") || is_forged_result(field, host)
+        field.is("Return-Path") || field.is("X-Mailroom-Reason") || is_forged_result(field, host)
     });
     match kept {
         Cow::Owned(kept) => kept,
@@ -34,8 +38,16 @@ pub(crate) fn cleaned(message: Vec<u8>, host: &str) -> Vec<u8> {
 }
 
 /// What stands on top of the cleaned message in the common body.
-pub(crate) fn top(arrived: &Arrived, cleaned: &[u8], host: &str, id: MailId, now: i64) -> Vec<u8> {
-    let mut top = received(arrived, host, id, now).into_bytes();
+pub(crate) fn top(
+    arrived: &Arrived,
+    evidence: Option<&Evidence>,
+    cleaned: &[u8],
+    host: &str,
+    id: MailId,
+    now: i64,
+) -> Vec<u8> {
+    let results = evidence.map(|evidence| results::field(evidence, host)).unwrap_or_default();
+    let mut top = (results + &received(arrived, host, id, now)).into_bytes();
     if !starts_with_field(cleaned) {
         // Without header the text begins at once: it must not become part of ours.
         top.extend_from_slice(b"\r\n");
@@ -43,10 +55,29 @@ pub(crate) fn top(arrived: &Arrived, cleaned: &[u8], host: &str, id: MailId, now
     top
 }
 
-/// What only this person's copy has.
-pub(crate) fn prefix(from: Option<&Address>, recipient: &str) -> Vec<u8> {
+/// What only this person's copy has. `why`: where it was judged.
+pub(crate) fn prefix(from: Option<&Address>, recipient: &str, why: Option<String>) -> Vec<u8> {
     let from = from.map(ToString::to_string).unwrap_or_default();
-    format!("Return-Path: <{from}>\r\nDelivered-To: {recipient}\r\n").into_bytes()
+    let why = why.map(|why| format!("X-Mailroom-Reason: {}\r\n", folded(&why)));
+    let why = why.unwrap_or_default();
+    format!("Return-Path: <{from}>\r\nDelivered-To: {recipient}\r\n{why}").into_bytes()
+}
+
+/// RFC 5322 2.1.1: lines of at most 78 where there are blanks.
+fn folded(text: &str) -> String {
+    let mut folded = String::new();
+    let mut width = "X-Mailroom-Reason: ".len();
+    for word in text.split(' ') {
+        if width + word.len() > 76 && !folded.is_empty() {
+            folded.push_str("\r\n\t");
+            width = 8;
+        } else if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+        width += word.len() + 1;
+    }
+    folded
 }
 
 /// RFC 5321 4.4, RFC 3848. No word of it differs between the recipients, so that they share one

@@ -1,5 +1,6 @@
 //! The story of a message in plain words: what `mailroom trace` tells.
 
+use super::checkpoint::Checked;
 use super::local::Copy;
 use super::stamp::literal;
 use crate::limits::TRACE_STEPS;
@@ -26,13 +27,33 @@ pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
     }
 }
 
+/// The story of a message that was refused, or put off, after a look at it.
+pub(crate) fn of_judged(arrived: &Arrived, checked: &Checked, reply: &Reply, now: i64) -> Trace {
+    let mut story = of_arrival(arrived);
+    story.steps.extend(checked.steps(now));
+    story.steps.push(TraceStep {
+        at: now,
+        what: "refused".to_string(),
+        text: "It was not taken; the sender was told so".to_string(),
+        recipient: String::new(),
+        reply: reply.to_string(),
+    });
+    story
+}
+
 /// Into whose mailbox this copy went. `login` is the owner of the mailbox.
-pub(crate) fn delivered(copy: &Copy, login: &str, over_quota: bool, now: i64) -> TraceStep {
+pub(crate) fn delivered(
+    copy: &Copy,
+    mailbox: &str,
+    login: &str,
+    over_quota: bool,
+    now: i64,
+) -> TraceStep {
     let full = if over_quota { ", which is now above its quota" } else { "" };
     TraceStep {
         at: now,
         what: "delivered".to_string(),
-        text: format!("Put into the INBOX of {login}{full}"),
+        text: format!("Put into the {mailbox} of {login}{full}"),
         recipient: copy.address.clone(),
         reply: String::new(),
     }

@@ -29,7 +29,7 @@ use crate::store::address::{self, Found};
 use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
-use crate::store::{AccountId, Batch, INBOX, MailId, Read, Result, account, mail, trace};
+use crate::store::{AccountId, Batch, INBOX, MailId, Read, Result, account, known, mail, trace};
 use crate::wire::address::Address;
 use crate::wire::smtp::{ForwardPath, Reply};
 use std::sync::Arc;
@@ -358,7 +358,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     for (copy, fits) in leads.copies.iter().zip(room) {
         body = deliver(batch, work, copy)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
-        story.steps.push(story::delivered(copy, &login, !fits, now));
+        story.steps.push(story::delivered(copy, "INBOX", &login, !fits, now));
     }
     story.steps.extend(outside.iter().map(|recipient| story::queued(&recipient.to, now)));
     for passed in &leads.passed {
@@ -377,10 +377,21 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         account::count_sent(batch, work.account, more, now)?;
         forward::count(batch, &leads.passed, now)?;
     }
+    learn(batch, work)?;
     story.steps.extend(confirm(batch, work, &ours, &leads, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, now));
     trace::put(batch, work.id, &story)?;
     Ok(Written::Done)
+}
+
+/// Whom the person writes to is known to the person from now on.
+fn learn(batch: &mut Batch, work: &Work) -> Result<()> {
+    for recipient in &work.recipients {
+        if let ForwardPath::To(to) = &recipient.to {
+            known::wrote(batch, work.account, to)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the body is: the new one, or the one that had the same content.
@@ -388,7 +399,7 @@ fn deliver(batch: &mut Batch, work: &Work, copy: &local::Copy) -> Result<MailId>
     let now = work.moment.now();
     let new = NewMail {
         body: work.outgoing.body.clone(),
-        prefix: stamp::prefix(work.from.as_ref(), &copy.address),
+        prefix: stamp::prefix(work.from.as_ref(), &copy.address, None),
         flags: FlagSet::default(),
         internal_date: now,
         internal_zone_minutes: 0,

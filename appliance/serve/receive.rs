@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::delivery::local;
-use crate::delivery::receive::Post;
+use crate::delivery::receive::{Post, Received};
 use crate::event::{Event, emit};
 use crate::limits::{
     SMTP_REFUSED_TRACES_PER_DAY, SMTP_REFUSED_TRACES_PER_MINUTE, SMTP_REFUSED_TRACES_PER_NETWORK,
@@ -11,12 +11,13 @@ use crate::limits::{
 use crate::net::{Handler, Service, network};
 use crate::session::Peer;
 use crate::smtp::{Answer, Ask, Destination, Permit, Server, Setting, Story};
+use crate::store::format::Trace;
 use crate::wire::address::Address;
 use crate::wire::budget::Budget;
 use crate::wire::sasl::LoginAnswer;
-use crate::wire::smtp::ForwardPath;
+use crate::wire::smtp::{ForwardPath, Reply};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 /// Port 25.
@@ -84,7 +85,13 @@ impl Handler<Server> for Machine {
             }
             Ask::Receive(arrived) => {
                 let (now, now_micros) = (clock::now(), clock::now_micros());
-                Answer::Received(self.0.post.receive(*arrived, now, now_micros).await)
+                let remote = arrived.caller.remote;
+                let Received { reply, story } =
+                    self.0.post.receive(*arrived, now, now_micros).await;
+                match story {
+                    None => Answer::Received(reply),
+                    Some(story) => self.judged(remote, reply, story).await,
+                }
             }
             Ask::Tell(story) => {
                 self.tell(*story).await;
@@ -125,10 +132,27 @@ impl Machine {
                 reply: refusal.reply.to_string(),
             });
         }
-        let (minute, from) = (clock::now() / 60, network(story.caller.remote.ip()));
-        if self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from)) {
+        if self.may_tell(story.caller.remote) {
             self.0.post.remember(story, clock::now_micros()).await;
         }
+    }
+
+    async fn judged(&self, remote: SocketAddr, reply: Reply, story: Trace) -> Answer {
+        emit(Event::Refused {
+            remote,
+            from: story.from.clone(),
+            to: story.to.join(", "),
+            reply: reply.to_string(),
+        });
+        if self.may_tell(remote) {
+            self.0.post.tell(story, clock::now_micros()).await;
+        }
+        Answer::Judged(reply)
+    }
+
+    fn may_tell(&self, remote: SocketAddr) -> bool {
+        let (minute, from) = (clock::now() / 60, network(remote.ip()));
+        self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from))
     }
 }
 

@@ -189,7 +189,7 @@ impl Server {
         self.said(reply, out)
     }
 
-    fn said(&mut self, reply: Reply, out: &mut Vec<u8>) -> Then {
+    pub(super) fn said(&mut self, reply: Reply, out: &mut Vec<u8>) -> Then {
         reply.print(out);
         self.pace()
     }

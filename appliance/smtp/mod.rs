@@ -52,6 +52,8 @@ pub(crate) enum Answer {
     Sender(Permit),
     Recipient(Destination),
     Received(Reply),
+    /// The message was refused after a look at it, and that is told already.
+    Judged(Reply),
     Told,
 }
 

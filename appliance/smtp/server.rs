@@ -266,6 +266,7 @@ impl Server {
             (Phase::Receiving { from, to, refused }, Answer::Received(reply)) => {
                 self.received(from, to, refused, reply, out)
             }
+            (Phase::Receiving { .. }, Answer::Judged(reply)) => self.said(reply, out),
             // Told, or an answer to nothing that was asked: there is nothing more to say.
             _ => Some(Step::Close),
         };

@@ -22,11 +22,13 @@
 //! 'I' hash8(message-id) 00 hash32(body)     BodyRef     the body with this content, references
 //! 'I' hash8(message-id) 01 account          ThreadRef   the thread that holds this Message-ID
 //! 'S' account                               Sent        outside recipients written to in a day
+//! 'K' account hash1(address)                Known       whom the person knows
 //! 'O' due mail                              Outgoing    a message on its way out
 //! 'P' domain                                StsPolicy   the MTA-STS policy of another domain
 //! 'T' day domain                            TlsDay      how TLS with another domain went that day
 //!
 //! account, mailbox, uid: u32 · mail, modseq, due: u64 · part, day: u32 · domain, local: UTF-8
+//! hash1: the last octet of SHA-256 of the address in lower case
 //! ```
 //!
 //! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
@@ -87,6 +89,7 @@ pub(crate) mod tag {
     pub(crate) const SENT: u8 = b'S';
     pub(crate) const STS_POLICY: u8 = b'P';
     pub(crate) const TLS_DAY: u8 = b'T';
+    pub(crate) const KNOWN: u8 = b'K';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -286,6 +289,18 @@ pub(crate) struct Sent {
     /// Recipients on that day.
     #[prost(uint32, tag = "2")]
     pub recipients: u32,
+}
+
+/// Whom a person knows, those who were learnt of last at the end. Both lists are of one length.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Known {
+    /// The first 8 octets of SHA-256 of each address in lower case.
+    #[prost(fixed64, repeated, tag = "1")]
+    pub people: Vec<u64>,
+    /// Of each: 1 the person wrote to them, 2 proven mail of theirs came, 4 the person moved mail
+    /// of theirs to Junk.
+    #[prost(uint32, repeated, tag = "2")]
+    pub facts: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

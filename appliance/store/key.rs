@@ -39,6 +39,10 @@ pub(super) fn sent(id: AccountId) -> Vec<u8> {
     of_account(tag::SENT, id)
 }
 
+pub(super) fn known(id: AccountId, hash: u8) -> Vec<u8> {
+    join(&[&[tag::KNOWN], &id.0.to_be_bytes(), &[hash]])
+}
+
 pub(super) fn domain(name: &str) -> Vec<u8> {
     join(&[&[tag::DOMAIN], name.as_bytes()])
 }
@@ -255,6 +259,7 @@ fn words(key: &[u8]) -> Option<String> {
             let local = String::from_utf8_lossy(local.get(1..)?).into_owned();
             format!("address {local}@{}", String::from_utf8_lossy(domain))
         }
+        tag::KNOWN => format!("people known to account {}", u32_at(key, 1).ok()?),
         tag::NAME => format!("name of {}", mailbox_words(key)?),
         tag::SUBSCRIBED => format!("a subscription of account {}", u32_at(key, 1).ok()?),
         tag::MAIL if is_tail(key) => format!("counters of {}", mailbox_words(key)?),

@@ -4,7 +4,7 @@ pub(crate) use super::body::{Prepared, head, octets};
 use super::change::{Change, What, log_expunged};
 use super::format::{MailRow, MailboxName, MailboxTail, Version, tag};
 use super::key::{self, load, save};
-use super::{AccountId, Batch, MailId, MailboxId, Read, Result, StoreError, account, body};
+use super::{AccountId, Batch, MailId, MailboxId, Read, Result, StoreError, account, body, known};
 use crate::limits;
 use std::sync::Arc;
 
@@ -323,6 +323,7 @@ pub(crate) fn copy(
         save(batch, &key::name(account, to), &target)?;
     }
     let uids = add_copies(batch, (account, to), &found, keywords, remove, now)?;
+    known::moved(batch, account, &source.special_use, &target.special_use, &found)?;
     let mut modseq = 0;
     if remove {
         let mut tail = load_tail(batch, (account, from))?;

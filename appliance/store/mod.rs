@@ -15,6 +15,7 @@ pub(crate) mod error;
 pub(crate) mod format;
 mod gate;
 mod key;
+pub(crate) mod known;
 pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;

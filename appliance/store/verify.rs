@@ -6,7 +6,7 @@
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, MailRow, MailboxName, MailboxTail,
+    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, Known, MailRow, MailboxName, MailboxTail,
     Outgoing, Route, Sent, StsPolicy, Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
 };
 use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
@@ -60,6 +60,8 @@ struct Check {
     domains: HashMap<String, Domain>,
     routes: Vec<(String, Route)>,
     sent: Vec<(AccountId, Sent)>,
+    /// Accounts that know somebody, once for each row.
+    known: Vec<AccountId>,
     mailboxes: BTreeMap<(AccountId, MailboxId), Counted>,
     bodies: BTreeMap<MailId, Body>,
     threads: HashMap<(u64, AccountId), Threads>,
@@ -184,6 +186,11 @@ impl Check {
             }
             Some(&tag::SENT) => {
                 self.sent.push((AccountId(key::u32_at(key, 1)?), key::decode(key, payload)?));
+            }
+            Some(&tag::KNOWN) => {
+                let row: Known = key::decode(key, payload)?;
+                self.expect(row.is_right(), || format!("{}: is not whole", key::describe(key)));
+                self.known.push(AccountId(key::u32_at(key, 1)?));
             }
             Some(&tag::MAIL) if key::is_tail(key) => {
                 self.mailbox(key)?.tail = Some(key::decode(key, payload)?);
@@ -356,6 +363,10 @@ impl Check {
     }
 
     fn agree_sent(&mut self) {
+        for id in std::mem::take(&mut self.known) {
+            let there = self.accounts.contains_key(&id);
+            self.expect(there, || format!("account {} is gone, and still knows people", id.0));
+        }
         for (id, sent) in std::mem::take(&mut self.sent) {
             let known = self.accounts.contains_key(&id);
             self.expect(known, || format!("{} sent mail on day {}, and is gone", id.0, sent.day));

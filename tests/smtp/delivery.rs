@@ -39,7 +39,8 @@ impl Machine for Box25 {
                 if let Some(job) = self.meanwhile.take() {
                     self.office.write(move |batch| job(batch)).unwrap();
                 }
-                Answer::Received(self.runtime.block_on(self.post.receive(*arrived, NOW, MICROS)))
+                let received = self.runtime.block_on(self.post.receive(*arrived, NOW, MICROS));
+                Answer::Received(received.reply)
             }
             Ask::Tell(story) => {
                 self.runtime.block_on(self.post.remember(*story, MICROS));

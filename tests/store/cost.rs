@@ -1,4 +1,5 @@
-//! What a delivery costs the card: octets written by a lone one into a store that is lived in.
+//! What a delivery costs the card: octets written by a lone one into a store that is lived in, from
+//! people who are known and from ones who are learnt of.
 //!
 //! Octets are counted by the kernel for the whole process, so it is measured in a process of its
 //! own.
@@ -6,7 +7,8 @@
 use super::{Folder, NOW, letter_of, messages, prepared};
 use crate::store::format::{Trace, TraceStep};
 use crate::store::writer::Options;
-use crate::store::{AccountId, Batch, INBOX, Result, Store, address, mail, trace};
+use crate::store::{AccountId, Batch, INBOX, Result, Store, address, known, mail, trace};
+use crate::wire::address::Address;
 use std::process::Command;
 
 const CHILD: &str = "MAILROOM_TEST_COST";
@@ -25,8 +27,11 @@ fn a_lone_delivery_writes_little() {
         .expect("a child");
     assert!(status.success());
     let result = std::fs::read_to_string(folder.path().join("done")).expect("the child ran");
-    let each: u64 = result.trim().parse().expect("a number");
-    assert!((8_192..=64 * 1024).contains(&each), "{each} octets written for each");
+    for each in result.lines().map(|each| each.parse::<u64>().expect("a number")) {
+        assert!((8_192..=64 * 1024).contains(&each), "{each} octets written for each: {result}");
+    }
+    assert_eq!(result.lines().count(), 2);
+    println!("octets written for a lone delivery, author known and not: {result:?}");
 }
 
 /// Octets this process has handed to the kernel to write.
@@ -37,7 +42,7 @@ fn written() -> u64 {
 }
 
 fn deliver(batch: &mut Batch, number: u64, new: &mail::NewMail) -> Result<()> {
-    let account = AccountId(1 + (number * 7 % u64::from(PEOPLE)) as u32);
+    let account = recipient(number);
     let id = mail::next_id(batch, NOW as u64 * 1_000_000 + number)?;
     mail::append(batch, account, INBOX, new, id)?;
     let step = |what: &str, text: &str| TraceStep {
@@ -58,6 +63,10 @@ fn deliver(batch: &mut Batch, number: u64, new: &mail::NewMail) -> Result<()> {
         ],
     };
     trace::put(batch, id, &story)
+}
+
+fn recipient(number: u64) -> AccountId {
+    AccountId(1 + (number * 7 % u64::from(PEOPLE)) as u32)
 }
 
 fn four_kib(number: u64) -> mail::NewMail {
@@ -83,11 +92,23 @@ fn child_delivers_one_by_one() {
         };
         store.write_blocking(fill).expect("a life");
     }
-    let before = written();
-    for number in MESSAGES..MESSAGES + LONE {
-        let new = four_kib(number);
-        store.write_blocking(move |batch| deliver(batch, number, &new)).expect("a delivery");
-    }
-    let each = (written() - before) / LONE;
-    std::fs::write(path.join("done"), each.to_string()).expect("the result");
+    let lone = |from: u64, strangers: bool| {
+        let before = written();
+        for number in from..from + LONE {
+            let new = four_kib(number);
+            let job = move |batch: &mut Batch| {
+                deliver(batch, number, &new)?;
+                let author = if strangers { number } else { number % 10 };
+                let author = Address::parse(&format!("p{author}@far.test")).expect("an address");
+                known::heard(batch, recipient(number), &author)
+            };
+            store.write_blocking(job).expect("a delivery");
+        }
+        (written() - before) / LONE
+    };
+    // Once before it counts: then they are known.
+    lone(MESSAGES, false);
+    let known = lone(MESSAGES + LONE, false);
+    let strangers = lone(MESSAGES + 2 * LONE, true);
+    std::fs::write(path.join("done"), format!("{known}\n{strangers}")).expect("the result");
 }

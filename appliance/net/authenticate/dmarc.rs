@@ -52,7 +52,7 @@ async fn records<'d>(answers: &Answers, domain: &'d str) -> Found<'d> {
         let texts = match answers.texts(&format!("_dmarc.{name}")).await {
             Ok(texts) => texts,
             Err(NoAnswer::NoName | NoAnswer::NoRecord) => continue,
-            Err(NoAnswer::Unknown(why)) => return Err(format!("{name}: {why}")),
+            Err(unknown) => return Err(format!("{name}: {unknown}")),
         };
         let mut records: Vec<Record> =
             texts.iter().filter_map(|text| Record::parse(text)).collect();

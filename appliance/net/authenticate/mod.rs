@@ -133,7 +133,7 @@ async fn iprev(answers: &Answers, peer: IpAddr) -> Iprev {
         Err(NoAnswer::NoName | NoAnswer::NoRecord) => {
             return Iprev { finding: Finding::PermError, name: String::new() };
         }
-        Err(NoAnswer::Unknown(_)) => {
+        Err(_) => {
             return Iprev { finding: Finding::TempError, name: String::new() };
         }
     };
@@ -143,8 +143,8 @@ async fn iprev(answers: &Answers, peer: IpAddr) -> Iprev {
             Ok(addresses) if addresses.contains(&peer) => {
                 return Iprev { finding: Finding::Pass, name: name.clone() };
             }
-            Err(NoAnswer::Unknown(_)) => finding = Finding::TempError,
-            _ => {}
+            Ok(_) | Err(NoAnswer::NoName | NoAnswer::NoRecord) => {}
+            Err(_) => finding = Finding::TempError,
         }
     }
     Iprev { finding, name: names.into_iter().next().unwrap_or_default() }

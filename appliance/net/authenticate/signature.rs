@@ -145,10 +145,10 @@ fn before(header: &Header<'_, Signature>, keys: &Keys, given: &Given) -> Option<
     match keys.get(&signature.domain_key()) {
         None => said(Finding::TempError, "its key was not fetched"),
         // RFC 6376 6.1.2
-        Some(Err(NoAnswer::Unknown(why))) => said(Finding::TempError, why),
         Some(Err(NoAnswer::NoName | NoAnswer::NoRecord)) => {
             said(Finding::PermError, "its key is not published")
         }
+        Some(Err(unknown)) => said(Finding::TempError, &unknown.to_string()),
         Some(Ok(texts)) => {
             let unfit = texts.first().and_then(|text| unfit(text));
             unfit.and_then(|why| said(Finding::PermError, why))
@@ -297,8 +297,10 @@ fn entry(name: &str, answer: &Result<Vec<Vec<u8>>, NoAnswer>) -> (Box<str>, Txt)
             let first = read.next().unwrap_or(Err(Error::Dns(DnsError::InvalidRecordType)));
             first.or_else(|fault| read.find_map(Result::ok).ok_or(fault))
         }
-        Err(NoAnswer::Unknown(why)) => Err(Error::Dns(DnsError::Resolver(why.clone()))),
-        Err(_) => Err(Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain))),
+        Err(NoAnswer::NoName | NoAnswer::NoRecord) => {
+            Err(Error::Dns(DnsError::RecordNotFound(ResponseCode::NXDomain)))
+        }
+        Err(unknown) => Err(Error::Dns(DnsError::Resolver(unknown.to_string()))),
     };
     let key = match key {
         Ok(key) => Txt::DomainKey(std::sync::Arc::new(key)),

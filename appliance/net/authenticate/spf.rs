@@ -114,7 +114,7 @@ impl Check<'_> {
         let texts = match self.answers.texts(domain).await {
             Ok(texts) => texts,
             Err(NoAnswer::NoName | NoAnswer::NoRecord) => return Ok(None),
-            Err(NoAnswer::Unknown(why)) => return Err(Stop::Temp(format!("{domain}: {why}"))),
+            Err(unknown) => return Err(Stop::Temp(format!("{domain}: {unknown}"))),
         };
         let mut records = texts.iter().filter(|text| spf::is_record(text));
         match (records.next(), records.next()) {
@@ -202,8 +202,8 @@ impl Check<'_> {
                     return Ok(true);
                 }
                 Ok(_) | Err(NoAnswer::NoName | NoAnswer::NoRecord) => {}
-                Err(NoAnswer::Unknown(why)) => {
-                    return Err(Stop::Temp(format!("{}: {why}", mx.host)));
+                Err(unknown) => {
+                    return Err(Stop::Temp(format!("{}: {unknown}", mx.host)));
                 }
             }
         }
@@ -251,7 +251,6 @@ impl Check<'_> {
     fn found<T>(&mut self, name: &str, asked: Result<T, NoAnswer>) -> Result<Option<T>, Stop> {
         match asked {
             Ok(found) => Ok(Some(found)),
-            Err(NoAnswer::Unknown(why)) => Err(Stop::Temp(format!("{name}: {why}"))),
             Err(NoAnswer::NoName | NoAnswer::NoRecord) => {
                 self.voids += 1;
                 match self.voids > SPF_VOIDS {
@@ -259,6 +258,7 @@ impl Check<'_> {
                     false => Ok(None),
                 }
             }
+            Err(unknown) => Err(Stop::Temp(format!("{name}: {unknown}"))),
         }
     }
 }

@@ -53,6 +53,9 @@ pub(crate) const IDLE_BUFFER_BYTES: usize = 1024;
 pub(crate) const MESSAGE_BYTES: usize = 50 * 1024 * 1024;
 /// Messages being received at the same time may hold this much memory together.
 pub(crate) const RECEIVING_BYTES: usize = 128 * 1024 * 1024;
+/// What of it the messages of one network may hold: one of the largest, or one APPEND; half is left
+/// for everybody else, however slow they send.
+pub(crate) const RECEIVING_SHARE_BYTES: usize = RECEIVING_BYTES / 2;
 /// A body below this is hashed and compressed where it arrives; a larger one on a thread that may
 /// block, so that it holds up no connection.
 pub(crate) const PREPARE_INLINE_BYTES: usize = 256 * 1024;
@@ -211,6 +214,8 @@ pub(crate) const IMAP_DISCARD_BEFORE_LOGIN_BYTES: u64 = 1024 * 1024;
 pub(crate) const IMAP_HEADER_BYTES: u64 = 1 << 20;
 /// What a search reads of one text part, decoded: a book fits.
 pub(crate) const SEARCH_PART_BYTES: usize = 4 << 20;
+/// Different texts of BODY and TEXT keys in one SEARCH: each is looked for in every text part.
+pub(crate) const SEARCH_TEXTS: usize = 100;
 /// Octets a search reads before it lets others have their turn: some milliseconds.
 pub(crate) const SEARCH_PIECE_BYTES: u64 = 4 << 20;
 /// What reading the facts of one message counts towards it.
@@ -524,7 +529,9 @@ const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= OUTBOX_SENDING_BYTES);
 const _: () = assert!(OUTBOX_DELAY_WARNING.as_secs() < OUTBOX_EXPIRES.as_secs());
-const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES && IMAP_APPEND_BYTES <= RECEIVING_BYTES);
+const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES);
+const _: () = assert!(IMAP_APPEND_BYTES <= RECEIVING_SHARE_BYTES);
+const _: () = assert!(RECEIVING_SHARE_BYTES * 2 <= RECEIVING_BYTES);
 const _: () = assert!(IMAP_LITERAL_BYTES >= IMAP_LITERAL_BEFORE_LOGIN_BYTES);
 const _: () = assert!(BODY_BLOCK_BYTES < 8 * BODY_PART_BYTES, "a part is block * 8 + piece");
 const _: () = assert!(BODY_PART_BYTES + 84 <= 4 * 4096 - 16, "a part and its row head fit 4 pages");

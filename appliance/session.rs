@@ -13,7 +13,7 @@
 //!
 //! The driver writes `out` to the peer before it acts on the step.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// What the driver tells a session.
@@ -85,6 +85,18 @@ impl Peer {
     /// the same).
     pub fn may_log_in(&self) -> bool {
         self.tls.is_some() || self.remote.ip() == self.local.ip()
+    }
+
+    pub fn network(&self) -> IpAddr {
+        network(self.remote.ip())
+    }
+}
+
+/// What counts as one peer: an IPv4 address, or the /64 that an IPv6 host moves about in.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
     }
 }
 

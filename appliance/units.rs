@@ -110,7 +110,8 @@ async fn run(
     let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
     let examiner = Examiner::new(resolver, settings.checks.blocklists.clone());
     let post = post.judging(Checkpoint::new(examiner, settings.checks.clone()));
-    let (post, memory) = (Arc::new(post), Budget::new(limits::RECEIVING_BYTES));
+    let post = Arc::new(post);
+    let memory = Budget::with_share(limits::RECEIVING_BYTES, limits::RECEIVING_SHARE_BYTES);
     let keys = Keys::of(data);
     let counter =
         Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);

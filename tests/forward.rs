@@ -20,6 +20,7 @@ use crate::store::outbox::{self, Place};
 use crate::store::writer::Options;
 use crate::store::{AccountId, Batch, INBOX, MailId, Result, Store, address, mail, trace, verify};
 use crate::wire::address::Address;
+use crate::wire::budget::Hold;
 use crate::wire::smtp::{Body, Budget, Content, ForwardPath, Notify, Reply};
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -114,7 +115,8 @@ impl Town {
             let taken = matches!(found, Destination::Ours | Destination::Returned);
             assert!(taken, "{one}: {found:?}");
         }
-        let mut content = Content::new(1 << 20, &Budget::new(1 << 22));
+        let hold = Hold::new(&Budget::new(1 << 22), [192, 0, 2, 7].into());
+        let mut content = Content::new(1 << 20, hold);
         content.push_chunk(text.as_bytes());
         let (message, hold) = content.finish().expect("a message");
         let recipient = |to: &&str| Recipient { to: path(to), notify, orcpt: None };

@@ -17,9 +17,9 @@ pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod unix;
 
+pub(crate) use crate::session::network;
 use crate::session::{Peer, Session};
 use std::future::Future;
-use std::net::IpAddr;
 use tokio::sync::watch;
 
 /// Answers what a session asks, with the store, the clock and the log-ins: one for each connection,
@@ -41,14 +41,6 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// What a connection beyond a limit is told before it is closed: a whole line with CRLF, such
     /// as "421 4.7.0 Too many connections, try again later\r\n".
     fn refusal(&self) -> &'static str;
-}
-
-/// What counts as one peer: an IPv4 address, or the /64 that an IPv6 host moves about in.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-    }
 }
 
 /// Returns when the server stops: when the value becomes true.

@@ -153,7 +153,7 @@ impl Server {
             return Err(reply);
         }
         // RFC 1870 6.1: not now
-        if size > self.setting.budget.free() as u64 {
+        if size > self.setting.budget.free_for(self.talk.caller.network()) as u64 {
             return Err(Reply::new(452, 3, 1, "Too many messages at once, try again later"));
         }
         Ok(())

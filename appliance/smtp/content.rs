@@ -4,6 +4,7 @@ use super::Ask;
 use super::envelope::{Arrived, Refusals};
 use super::server::{Chunks, Phase, Role, Server, Transaction};
 use crate::session::Step;
+use crate::wire::budget::Hold;
 use crate::wire::smtp::{Content, Fault, Reply};
 
 type Then = Option<Step<Ask>>;
@@ -122,7 +123,8 @@ impl Server {
     // ---- both ----
 
     fn content(&self) -> Content {
-        let content = Content::new(self.setting.message_bytes, &self.setting.budget);
+        let hold = Hold::new(&self.setting.budget, self.talk.caller.network());
+        let content = Content::new(self.setting.message_bytes, hold);
         match self.setting.role {
             Role::Mx => content,
             Role::Submission | Role::Devices { .. } => content.lenient(),

@@ -1,12 +1,12 @@
 //! What SMTP says around a message: who calls, from whom, to whom, and what was refused.
 
 use crate::limits::SMTP_REFUSALS_TOLD;
-use crate::session::TlsFacts;
+use crate::session::{TlsFacts, network};
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::sasl::Login;
 use crate::wire::smtp::{Body, ForwardPath, Notify, OriginalRecipient, Reply, Ret};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The other side of a connection, as the Received field and the trace name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub(crate) struct Caller {
     pub tls: Option<TlsFacts>,
     /// Submission: who logged in.
     pub login: Option<Login>,
+}
+
+impl Caller {
+    /// Whose share of the memory for messages it uses.
+    pub(super) fn network(&self) -> IpAddr {
+        network(self.remote.ip())
+    }
 }
 
 /// A recipient that was accepted.

@@ -109,7 +109,7 @@ impl Stage {
             recipients: to.iter().map(recipient).collect(),
             refused: Refusals::default(),
             message: message.as_bytes().to_vec(),
-            hold: Hold::new(&Budget::new(1 << 20)),
+            hold: Hold::new(&Budget::new(1 << 20), remote.ip()),
         };
         self.now += 1;
         let micros = self.now as u64 * 1_000_000;

@@ -1,11 +1,15 @@
 //! Every limit of a session: at it, above it, far above it.
 
-use super::stage::{BUDGET, Table, Talk, office, run, setting};
+use super::stage::{BUDGET, Table, Talk, noon, office, run, setting};
 use crate::limits::{
     SMTP_ERRORS, SMTP_LINE_BYTES, SMTP_MAILS_PER_SESSION, SMTP_RECIPIENTS, SMTP_REFUSALS_TOLD,
     SMTP_TARPIT_AFTER,
 };
+use crate::wire::budget::Hold;
 use crate::wire::smtp::{Budget, Content, Fault};
+use std::net::{IpAddr, Ipv4Addr};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 #[test]
 fn command_lines() {
@@ -95,10 +99,10 @@ fn a_guesser_of_addresses_is_slowed_ended_and_told_in_one_story() {
 #[test]
 fn memory_for_messages_is_shared_and_given_back() {
     let budget = Budget::new(10_000);
-    let mut first = Content::new(8_000, &budget);
+    let mut first = Content::new(8_000, Hold::new(&budget, HERE));
     first.push_chunk(&[b'x'; 8_000]);
     assert_eq!((first.fault(), budget.free()), (None, 2_000));
-    let mut second = Content::new(8_000, &budget);
+    let mut second = Content::new(8_000, Hold::new(&budget, HERE));
     second.push_chunk(&[b'x'; 1_500]);
     assert_eq!(second.fault(), None);
     second.push_chunk(&[b'x'; 1_500]);
@@ -112,6 +116,47 @@ fn memory_for_messages_is_shared_and_given_back() {
     assert_eq!((message.len(), budget.free()), (8_000, 2_000));
     drop(hold);
     assert_eq!(budget.free(), 10_000);
+}
+
+/// Three slow senders at one place hold their network's share and no more: another network's
+/// message is taken all the same.
+#[test]
+fn slow_senders_of_one_network_shut_nobody_else_out() {
+    let mut shared =
+        crate::smtp::Setting::mx("mail.office.test", Budget::with_share(8_000, 4_000), noon);
+    std::sync::Arc::get_mut(&mut shared).unwrap().message_bytes = 4_000;
+    let slow = [2_900, 1_900, 900].map(|octets| {
+        let mut talk = in_data(shared.clone(), "192.0.2.7:40001");
+        assert_eq!(talk.send(&b"x".repeat(octets)), "", "the message goes on");
+        talk
+    });
+    // The least that a message holds is 1,024.
+    assert_eq!(
+        shared.budget.free(),
+        8_000 - 2_900 - 1_024,
+        "the second would have gone beyond the share"
+    );
+    let mut other = in_data(shared.clone(), "192.0.2.8:40001");
+    let reply = other.send(&[&b"x".repeat(3_900)[..], b"\r\n.\r\n"].concat());
+    assert!(reply.starts_with("250 "), "{reply}");
+    let [first, mut second, third] = slow;
+    let reply = second.send(b"\r\n.\r\n");
+    assert!(reply.starts_with("452 4.3.1 "), "{reply}");
+    drop(third);
+    let mut first = first;
+    let reply = first.send(b"\r\n.\r\n");
+    assert!(reply.starts_with("250 "), "{reply}");
+}
+
+/// A talk from this address that has said DATA.
+fn in_data(shared: std::sync::Arc<crate::smtp::Setting>, remote: &str) -> Talk<Table> {
+    let mut talk = Talk::from(shared, Table::of(&["bob@office.test"]), remote);
+    talk.replies();
+    talk.say("EHLO x");
+    talk.say("MAIL FROM:<>");
+    talk.say("RCPT TO:<bob@office.test>");
+    assert!(talk.say("DATA").starts_with("354 "));
+    talk
 }
 
 #[test]

@@ -139,6 +139,12 @@ impl<M: Machine> Talk<M> {
         Self::of(Server::new(setting, peer()), machine)
     }
 
+    /// The same from another address.
+    pub(super) fn from(setting: Arc<Setting>, machine: M, remote: &str) -> Self {
+        let remote = remote.parse().expect("an address");
+        Self::of(Server::new(setting, Peer { remote, ..peer() }), machine)
+    }
+
     /// A session that was made elsewhere, greeted.
     pub(super) fn with_session(session: Server, machine: M) -> Self {
         let mut talk = Self::of(session, machine);

@@ -9,6 +9,7 @@ use crate::net::dkim::{Keys, Signer};
 use crate::smtp::{Arrived, Caller, Permit, Recipient, Refusals};
 use crate::store::{AccountId, INBOX, MailId, account, address, mail, outbox, trace};
 use crate::wire::address::Address;
+use crate::wire::budget::Hold;
 use crate::wire::sasl::Login;
 use crate::wire::smtp::{Body, Budget, Content, ForwardPath, Notify};
 use mail_auth::common::cache::NoCache;
@@ -81,7 +82,8 @@ fn arrived(from: &str, to: &[&str], message: &[u8]) -> Arrived {
         tls: Some(tls()),
         login: Some(login),
     };
-    let mut content = Content::new(1 << 20, &Budget::new(1 << 22)).lenient();
+    let budget = Budget::new(1 << 22);
+    let mut content = Content::new(1 << 20, Hold::new(&budget, [192, 0, 2, 7].into())).lenient();
     content.push_chunk(message);
     let (message, hold) = content.finish().expect("a message");
     let recipient = |to: &&str| Recipient {

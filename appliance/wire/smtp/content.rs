@@ -24,9 +24,8 @@
 //! A line may be longer than the 998 octets of RFC 5321 4.5.3.1.6: real mail has such lines, and
 //! the size of the message bounds them.
 
-use crate::wire::budget::{Budget, Hold};
+use crate::wire::budget::Hold;
 use std::fmt;
-use std::sync::Arc;
 
 /// Why a message cannot be taken. The first fault stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +75,10 @@ pub(crate) struct Content {
 
 impl Content {
     /// `limit`: octets of the largest message taken.
-    pub(crate) fn new(limit: usize, budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(limit: usize, hold: Hold) -> Self {
         Self {
             message: Vec::new(),
-            hold: Hold::new(budget),
+            hold,
             limit,
             // RFC 5321 4.1.1.4: the CRLF of the DATA line counts, "." may follow at once
             state: State::LineStart,

@@ -16,8 +16,7 @@
 use super::super::Tagged;
 use super::{Assembled, ErrorKind, Fault, Mode, ParseError, known, parse, tag_of};
 use crate::limits;
-use crate::wire::budget::{Budget, Hold};
-use std::sync::Arc;
+use crate::wire::budget::Hold;
 
 /// What came of the octets so far.
 #[derive(Debug, PartialEq)]
@@ -79,8 +78,8 @@ const TAIL_BYTES: usize = 32;
 
 impl Receiver {
     /// One whose literals are counted.
-    pub(crate) fn within(budget: &Arc<Budget>) -> Receiver {
-        Receiver { hold: Some(Hold::new(budget)), ..Receiver::default() }
+    pub(crate) fn within(hold: Hold) -> Receiver {
+        Receiver { hold: Some(hold), ..Receiver::default() }
     }
 
     /// After a whole command: what its literals hold of the budget, to be kept as long as they.

@@ -8,8 +8,9 @@
 //! Challenges and responses are base64. Nothing is offered where a password could be overheard,
 //! SCRAM neither: the mail that follows would be.
 //!
-//! SCRAM-SHA-256-PLUS is not offered here: neomutt with gsasl takes it as the strongest, finds that
-//! it cannot bind to its TLS, and tries no other, so that its people could not send at all.
+//! SCRAM-SHA-256-PLUS is done for a client that asks for it by name, and not told in EHLO: neomutt
+//! with gsasl takes it as the strongest of the list, finds that it cannot bind to its TLS, and
+//! tries no other, so that its people could not send at all (over IMAP it goes on to the next).
 
 use super::Ask;
 use super::server::{Phase, Role, Server};
@@ -33,7 +34,7 @@ impl Server {
             {
                 Vec::new()
             }
-            Role::Submission | Role::Devices { .. } => sasl::mechanisms(true, &Binding::default()),
+            Role::Submission | Role::Devices { .. } => sasl::mechanisms(true, &self.binding("")),
         }
     }
 
@@ -74,9 +75,19 @@ impl Server {
                 Err(_) => return self.refuse(not_base64(), out),
             },
         };
-        match Exchange::start(mechanism, initial.as_deref(), true, &Binding::default()) {
+        let binding = self.binding(mechanism);
+        match Exchange::start(mechanism, initial.as_deref(), true, &binding) {
             Some((exchange, next)) => self.follow(exchange, next, out),
             None => self.refuse(Reply::new(504, 5, 4, "This mechanism is not offered here"), out),
+        }
+    }
+
+    /// What the mechanism can bind to. For SCRAM-SHA-256 nothing: who sees no -PLUS in the list
+    /// says "y" (RFC 5802 6), and that is no sign of an attack here.
+    fn binding(&self, mechanism: &str) -> Binding {
+        match mechanism.to_ascii_uppercase().ends_with("-PLUS") {
+            true => Binding::from(self.talk.caller.tls.as_ref()),
+            false => Binding::default(),
         }
     }
 

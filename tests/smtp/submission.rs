@@ -56,10 +56,36 @@ fn nothing_is_offered_and_nothing_taken_in_clear() {
          S: 503 5.5.1 Say EHLO first",
     );
     let hello = talk.say("EHLO client.test");
-    // neomutt with gsasl would take -PLUS, fail at it, and try no other.
+    // neomutt with gsasl would take -PLUS, fail at it, and try no other; see below.
     let offered = "AUTH SCRAM-SHA-256 PLAIN LOGIN\r\n";
     assert!(hello.ends_with(&format!("250 {offered}")), "{hello}");
     assert!(talk.say("MAIL FROM:<alice@office.test>").starts_with("530 "));
+}
+
+/// SCRAM-SHA-256-PLUS is not in the list, and done for whoever knows it: bound to this TLS. The
+/// bare one takes "y", which a client says that could bind and saw no -PLUS.
+#[test]
+fn a_bound_log_in_is_done_for_who_asks_for_it() {
+    let first = |header: &str| BASE64.encode(format!("{header}n=alice@office.test,r=abcdef"));
+    let mut talk = secured();
+    run(&mut talk, "C: AUTH SCRAM-SHA-256-PLUS\nS: 334 ");
+    // tls-server-end-point stands under every TLS; without a binding -PLUS is no -PLUS.
+    let reply = talk.say(&first("n,,"));
+    assert!(reply.starts_with("501 "), "{reply}");
+    for (mechanism, header) in [
+        ("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,"),
+        ("scram-sha-256-plus", "p=tls-server-end-point,,"),
+        ("SCRAM-SHA-256", "y,,"),
+        ("SCRAM-SHA-256", "n,,"),
+    ] {
+        // This stage knows no SCRAM keys: to be asked for them is to have been understood.
+        let reply = talk.say(&format!("AUTH {mechanism} {}", first(header)));
+        assert!(reply.starts_with("535 5.7.8 "), "{mechanism} {header}: {reply}");
+    }
+    let mut clear = clear();
+    clear.say("EHLO client.test");
+    let reply = clear.say(&format!("AUTH SCRAM-SHA-256-PLUS {}", first("p=tls-exporter,,")));
+    assert!(reply.starts_with("538 5.7.11 "), "{reply}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ mod model;
 mod play;
 mod response;
 
-use fault::Fault;
+use crate::imap::planted;
+use fault::{Fault, INSIDE};
 use play::Play;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,23 @@ fn planted_faults_are_caught() {
             assert!(wrong.is_none() || play.planted(), "{fault:?}: seen without being there");
             wrong
         });
+        match caught {
+            Some(why) => println!("{fault:?} is caught: {why}"),
+            None => panic!("{fault:?} was not caught in 20 runs of 400 commands"),
+        }
+    }
+}
+
+/// The same for mistakes made inside of the session, where its state goes wrong with its words.
+#[test]
+fn faults_inside_of_the_session_are_caught() {
+    for fault in INSIDE {
+        planted::plant(Some(fault));
+        let caught = (1..=20).find_map(|seed| {
+            let mut play = Play::new(seed, None);
+            (0..400).find_map(|_| play.step().err()).or_else(|| play.converge().err())
+        });
+        planted::plant(None);
         match caught {
             Some(why) => println!("{fault:?} is caught: {why}"),
             None => panic!("{fault:?} was not caught in 20 runs of 400 commands"),

@@ -1,5 +1,6 @@
 //! STORE and UID STORE (RFC 9051 6.4.6, RFC 7162 3.1.3): slice by slice, each a commit.
 
+use super::planted::{Planted, planted};
 use super::reply::Reply;
 use super::selected::line;
 use super::{
@@ -144,7 +145,8 @@ impl Storing {
                 items.push(format!("FLAGS ({flags})"));
             }
             if modes.condstore {
-                items.push(format!("MODSEQ ({})", row.modseq));
+                let before = u64::from(planted(Planted::OldModSeq));
+                items.push(format!("MODSEQ ({})", row.modseq - before));
             }
             line(out, format_args!("* {seq} FETCH ({})", items.join(" ")));
         }

@@ -3,8 +3,9 @@
 //! Each piece looks at so many messages, or so many octets, from a snapshot of its own, and lets
 //! others have their turn.
 
-use super::criteria::{self, Candidate, Test};
-use super::reply::Reply;
+use super::criteria::{self, Candidate, Test, Texts};
+use super::planted::{Planted, planted};
+use super::reply::{Reply, Status};
 use super::selected::{Selected, line};
 use super::{Core, Event, Task, Turn, misrouted};
 use crate::limits;
@@ -20,10 +21,17 @@ pub(super) fn search(core: &mut Core, command: Command, tag: &str, out: &mut Vec
         core.enable_condstore(out);
     }
     let now = (core.now)();
-    let Some(selected) = core.selected.as_ref() else { return misrouted(Command::Noop) };
-    let test = match criteria::test(&search.key, selected, now) {
-        Ok(test) => test,
-        Err(text) => return Turn::Reply(Reply::bad(text).code("CLIENTBUG")),
+    let Some(selected) = core.selected.as_mut() else { return misrouted(Command::Noop) };
+    let (test, texts) = match criteria::test(&search.key, selected, now) {
+        Ok(made) => made,
+        Err(reply) => {
+            let saves = search.returns.iter().flatten().any(|r| *r == SearchReturn::Save);
+            if saves && reply.status == Status::No {
+                // RFC 5182 2.1: a search that failed leaves nothing
+                selected.saved = Ranges::default();
+            }
+            return Turn::Reply(reply);
+        }
     };
     let returns = match search.returns {
         // RFC 9051 6.4.4: rev2 answers with ESEARCH always
@@ -37,6 +45,7 @@ pub(super) fn search(core: &mut Core, command: Command, tag: &str, out: &mut Vec
         tag: tag.to_owned(),
         ranges: test.only().cloned(),
         test,
+        texts,
         returns,
         modseq,
         next: 0,
@@ -50,6 +59,7 @@ struct Searching {
     uid: bool,
     tag: String,
     test: Test,
+    texts: Texts,
     /// Only uids of these can be found.
     ranges: Option<Ranges>,
     returns: Option<Vec<SearchReturn>>,
@@ -107,15 +117,18 @@ impl Searching {
             .ok_or(StoreError::NotFound("mailbox"))?
             .name;
         let (read, mut left) = (Cell::new(0), limits::SNAPSHOT_MESSAGES);
-        while let Some((from, to)) = self.ahead(selected.view.last_uid()) {
+        let untold = planted(Planted::SearchSeesTheUntold);
+        let last = if untold { u32::MAX - 1 } else { selected.view.last_uid() };
+        while let Some((from, to)) = self.ahead(last) {
             let (mut next, mut whole) = (from, true);
             let (account, id) = (selected.account, selected.mailbox);
-            let (test, found, modseqs) = (&self.test, &mut self.found, &mut self.modseqs);
+            let (test, texts) = (&self.test, &self.texts);
+            let (found, modseqs) = (&mut self.found, &mut self.modseqs);
             mail::rows(snapshot, account, id, from, to, &mut |uid, row| {
                 next = uid.saturating_add(1);
                 left = left.saturating_sub(1);
-                let candidate = Candidate::new(snapshot, &name, uid, row, &read);
-                if selected.view.has(uid) && met(test, &candidate)? {
+                let candidate = Candidate::new(snapshot, &name, texts, (uid, row), &read);
+                if (untold || selected.view.has(uid)) && met(test, &candidate)? {
                     modseqs.add(found.is_empty(), candidate.modseq());
                     found.push(uid);
                 }

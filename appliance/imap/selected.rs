@@ -7,6 +7,7 @@
 //! The watch stands before the first snapshot is taken, so no change is missed; a change that the
 //! snapshot already holds has a modseq that is not above the snapshot's, and is dropped.
 
+use super::planted::{Planted, planted};
 use super::view::View;
 use super::{Modes, Told, flag_names};
 use crate::limits;
@@ -68,7 +69,7 @@ impl Selected {
             account,
             mailbox: id,
             read_only,
-            view: View::new(&mail::uids(&snapshot, account, id)?),
+            view: View::of_runs(&mail::uid_runs(&snapshot, account, id)?),
             saved: Ranges::default(),
             keywords_told: mailbox.name.keywords.len(),
             watch,
@@ -158,7 +159,9 @@ impl Selected {
     fn take_in(&mut self, modseq: u64, what: &What) {
         self.heard = self.heard.max(modseq);
         match what {
+            What::Added(_) if planted(Planted::ArrivalsLost) => {}
             What::Added(uids) => self.add(uids),
+            What::Flags(_) if planted(Planted::FlagsOfOthersLost) => {}
             What::Flags(uids) => {
                 if let Some(at) = self.own.iter().position(|own| *own == modseq) {
                     self.own.swap_remove(at);
@@ -257,7 +260,12 @@ impl Selected {
             line(out, format_args!("* VANISHED {}", Ranges::from_ascending(gone.iter().copied())));
         } else {
             // From the end, so that no number shifts another.
-            for seq in gone.iter().rev().filter_map(|uid| self.view.seq(*uid)) {
+            let mut seqs: Vec<u32> =
+                gone.iter().rev().filter_map(|uid| self.view.seq(*uid)).collect();
+            if planted(Planted::ExpungesFromTheFront) {
+                seqs.reverse();
+            }
+            for seq in seqs {
                 line(out, format_args!("* {seq} EXPUNGE"));
             }
         }

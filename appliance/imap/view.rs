@@ -30,7 +30,15 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Of ascending runs of uids, as (first, last).
+    pub(crate) fn of_runs(runs: &[(u32, u32)]) -> View {
+        let mut view = View { spans: Vec::with_capacity(runs.len()) };
+        runs.iter().for_each(|(first, last)| view.push(*first, *last));
+        view
+    }
+
     /// Of ascending uids.
+    #[cfg(test)]
     pub(crate) fn new(uids: &[u32]) -> View {
         let mut view = View::default();
         view.add(uids);
@@ -204,6 +212,7 @@ mod tests {
         view.remove(&[4, 9, 10, 11]);
         assert_eq!(view.uids().collect::<Vec<_>>(), [3, 5, 12]);
         view.add(&[12, 13, 20]);
+        assert_eq!(view, View::of_runs(&[(3, 3), (5, 5), (12, 13), (20, 20)]));
         assert_eq!(view, View::new(&[3, 5, 12, 13, 20]));
     }
 }

@@ -25,6 +25,67 @@ pub struct Facts {
     pub references: Vec<Vec<u8>>,
 }
 
+/// A part of [`Facts`] that is read alone: what it does not name is passed over.
+pub(crate) trait OfFacts: Message + Default + std::fmt::Debug {
+    fn of(facts: Facts) -> Self;
+}
+
+impl OfFacts for Facts {
+    fn of(facts: Facts) -> Facts {
+        facts
+    }
+}
+
+/// When it was sent.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sent {
+    #[prost(sint64, optional, tag = "3")]
+    pub sent: Option<i64>,
+    #[prost(sint32, tag = "4")]
+    pub sent_zone_minutes: i32,
+}
+
+impl OfFacts for Sent {
+    fn of(facts: Facts) -> Sent {
+        Sent { sent: facts.sent, sent_zone_minutes: facts.sent_zone_minutes }
+    }
+}
+
+/// The envelope alone.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Enveloped {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: Option<Envelope>,
+}
+
+impl OfFacts for Enveloped {
+    fn of(facts: Facts) -> Enveloped {
+        Enveloped { envelope: facts.envelope }
+    }
+}
+
+/// Of the envelope what most searches ask for.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Titled {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: Option<Title>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Title {
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub subject: Option<Vec<u8>>,
+    #[prost(message, repeated, tag = "3")]
+    pub from: Vec<EnvelopeAddress>,
+}
+
+impl OfFacts for Titled {
+    fn of(facts: Facts) -> Titled {
+        let title = |envelope: Envelope| Title { subject: envelope.subject, from: envelope.from };
+        Titled { envelope: facts.envelope.map(title) }
+    }
+}
+
 /// RFC 9051 7.5.2, the fields of ENVELOPE in their order. Absent is NIL.
 #[derive(Clone, PartialEq, Message)]
 pub struct Envelope {

@@ -4,7 +4,7 @@ use super::format::{BodyHead, BodyRef, MailRow, ThreadRef};
 use super::key::{self, BODY_HEAD, BODY_PART, load, save};
 use super::{AccountId, Batch, MailId, Read, Result};
 use crate::limits::{BODY_BLOCK_BYTES, BODY_PART_BYTES, FACTS_ROW_BYTES, THREAD_REFERENCES};
-use crate::message::facts::Facts;
+use crate::message::facts::{Facts, OfFacts};
 use prost::Message;
 use std::cell::RefCell;
 
@@ -50,6 +50,30 @@ pub(super) struct HeadIndex {
     pub size: u64,
     #[prost(fixed64, tag = "4")]
     pub message_id_hash: u64,
+}
+
+/// A head with a part of its facts.
+#[derive(Clone, PartialEq, Message)]
+struct HeadWith<F: Message + Default + std::fmt::Debug> {
+    #[prost(uint64, tag = "2")]
+    size: u64,
+    #[prost(message, optional, tag = "3")]
+    facts: Option<F>,
+}
+
+/// What is known of the body of a row, or a part of it.
+pub(crate) fn facts<F: OfFacts>(read: &impl Read, row: &MailRow) -> Result<F> {
+    let mail = MailId(row.body);
+    let key = key::body(mail, BODY_HEAD);
+    let missing = || key::corrupt(&key, "the row is missing");
+    let head: HeadWith<F> = load(read, &key)?.ok_or_else(missing)?;
+    match head.facts {
+        Some(facts) => Ok(facts),
+        None => {
+            let raw = body_octets(read, mail, head.size, 0, head.size)?;
+            Ok(F::of(crate::message::structure::read(&raw)))
+        }
+    }
 }
 
 /// What is known of the body of a row.

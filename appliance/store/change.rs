@@ -219,7 +219,25 @@ fn forget_oldest(
     Ok(())
 }
 
-fn runs(uids: &[u32]) -> Vec<(u32, u32)> {
+/// All that the log holds, as ascending runs that may touch or overlap.
+pub(super) fn expunged_runs(
+    read: &impl Read,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Vec<(u32, u32)>> {
+    let from = key::of_mailbox(tag::EXPUNGED, account, mailbox);
+    let mut runs = Vec::new();
+    read.scan(&from, &key::after(&from), &mut |key, payload| {
+        let row: Expunged = key::decode(key, payload)?;
+        runs.extend(row.runs.chunks_exact(2).filter_map(|run| Some((*run.first()?, *run.get(1)?))));
+        Ok(true)
+    })?;
+    runs.sort_unstable();
+    Ok(runs)
+}
+
+/// Ascending uids as runs.
+pub(super) fn runs(uids: &[u32]) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &uid in uids {
         match runs.last_mut() {

@@ -1,7 +1,7 @@
 //! Messages: taken in, read, flagged, copied, moved, expunged.
 
-pub(crate) use super::body::{Prepared, head, octets};
-use super::change::{Change, What, log_expunged};
+pub(crate) use super::body::{Prepared, facts, head, octets};
+use super::change::{self, Change, What, log_expunged};
 use super::format::{MailRow, MailboxName, MailboxTail, Version, tag};
 use super::key::{self, load, save};
 use super::{AccountId, Batch, MailId, MailboxId, Read, Result, StoreError, account, body, known};
@@ -171,6 +171,39 @@ pub(crate) fn uids(read: &impl Read, account: AccountId, mailbox: MailboxId) -> 
         Ok(true)
     })?;
     Ok(uids)
+}
+
+/// The uids as ascending runs (first, last), which is quicker still: what the log of expunged uids
+/// leaves of those below uidnext. A uid is never given again, so if as many are left as there are
+/// messages, they are the same; if not (the log forgets), the rows are looked through.
+pub(crate) fn uid_runs(
+    read: &impl Read,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Vec<(u32, u32)>> {
+    let tail: MailboxTail = load(read, &key::tail(account, mailbox))?.unwrap_or_default();
+    let runs = between(&change::expunged_runs(read, account, mailbox)?, tail.uidnext);
+    let count: u64 = runs.iter().map(|(first, last)| u64::from(last - first) + 1).sum();
+    match count == u64::from(tail.messages) {
+        true => Ok(runs),
+        false => Ok(change::runs(&uids(read, account, mailbox)?)),
+    }
+}
+
+/// What ascending runs leave of 1..uidnext.
+fn between(gone: &[(u32, u32)], uidnext: u32) -> Vec<(u32, u32)> {
+    let mut left = Vec::with_capacity(gone.len() + 1);
+    let mut next = 1;
+    for (first, last) in gone.iter().copied().filter(|(first, _)| *first < uidnext) {
+        if next < first {
+            left.push((next, first - 1));
+        }
+        next = next.max(last.saturating_add(1));
+    }
+    if next < uidnext {
+        left.push((next, uidnext - 1));
+    }
+    left
 }
 
 pub(crate) fn row(

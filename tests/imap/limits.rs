@@ -114,6 +114,67 @@ fn what_a_line_can_ask_for_is_made_piece_by_piece() {
     assert!(client.longest <= most, "{} octets at once", client.longest);
 }
 
+/// Ten letters of 100,000 octets and a search for sixty texts in them: each letter is decoded once,
+/// so that together they are less than a piece of work.
+#[test]
+fn a_search_for_many_texts_decodes_each_message_once() {
+    let world = World::new();
+    for n in 0..10 {
+        let text = format!("Subject: {n}\r\n\r\n{}\r\nword{n}\r\n", "x".repeat(100_000));
+        world.add("INBOX", text.as_bytes(), &[], NOW);
+    }
+    let mut client = Client::logged_in(&world);
+    client.ask(&world, "a SELECT INBOX");
+    client.turns = 0;
+    let keys: Vec<String> = (0..60).map(|n| format!("NOT BODY word{}", n + 5)).collect();
+    let heard = client.ask(&world, &format!("b SEARCH {}", keys.join(" ")));
+    assert!(heard.starts_with("* SEARCH 1 2 3 4 5\r\nb OK "), "{heard}");
+    assert_eq!(client.turns, 0, "one piece of work");
+    // Each key at its limit, and one above.
+    let texts = |count: usize| (0..count).map(|n| format!(" TEXT t{n}")).collect::<String>();
+    let heard = client.ask(&world, &format!("c SEARCH{}", texts(limits::SEARCH_TEXTS)));
+    assert!(heard.starts_with("* SEARCH\r\nc OK "), "{heard}");
+    let heard = client.ask(&world, &format!("d SEARCH{} TEXT t1", texts(limits::SEARCH_TEXTS)));
+    assert!(heard.starts_with("* SEARCH\r\nd OK "), "the same text again is no other: {heard}");
+    let heard = client.ask(&world, &format!("e SEARCH{}", texts(limits::SEARCH_TEXTS + 1)));
+    assert!(heard.starts_with("e NO [LIMIT] "), "{heard}");
+}
+
+/// A search that reads much ends its turn again and again: it holds up nobody.
+#[test]
+fn a_long_search_lets_others_have_their_turn() {
+    let world = World::new();
+    let piece = usize::try_from(limits::SEARCH_PIECE_BYTES).expect("a size");
+    for n in 0..6 {
+        let text = format!("Subject: {n}\r\n\r\n{}\r\n", "x".repeat(piece / 2));
+        world.add("INBOX", text.as_bytes(), &[], NOW);
+    }
+    let mut client = Client::logged_in(&world);
+    client.ask(&world, "a SELECT INBOX");
+    client.turns = 0;
+    let heard = client.ask(&world, "b SEARCH BODY nowhere");
+    assert!(heard.starts_with("* SEARCH\r\nb OK "), "{heard}");
+    assert!((2..=6).contains(&client.turns), "{} turns", client.turns);
+}
+
+/// A client that uploads slowly holds the share of its network, and another network has its own.
+#[test]
+fn slow_uploads_of_one_network_shut_nobody_else_out() {
+    let mut world = World::new();
+    world.budget = Budget::with_share(100_000, 50_000);
+    let text = "x".repeat(39_998) + "\r\n";
+    let mut slow = Client::logged_in(&world);
+    assert!(slow.ask(&world, "a APPEND INBOX {40000}").starts_with('+'));
+    slow.say(&world, text.get(..30_000).unwrap_or_default().as_bytes());
+    let mut same = Client::logged_in(&world);
+    let heard = same.ask(&world, "b APPEND INBOX {40000}");
+    assert!(heard.starts_with("b NO [UNAVAILABLE] "), "{heard}");
+    let mut other = Client::new(&world, true, true);
+    other.ask(&world, "a0 LOGIN alice@office.test wonderland");
+    let heard = other.ask(&world, &format!("c APPEND INBOX {{40000+}}\r\n{text}"));
+    assert!(heard.contains("c OK [APPENDUID "), "{heard}");
+}
+
 /// All clients together hold no more of messages on their way in than the server has for them.
 #[test]
 fn appended_messages_share_one_memory() {

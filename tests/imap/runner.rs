@@ -222,6 +222,8 @@ pub(crate) struct Client {
     pub within: Duration,
     /// The longest output made in one step.
     pub longest: usize,
+    /// How often the session let others have their turn.
+    pub turns: usize,
 }
 
 impl Client {
@@ -240,6 +242,7 @@ impl Client {
             wake: false,
             within: Duration::ZERO,
             longest: 0,
+            turns: 0,
         };
         client.run(world, Input::Opened);
         client
@@ -320,7 +323,10 @@ impl Client {
                     self.wake = wake;
                     return;
                 }
-                Step::Again | Step::Pause(_) => self.session.step(Input::Continue, &mut out),
+                Step::Again | Step::Pause(_) => {
+                    self.turns += 1;
+                    self.session.step(Input::Continue, &mut out)
+                }
                 Step::Ask(ask) => {
                     let answer = world.answer(ask);
                     self.session.step(Input::Answer(answer), &mut out)

@@ -1,6 +1,17 @@
-//! Faults planted into what a session says, each one that a server could have.
+//! Faults planted into what a session says, each one that a server could have; those inside of it
+//! are `crate::imap::planted`.
 
 use super::response::fetched;
+use crate::imap::planted::Planted;
+
+pub(super) const INSIDE: [Planted; 6] = [
+    Planted::ExpungeInAnyCommand,
+    Planted::ExpungesFromTheFront,
+    Planted::FlagsOfOthersLost,
+    Planted::ArrivalsLost,
+    Planted::SearchSeesTheUntold,
+    Planted::OldModSeq,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {

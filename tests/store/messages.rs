@@ -4,6 +4,7 @@ use super::{ALICE, BOB, NOW, Office, deliver, letter, letter_of, prepared};
 use crate::limits;
 use crate::store::change::{Taken, What, expunged_since};
 use crate::store::format::{MailRow, MailboxTail, Trace};
+use crate::store::kv::OnRow;
 use crate::store::mail::{FlagChange, FlagSet, Flags};
 use crate::store::{AccountId, Batch, INBOX, MailId, MailboxId, StoreError};
 use crate::store::{account, mail, mailbox, trace};
@@ -36,6 +37,69 @@ pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
         (state >> 32) as u8
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// A snapshot that counts how often the keys of messages were gone through.
+struct Counted<'a>(&'a crate::store::Snapshot, std::cell::Cell<usize>);
+
+impl crate::store::Read for Counted<'_> {
+    fn view(
+        &self,
+        key: &[u8],
+        look: &mut dyn FnMut(&[u8]) -> crate::store::Result<()>,
+    ) -> crate::store::Result<bool> {
+        self.0.view(key, look)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> crate::store::Result<()> {
+        self.0.scan(from, to, each)
+    }
+
+    fn keys(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8]) -> crate::store::Result<bool>,
+    ) -> crate::store::Result<()> {
+        self.1.set(self.1.get() + 1);
+        self.0.keys(from, to, each)
+    }
+
+    fn last_key(&self, from: &[u8], to: &[u8]) -> crate::store::Result<Option<Vec<u8>>> {
+        self.0.last_key(from, to)
+    }
+}
+
+/// SELECT of a large mailbox: the log of what was expunged tells the uids, while it reaches back.
+#[test]
+fn the_uids_of_a_mailbox_are_known_without_a_look_at_its_messages() {
+    let office = Office::new();
+    office
+        .write(|batch| {
+            for _ in 0..30_u32 {
+                deliver(batch, ALICE, INBOX, &letter("text"))?;
+            }
+            mail::expunge(batch, ALICE, INBOX, Some(&[1, 7, 8, 30]), true)?;
+            mail::expunge(batch, ALICE, INBOX, Some(&[9, 20]), true)
+        })
+        .expect("a life");
+    let runs = || {
+        let read = office.store.snapshot().expect("a snapshot");
+        let counted = Counted(&read, std::cell::Cell::new(0));
+        let runs = mail::uid_runs(&counted, ALICE, INBOX).expect("runs");
+        (runs, counted.1.get())
+    };
+    let there = vec![(2, 6), (10, 19), (21, 29)];
+    assert_eq!(runs(), (there.clone(), 0));
+    // A log that forgets is not believed.
+    let flood = |batch: &mut Batch| {
+        let mut tail = tail_of(batch);
+        let gaps: Vec<u32> = (0..limits::EXPUNGES_REMEMBERED as u32).map(|i| 100 + 2 * i).collect();
+        let modseq = tail.highestmodseq + 1;
+        crate::store::change::log_expunged(batch, (ALICE, INBOX), &mut tail, modseq, &gaps)
+    };
+    office.write(flood).expect("forgotten");
+    assert_eq!(runs(), (there, 1));
 }
 
 #[test]

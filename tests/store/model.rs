@@ -201,6 +201,9 @@ fn compare(office: &Office, model: &mut Model) {
         })
         .expect("messages");
         assert_eq!(messages, expected.messages);
+        let runs = mail::uid_runs(&read, account, id).expect("runs");
+        let uids: Vec<u32> = runs.into_iter().flat_map(|(first, last)| first..=last).collect();
+        assert_eq!(uids, expected.messages.keys().copied().collect::<Vec<_>>());
         assert_eq!(found.tail.uidnext, expected.uidnext);
         assert_eq!(found.tail.highestmodseq, expected.highest);
         let middle = expected.highest / 2;

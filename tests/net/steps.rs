@@ -39,6 +39,20 @@ async fn commands_in_one_packet_are_answered_in_order_and_a_half_one_waits() {
     client.hears("c").await;
 }
 
+/// Two sessions that work without output on one thread: neither waits until the other has done all.
+#[tokio::test(flavor = "current_thread")]
+async fn work_without_output_takes_turns() {
+    let server = Server::start(Turn::default());
+    let (mut one, mut other) = (server.call().await, server.call().await);
+    one.says("work 20\r\n").await;
+    other.says("work 20\r\n").await;
+    // The last of forty steps is done by the second; without turns the first ends with the 20th.
+    let mut ends = [one.line().await, other.line().await];
+    ends.sort();
+    assert_eq!(ends[1], "worked 40");
+    assert_ne!(ends[0], "worked 20");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_answer_is_preceded_by_what_was_said_before_it() {
     let mut server = Server::start(Turn::default());

@@ -48,17 +48,22 @@ pub fn names() -> Names {
 /// Lines in, lines out:
 ///
 /// ```text
-/// echo X | ask N | heavy N | pause MS | again N | flood | secure | facts | watch | panic |
-/// stuck | quit
+/// echo X | ask N | heavy N | pause MS | again N | work N | flood | secure | facts | watch |
+/// panic | stuck | quit
 /// ```
 pub struct Toy {
     facts: Option<TlsFacts>,
     within: Duration,
     left: usize,
+    /// Steps of work without output that are left.
+    work: usize,
     flood: bool,
     watching: bool,
     wake: Arc<Notify>,
 }
+
+/// Steps of work done by all sessions together.
+static WORKED: AtomicUsize = AtomicUsize::new(0);
 
 impl Session for Toy {
     type Ask = u32;
@@ -76,6 +81,14 @@ impl Session for Toy {
             Input::Continue if self.flood => {
                 out.resize(64 * 1024, b'x');
                 return Step::Again;
+            }
+            Input::Continue if self.work > 0 => {
+                self.work -= 1;
+                let done = WORKED.fetch_add(1, Ordering::SeqCst) + 1;
+                if self.work > 0 {
+                    return Step::Again;
+                }
+                say(out, &format!("worked {done}"));
             }
             Input::Continue if self.left > 0 => {
                 self.left -= 1;
@@ -116,6 +129,10 @@ impl Toy {
             "pause" => return Step::Pause(Duration::from_millis(number.into())),
             "again" => {
                 self.left = number as usize;
+                return Step::Again;
+            }
+            "work" => {
+                self.work = number as usize;
                 return Step::Again;
             }
             "flood" => {
@@ -179,6 +196,7 @@ impl Service for Toys {
             facts: peer.tls,
             within: self.within,
             left: 0,
+            work: 0,
             flood: false,
             watching: false,
             wake: self.wake.clone(),

@@ -243,3 +243,30 @@ proptest! {
         prop_assert!(fine, "{}", said);
     }
 }
+
+/// QUIT: who reads the reply may come back at once, so the maildrop is free before it is said.
+#[test]
+fn the_maildrop_is_given_back_before_the_reply_to_quit() {
+    let house = House::with(&[letter(120)]);
+    let mut client = house.logged_in();
+    client.buffer.extend_from_slice(b"DELE 1\r\n");
+    client.drive(false);
+    client.take();
+    client.buffer.extend_from_slice(b"QUIT\r\n");
+    let mut out = Vec::new();
+    let Step::Ask(ask) = client.session.step(Input::Bytes(&mut client.buffer), &mut out) else {
+        panic!("QUIT asks for the deletion")
+    };
+    let answer = client.answer(ask);
+    assert!(out.is_empty(), "nothing is said before it is done");
+    // The reply is not made yet, and another session has the maildrop already.
+    let mut next = house.logged_in();
+    next.says("STAT\r\n", "+OK 0 0");
+    client.session.step(Input::Answer(answer), &mut out);
+    assert!(out.starts_with(b"+OK"));
+    // Nor does the end of the first session take the lock from the second.
+    drop(client);
+    let mut third = house.client();
+    third.says("USER mrose\r\n", "+OK");
+    third.says("PASS secret\r\n", "-ERR [IN-USE]");
+}

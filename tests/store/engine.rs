@@ -288,6 +288,29 @@ fn child_writes_until_its_disk_is_full() {
     std::fs::write(path.join("done"), left).expect("the result");
 }
 
+/// A process that the last owner began just now holds the lock until it runs its program: whoever
+/// opens meanwhile waits for a moment instead of failing.
+#[test]
+fn a_lock_about_to_be_given_back_is_waited_for() {
+    let folder = super::Folder::new();
+    let path = folder.store();
+    // A machine that stands still for longer than the wait spoils a round, not all of them.
+    let opened_while_held = || {
+        let held = Store::open(&path, Options::default()).expect("a store");
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = path.clone();
+        let opener = std::thread::spawn(move || {
+            tell.send(()).expect("somebody waits");
+            Store::open(&path, Options::default()).map(drop)
+        });
+        told.recv().expect("the thread began");
+        std::thread::sleep(crate::limits::STORE_LOCK / 8);
+        drop(held);
+        opener.join().expect("no panic").is_ok()
+    };
+    assert!((0..10).any(|_| opened_while_held()));
+}
+
 #[test]
 fn another_opening_is_refused_until_the_first_is_closed() {
     let office = Office::new();

@@ -13,6 +13,17 @@ pub(crate) fn now_micros() -> u64 {
     u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Now, but never before this program was built: what a certificate is made by. A board that starts
+/// in 1970 would else make an authority that has ended when the board is told the time.
+pub(crate) fn at_least_built() -> i64 {
+    not_before_built(now())
+}
+
+/// This time, or the day this program was built if it is before that.
+pub(crate) fn not_before_built(now: i64) -> i64 {
+    now.max(built())
+}
+
 /// How far the clock can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {

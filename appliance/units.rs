@@ -91,7 +91,7 @@ async fn run(
     store: &Store,
 ) -> Result<(), String> {
     let names = Names { host: settings.host.clone(), others: settings.names.clone() };
-    let tls = Tls::open(&data.join("tls"), names, clock::now());
+    let tls = Tls::open(&data.join("tls"), names, clock::at_least_built());
     let tls = tls.map_err(|fault| fault.to_string())?;
     let secret = data.join("secret.key");
     let secret = login::secret(&secret).map_err(|e| format!("{}: {e}", secret.display()))?;

@@ -6,7 +6,7 @@
 use super::tls::{TlsFault, crypto};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
 };
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -42,15 +42,20 @@ impl Names {
 /// Makes what `folder` lacks, and a new host certificate where ours has ended its use.
 pub(super) fn make_missing(folder: &Path, names: &Names, now: i64) -> Result<(), TlsFault> {
     let certificate = folder.join("host.pem");
+    let ended = Authority::of(folder).filter(|authority| authority.ends <= now);
     if certificate.exists() {
-        let Some(Standing::OursAndUsedUp) = standing(folder, names, now) else { return Ok(()) };
+        match standing(folder, names, now) {
+            Some(Standing::OursAndUsedUp) => {}
+            Some(Standing::Ours) if ended.is_some() => {}
+            Some(Standing::Ours | Standing::Another) | None => return Ok(()),
+        }
     }
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| file(folder, error))?;
     let ca_key = key(&folder.join("ca.key"))?;
     let ca_path = folder.join("ca.pem");
-    if !ca_path.exists() {
-        let pem = ca_params(now)?.self_signed(&ca_key).map_err(crypto)?.pem();
+    if !ca_path.exists() || ended.is_some() {
+        let pem = ca_params(ended, now)?.self_signed(&ca_key).map_err(crypto)?.pem();
         write(&ca_path, pem.as_bytes())?;
     }
     let ca_pem = std::fs::read_to_string(&ca_path).map_err(|error| file(&ca_path, error))?;
@@ -63,14 +68,34 @@ pub(super) fn make_missing(folder: &Path, names: &Names, now: i64) -> Result<(),
 
 /// Was this certificate made by the authority of `folder`?
 pub(super) fn is_ours(folder: &Path, certificate: &X509Certificate<'_>) -> bool {
-    let Some(der) = first_der(&folder.join("ca.pem")) else { return false };
-    X509Certificate::from_der(&der)
-        .is_ok_and(|(_, ca)| ca.subject().as_raw() == certificate.issuer().as_raw())
+    let issuer = certificate.issuer().as_raw();
+    Authority::of(folder).is_some_and(|authority| authority.subject == issuer)
+}
+
+/// What the folder's own authority says of itself.
+struct Authority {
+    subject: Vec<u8>,
+    name: Option<String>,
+    ends: i64,
+}
+
+impl Authority {
+    fn of(folder: &Path) -> Option<Self> {
+        let der = first_der(&folder.join("ca.pem"))?;
+        let (_, ca) = X509Certificate::from_der(&der).ok()?;
+        let name = ca.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+        Some(Authority {
+            subject: ca.subject().as_raw().to_vec(),
+            name: name.map(String::from),
+            ends: ca.validity().not_after.timestamp(),
+        })
+    }
 }
 
 enum Standing {
     OursAndUsedUp,
-    Good,
+    Ours,
+    Another,
 }
 
 /// `None` when it can't be read: then `Tls` tells why.
@@ -78,13 +103,13 @@ fn standing(folder: &Path, names: &Names, now: i64) -> Option<Standing> {
     let der = first_der(&folder.join("host.pem"))?;
     let (_, certificate) = X509Certificate::from_der(&der).ok()?;
     if !is_ours(folder, &certificate) {
-        return Some(Standing::Good);
+        return Some(Standing::Another);
     }
     let validity = certificate.validity();
     let in_time = validity.not_before.timestamp() <= now
         && now < validity.not_after.timestamp() - RENEW_DAYS * DAY;
     let named = sans(&certificate).is_superset(&names.all());
-    Some(if in_time && named { Standing::Good } else { Standing::OursAndUsedUp })
+    Some(if in_time && named { Standing::Ours } else { Standing::OursAndUsedUp })
 }
 
 fn sans(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
@@ -111,14 +136,16 @@ fn first_der(path: &Path) -> Option<Vec<u8>> {
     CertificateDer::from_pem_file(path).ok().map(|der| der.to_vec())
 }
 
-fn ca_params(now: i64) -> Result<CertificateParams, TlsFault> {
+/// One that has ended is made anew with its key and name, so that what it signed still fits.
+fn ca_params(ended: Option<Authority>, now: i64) -> Result<CertificateParams, TlsFault> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     // The name is this box's alone, so that two boxes' authorities can be told apart.
-    let mark: [u8; 4] =
-        ring::rand::generate(&ring::rand::SystemRandom::new()).map_err(crypto)?.expose();
-    let name = format!("Mailroom authority {:08x}", u32::from_be_bytes(mark));
+    let mark = u32::from_be_bytes(random()?);
+    let name = ended.and_then(|authority| authority.name);
+    let name = name.unwrap_or_else(|| format!("Mailroom authority {mark:08x}"));
+    params.serial_number = Some(serial()?);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     (params.not_before, params.not_after) = (moment(now - 3600)?, moment(now + CA_DAYS * DAY)?);
@@ -132,10 +159,26 @@ fn host_params(names: &Names, now: i64) -> Result<CertificateParams, TlsFault> {
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.serial_number = Some(serial()?);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, names.host.clone());
     (params.not_before, params.not_after) = (moment(now - 3600)?, moment(now + HOST_DAYS * DAY)?);
     Ok(params)
+}
+
+/// RFC 5280 4.1.2.2: one authority gives no two certificates the same number, the second from the
+/// same key neither; and it is positive.
+fn serial() -> Result<SerialNumber, TlsFault> {
+    let mut octets: [u8; 16] = random()?;
+    octets[0] = octets[0] & 0x3f | 0x40;
+    Ok(SerialNumber::from_slice(&octets))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], TlsFault>
+where
+    [u8; N]: ring::rand::RandomlyConstructable,
+{
+    Ok(ring::rand::generate(&ring::rand::SystemRandom::new()).map_err(crypto)?.expose())
 }
 
 fn moment(seconds: i64) -> Result<OffsetDateTime, TlsFault> {

@@ -20,7 +20,7 @@ const DAY_SECONDS: i64 = 24 * 3600;
 pub(super) async fn certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) {
     let mut told = 0;
     loop {
-        let (watched, now) = (tls.clone(), clock::now());
+        let (watched, now) = (tls.clone(), clock::at_least_built());
         // Reads and perhaps writes files, so not on a worker.
         let _ = tokio::task::spawn_blocking(move || watched.refresh(now)).await;
         let days = (tls.ends() - now) / DAY_SECONDS;

@@ -1,6 +1,7 @@
 //! The box's own certificates.
 
 use super::toy::{Folder, HOST, NOW, names};
+use crate::clock;
 use crate::net::authority::Names;
 use crate::net::tls::{Tls, ends};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -61,11 +62,55 @@ fn our_certificate_is_renewed_in_time_with_the_same_key_and_authority() {
     assert_eq!(read("ca.pem"), ca);
     assert_eq!(read("host.key"), key);
 
-    // A board without a clock starts in the past: then the certificate is made for then.
+    // A board whose clock was wrong by years: then the certificate is made for the time it tells.
     let before = read("host.pem");
     let past = Tls::open(&folder.0, names(), NOW - 1000 * DAY).expect("made");
     assert_ne!(read("host.pem"), before);
     assert!(past.ends() < NOW);
+}
+
+#[test]
+fn a_board_that_starts_in_1970_makes_certificates_for_the_days_of_this_program() {
+    let folder = Folder::new();
+    Tls::open(&folder.0, names(), clock::not_before_built(0)).expect("made");
+    let ca = der(&folder.0.join("ca.pem"));
+    let (_, ca) = X509Certificate::from_der(&ca).expect("parsed");
+    assert!(ca.validity().not_after.timestamp() >= NOW + 10 * 365 * DAY);
+    assert_eq!(clock::not_before_built(i64::MAX), i64::MAX, "a clock that runs is believed");
+}
+
+/// A board that started in 1970 under an older program has an authority that ended in 1980.
+#[test]
+fn an_authority_that_has_ended_is_made_anew_with_its_key_and_name() {
+    let folder = Folder::new();
+    let read = |name: &str| std::fs::read(folder.0.join(name)).expect("read");
+    Tls::open(&folder.0, names(), 0).expect("made");
+    let (old, key, host) = (der(&folder.0.join("ca.pem")), read("ca.key"), read("host.pem"));
+    let (_, old) = X509Certificate::from_der(&old).expect("parsed");
+    assert!(old.validity().not_after.timestamp() < 11 * 365 * DAY);
+
+    let tls = Tls::open(&folder.0, names(), NOW).expect("made");
+    let new = der(&folder.0.join("ca.pem"));
+    let (_, new) = X509Certificate::from_der(&new).expect("parsed");
+    assert!(new.validity().not_after.timestamp() >= NOW + 10 * 365 * DAY);
+    assert!(tls.ends() > NOW + 300 * DAY);
+    assert_ne!(read("host.pem"), host);
+    assert_eq!(read("ca.key"), key);
+    assert_eq!(new.subject().as_raw(), old.subject().as_raw());
+    assert_ne!(new.serial, old.serial, "else mail programs that saw the old one refuse it");
+
+    // Also while the host's certificate has time left: it ends with its authority.
+    let ca = read("ca.pem");
+    let near = NOW + 3_600 * DAY;
+    tls.refresh(near);
+    assert_eq!(read("ca.pem"), ca, "not before its end");
+    let host = der(&folder.0.join("host.pem"));
+    tls.refresh(NOW + 3_653 * DAY);
+    assert_ne!(read("ca.pem"), ca);
+    let renewed = der(&folder.0.join("host.pem"));
+    let (_, host) = X509Certificate::from_der(&host).expect("parsed");
+    let (_, renewed) = X509Certificate::from_der(&renewed).expect("parsed");
+    assert_ne!(host.serial, renewed.serial);
 }
 
 #[test]

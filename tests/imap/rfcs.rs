@@ -48,6 +48,66 @@ fn the_examples_of_rfc_7162() {
     play_file("RFC 7162", text, (28, 5, 4), play);
 }
 
+#[test]
+fn the_examples_of_rfc_2177() {
+    let text = include_str!("../dialogues/rfc2177.txt");
+    play_file("RFC 2177", text, (1, 0, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_4731() {
+    let text = include_str!("../dialogues/rfc4731.txt");
+    play_file("RFC 4731", text, (4, 2, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_5161() {
+    let text = include_str!("../dialogues/rfc5161.txt");
+    play_file("RFC 5161", text, (1, 1, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_5182() {
+    let text = include_str!("../dialogues/rfc5182.txt");
+    play_file("RFC 5182", text, (9, 1, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_5819() {
+    let text = include_str!("../dialogues/rfc5819.txt");
+    play_file("RFC 5819", text, (1, 1, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_6154() {
+    let text = include_str!("../dialogues/rfc6154.txt");
+    play_file("RFC 6154", text, (2, 1, 1), play);
+}
+
+#[test]
+fn the_examples_of_rfc_6851() {
+    let text = include_str!("../dialogues/rfc6851.txt");
+    play_file("RFC 6851", text, (1, 0, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_9208() {
+    let text = include_str!("../dialogues/rfc9208.txt");
+    play_file("RFC 9208", text, (2, 3, 2), play);
+}
+
+#[test]
+fn the_examples_of_rfc_5032() {
+    let text = include_str!("../dialogues/rfc5032.txt");
+    play_file("RFC 5032", text, (1, 0, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_8438() {
+    let text = include_str!("../dialogues/rfc8438.txt");
+    play_file("RFC 8438", text, (2, 0, 0), play);
+}
+
 /// Each in a world of its own.
 fn play(example: &Example) {
     scram::NONCE.set(Some("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"));

@@ -16,6 +16,18 @@ fn the_examples_of_rfc_1939() {
     play_file("RFC 1939", text, (13, 3, 0), play);
 }
 
+#[test]
+fn the_examples_of_rfc_2449() {
+    let text = include_str!("../dialogues/rfc2449.txt");
+    play_file("RFC 2449", text, (0, 2, 0), play);
+}
+
+#[test]
+fn the_examples_of_rfc_6856() {
+    let text = include_str!("../dialogues/rfc6856.txt");
+    play_file("RFC 6856", text, (0, 0, 1), play);
+}
+
 fn play(example: &Example) {
     let house = House::with(&[letter(120), letter(200)]);
     let mut client = house.connect("127.0.0.1:40000", None);

@@ -20,6 +20,12 @@ fn the_examples_of_rfc_5321() {
     play_file("RFC 5321", text, (6, 5, 2), play);
 }
 
+#[test]
+fn the_examples_of_rfc_3030() {
+    let text = include_str!("../dialogues/rfc3030.txt");
+    play_file("RFC 3030", text, (1, 0, 1), play);
+}
+
 fn play(example: &Example) {
     let told = |word: &str| example.script.iter().find_map(|line| line.strip_prefix(word));
     let people: Vec<&str> = told("people ").unwrap_or_default().split(' ').collect();

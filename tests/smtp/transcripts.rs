@@ -62,25 +62,6 @@ const DIALOGUES: &[Dialogue] = &[
         delivered: &[2],
     },
     Dialogue {
-        name: "RFC 3030 4.1: simple chunking",
-        people: &["Susan@Random.com"],
-        script: "C: EHLO ymir.claremont.edu
-            S: 250-
-            HELLO
-            C: MAIL FROM:<Sam@Random.com>
-            S: 250
-            C: RCPT TO:<Susan@Random.com>
-            S: 250
-            C: BDAT 86 LAST
-            C: To: Susan@random.com
-            C: From: Sam@random.com
-            C: Subject: This is a bodyless test message
-            S: 250 2.0.0
-            C: QUIT
-            S: 221",
-        delivered: &[1],
-    },
-    Dialogue {
         // BINARYMIME is not offered: the whole pipeline is refused, and stays in step.
         name: "RFC 3030 4.2: pipelined BINARYMIME",
         people: &["mrose@dbc.mtview.ca.us"],

@@ -9,6 +9,7 @@ use crate::imap::structure as print_structure;
 use crate::limits;
 use crate::message::{headers, mbox, structure};
 use crate::policy::{Claims, Evidence, results};
+use crate::store::salvage::page;
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::dmarc;
@@ -39,6 +40,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("structure", message),
     ("mbox_file", mbox_file),
     ("sts_policy", sts_policy),
+    ("store_page", store_page),
 ];
 
 /// MTA-STS policies and records: what is read can be held against any host, errors are one line.
@@ -272,5 +274,38 @@ pub fn mbox_file(data: &[u8]) {
             mbox::Found::TooLarge { .. } => {}
         }
         assert!(reader.at() <= data.len() as u64);
+    }
+}
+
+/// Pages of a damaged store: whatever they say, what is read of them lies inside of them and ends.
+pub fn store_page(data: &[u8]) {
+    let number = data.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets));
+    let kind = page::kind(data, number);
+    if let Some(meta) = page::meta(data) {
+        assert!(meta.page_size.is_power_of_two() && meta.page_size <= 1 << 16);
+    }
+    let inside = |octets: &[u8]| {
+        let (page, part) = (data.as_ptr_range(), octets.as_ptr_range());
+        assert!(page.start <= part.start && part.end <= page.end);
+    };
+    let mut nodes = 0;
+    for (key, row) in page::rows(data).flatten() {
+        inside(key);
+        nodes += 1;
+        if let page::Row::Here { row, at } = row {
+            inside(row);
+            assert_eq!(data.get(at..at + row.len()), Some(row));
+            if let Some(list) = page::free_list(row, u64::MAX) {
+                assert!(list.count() <= row.len() / 8);
+            }
+        }
+    }
+    page::children(data).flatten().for_each(|(key, _)| inside(key));
+    assert!(nodes <= data.len() / 2, "a node has an offset of two octets");
+    if let (Some(page::Kind::Run(_)), Some((key, payload))) = (kind, page::run_row(data, None)) {
+        inside(key);
+        inside(payload);
+        let size = payload.as_ptr() as usize + payload.len() - data.as_ptr() as usize - 16;
+        assert_eq!(page::run_row(data, Some(size)), Some((key, payload)));
     }
 }

@@ -329,6 +329,37 @@ pub(crate) const IMPORT_BATCH_MESSAGES: usize = 64;
 /// Octets of such messages: bounds the memory of an import and how long it keeps others waiting.
 pub(crate) const IMPORT_BATCH_BYTES: usize = 8 << 20;
 
+// ---- salvage ----
+
+/// Octets of a damaged file read at once; where the disk fails it is read again page by page.
+pub(crate) const SALVAGE_WINDOW_BYTES: usize = 1 << 20;
+/// Heads looked at to find out how large the pages of a file are that has no readable beginning.
+pub(crate) const SALVAGE_SAMPLES: u64 = 10_000;
+/// Octets of found rows held in memory before they go to a file to be sorted.
+pub(crate) const SALVAGE_SORT_BYTES: usize = 16 << 20;
+/// Such files read together: descriptors, and a buffer each.
+pub(crate) const SALVAGE_SORT_FILES: usize = 64;
+/// The largest row read that is no part of a body: an outgoing message with all its recipients.
+pub(crate) const SALVAGE_ROW_BYTES: usize = 4 << 20;
+/// Pages of the longest run that holds one row of ours, with room to spare.
+pub(crate) const SALVAGE_RUN_PAGES: u64 = 1_024;
+/// Levels of a tree: with two children a page these are more pages than any disk has.
+pub(crate) const SALVAGE_TREE_DEPTH: usize = 64;
+/// Ranges of lost keys told apart; with more, neighbours become one.
+pub(crate) const SALVAGE_GAPS: usize = 100_000;
+/// Runs of expunged uids remembered: 8 octets each.
+pub(crate) const SALVAGE_EXPUNGES: usize = 4_000_000;
+/// Memory of the process that reads: sorting, a map of the pages, and the largest message thrice.
+pub(crate) const SALVAGE_MEMORY_BYTES: u64 = 512 << 20;
+/// Time on a core that it may take for any file, and how many octets it must do in one second of
+/// it beside: a small board does ten times as many.
+pub(crate) const SALVAGE_CPU: Duration = Duration::from_secs(10 * 60);
+pub(crate) const SALVAGE_OCTETS_PER_CPU_SECOND: u64 = 1 << 20;
+/// A process that comes no further for so long hangs: a dying card takes minutes for a block.
+pub(crate) const SALVAGE_STALL: Duration = Duration::from_secs(30 * 60);
+/// Copies of parts of one mail that are looked at: some of each part of the largest message.
+pub(crate) const SALVAGE_SPOTS: usize = 50_000;
+
 // ---- events ----
 
 /// Log lines kept in memory.

@@ -7,6 +7,7 @@ mod engine;
 mod messages;
 mod model;
 mod people;
+mod salvage;
 mod upkeep;
 
 use crate::message::facts::{Envelope, Facts};

@@ -179,9 +179,19 @@ pub(super) fn refer_again(batch: &mut Batch, account: AccountId, row: &MailRow) 
     let mut body: BodyRef = load(batch, &key)?.ok_or_else(missing)?;
     body.references = body.references.saturating_add(1);
     save(batch, &key, &body)?;
-    let key = key::thread_ref(index.message_id_hash, account);
-    let mut thread = load::<ThreadRef>(batch, &key)?
-        .unwrap_or(ThreadRef { thread_id: row.thread_id, messages: 0 });
+    count_in_thread(batch, account, index.message_id_hash, row.thread_id)
+}
+
+/// Counts one more message of an account with this Message-ID, in this thread if it is the first.
+pub(super) fn count_in_thread(
+    batch: &mut Batch,
+    account: AccountId,
+    message_id_hash: u64,
+    thread_id: u64,
+) -> Result<()> {
+    let key = key::thread_ref(message_id_hash, account);
+    let mut thread =
+        load::<ThreadRef>(batch, &key)?.unwrap_or(ThreadRef { thread_id, messages: 0 });
     thread.messages = thread.messages.saturating_add(1);
     save(batch, &key, &thread)
 }
@@ -267,7 +277,7 @@ fn pack(octets: &[u8]) -> Vec<u8> {
 }
 
 /// The octets of a block that has `size` of them.
-fn unpack(block: &[u8], size: usize) -> std::result::Result<Vec<u8>, &'static str> {
+pub(super) fn unpack(block: &[u8], size: usize) -> std::result::Result<Vec<u8>, &'static str> {
     let octets = match block.split_first() {
         Some((&RAW, octets)) => octets.to_vec(),
         Some((&ZSTD, packed)) => DECOMPRESSOR

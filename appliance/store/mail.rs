@@ -144,6 +144,42 @@ fn write_new(
     Ok(Appended { uid, uidvalidity: name.uidvalidity, modseq, body })
 }
 
+/// Puts a message back as it once was, into a store that is made anew: with its uid (or the next),
+/// flags, dates and modseq. Neither quota nor watchers are asked. What is its uid?
+pub(super) fn put_back(
+    batch: &mut Batch,
+    at: (AccountId, MailboxId),
+    uid: Option<u32>,
+    row: &MailRow,
+    body: &Prepared,
+) -> Result<u32> {
+    batch.check_room()?;
+    let mut tail = load_tail(batch, at)?;
+    let uid = match uid {
+        Some(uid) => {
+            let next = uid.checked_add(1).ok_or(StoreError::Limit("messages ever in a mailbox"))?;
+            tail.uidnext = tail.uidnext.max(next);
+            uid
+        }
+        None => take_uid(&mut tail)?,
+    };
+    let id = MailId(row.body);
+    batch.memory.last_mail = batch.memory.last_mail.max(id);
+    let id = body::refer(batch, body, id)?;
+    let size = row.prefix.len() as u64 + body.head.size;
+    // RFC 8474 5.1: an EMAILID is never given twice in an account
+    let own = u64::from(at.1.0) << 32 | u64::from(uid);
+    let or_own = |id: u64| if id == 0 { own } else { id };
+    let (email_id, thread_id) = (or_own(row.email_id), or_own(row.thread_id));
+    let row = MailRow { body: id.0, size, email_id, thread_id, ..row.clone() };
+    body::count_in_thread(batch, at.0, body.head.message_id_hash, thread_id)?;
+    tail.highestmodseq = tail.highestmodseq.max(row.modseq);
+    count_in(&mut tail, &row);
+    save(batch, &key::mail(at.0, at.1, uid), &row)?;
+    save(batch, &key::tail(at.0, at.1), &tail)?;
+    Ok(uid)
+}
+
 /// Calls `each` with uid and row of the messages in `from..=to` in order, until it says stop.
 pub(crate) fn rows(
     read: &impl Read,

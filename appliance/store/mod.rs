@@ -21,6 +21,7 @@ pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
 pub(crate) mod remote;
+pub(crate) mod salvage;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod writer;

@@ -115,6 +115,22 @@ pub(crate) fn put(batch: &mut Batch, id: MailId, new: &NewOutgoing) -> Result<()
     save(batch, &key::outgoing(place), &row)
 }
 
+/// Puts a row back as it once was, into a store that is made anew.
+pub(super) fn put_back(
+    batch: &mut Batch,
+    id: MailId,
+    row: &Outgoing,
+    body: &Prepared,
+) -> Result<()> {
+    batch.memory.last_mail = batch.memory.last_mail.max(id);
+    let body = body::refer(batch, body, MailId(row.body))?;
+    save(
+        batch,
+        &key::outgoing(Place { due: row.due(), id }),
+        &Outgoing { body: body.0, ..row.clone() },
+    )
+}
+
 /// Where up to `limit` rows stand that are due at `now`, the longest due first, but for those that
 /// `known` knows.
 pub(crate) fn due(

@@ -4,6 +4,8 @@
 mod backup;
 mod control;
 mod dns;
+mod revive;
+mod salvage;
 mod tls;
 mod transfer;
 mod world;

@@ -8,10 +8,11 @@ use super::people::{
     self, AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView,
 };
 use super::tls::{self, StsPolicyView, TlsAct, TlsDayView};
-use super::transfer::{self, Export, Exported, Import, Imported};
+use super::transfer::{self, Export, Exported, Import, Imported, Revive};
 use crate::clock;
 use crate::limits::TRACE_SHOWN_AT_MOST;
 use crate::store::format::Trace;
+use crate::store::salvage::Salvaged;
 use crate::store::{MailId, Store, backup, trace, verify};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub(crate) enum Request {
     Compact,
     Import(Import),
     Export(Export),
+    Revive(Revive),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,6 +84,7 @@ pub(crate) enum Reply {
     },
     Imported(Imported),
     Exported(Exported),
+    Salvaged(Salvaged),
     Checked(Vec<super::check::Finding>),
     Records(Vec<super::records::Record>),
     Pairs(Vec<super::dns::PairView>),
@@ -182,6 +185,12 @@ pub(crate) fn act(
         Request::Import(import) => transfer::import(store, &import, progress)
             .map(Reply::Imported)
             .map_err(|why| Failure::new("cannot import", why, "")),
+        Request::Revive(revive) => {
+            transfer::revive(store, &revive, progress).map(Reply::Imported).map_err(|why| {
+                let what = format!("cannot restore from {}", revive.file.display());
+                Failure::new(&what, why, "")
+            })
+        }
         Request::Export(export) => transfer::export(store, &export, progress)
             .map(Reply::Exported)
             .map_err(|why| Failure::new("cannot export", why, "")),

@@ -4,7 +4,7 @@ use super::act::{Backup, Request, StorySearch};
 use super::outbox::OutboxAct;
 use super::people::{AccountAct, AddressAct, DomainAct};
 use super::tls::TlsAct;
-use super::transfer::{Export, Import};
+use super::transfer::{Export, Import, Revive};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -62,15 +62,36 @@ pub(crate) enum Command {
         /// The file to write; it must not exist yet
         file: PathBuf,
     },
-    /// Put a backup in place of the store; the server must be stopped
-    #[command(after_help = "Example:\n  mailroom restore /media/stick/mailroom.backup --replace")]
-    Restore {
-        /// A file that `mailroom backup` wrote
-        file: PathBuf,
-        /// Replace the store that is there
-        #[arg(long)]
-        replace: bool,
+    /// Put a backup in place of the store, or bring back mail of one account out of it
+    ///
+    /// Without --account the whole store becomes what it was; the server must be stopped. With it,
+    /// mail of that account is brought back while the server runs: what is there already, with the
+    /// same content and date, is not brought twice.
+    #[command(
+        after_help = "Examples:\n  mailroom restore /media/stick/mailroom.backup --replace\n  \
+                            mailroom restore mailroom.backup --account bob@office.test --mailbox \
+                            Projects\n  mailroom restore mailroom.backup --account \
+                            bob@office.test --mailbox INBOX --message 4711 --into Found"
+    )]
+    Restore(Restore),
+    /// Bring back what can be read of a damaged store, into a new one
+    ///
+    /// The damaged file is only read, page by page and without the engine. What is whole in it is
+    /// written into the store of a new data folder: people, mailboxes, messages with their flags.
+    /// It ends by saying what came back and what is lost, and exits 1 if nothing came back.
+    #[command(after_help = "Examples:\n  mailroom salvage ./data ./salvaged\n  mailroom salvage \
+                            /media/card/data.mdb ./salvaged\n  mailroom --data ./salvaged verify")]
+    Salvage {
+        /// The damaged store: its file, its folder or its data folder
+        #[arg(value_name = "FROM-STORE")]
+        from: PathBuf,
+        /// A data folder for the new store; it must not exist yet
+        #[arg(value_name = "NEW-STORE")]
+        to: PathBuf,
     },
+    /// The part of `salvage` that reads
+    #[command(hide = true, name = super::salvage::PART)]
+    SalvagePart { file: PathBuf, to: PathBuf },
     /// Write the store anew, so that the disk gets back the space of deleted mail
     Compact,
     /// Take mail in from mbox files or a Maildir
@@ -109,6 +130,27 @@ pub(crate) struct Serve {
     /// On the first start make the domain office.test with alice@ and bob@, to try things with
     #[arg(long)]
     pub demo: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// A file that `mailroom backup` wrote
+    pub file: PathBuf,
+    /// Replace the store that is there
+    #[arg(long, conflicts_with = "account")]
+    pub replace: bool,
+    /// Bring back mail of this account: its log-in address
+    #[arg(long, value_name = "LOGIN")]
+    pub account: Option<String>,
+    /// Only this mailbox
+    #[arg(long, value_name = "NAME", requires = "account")]
+    pub mailbox: Option<String>,
+    /// Only this message: its UID in --mailbox, or its number as `mailroom trace` says it
+    #[arg(long, value_name = "UID or NUMBER", requires = "account")]
+    pub message: Option<String>,
+    /// Into this mailbox instead of the one it was in
+    #[arg(long, value_name = "NAME", requires = "account")]
+    pub into: Option<String>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -380,8 +422,13 @@ pub(crate) fn request(
             export.to = absolute(export.to)?;
             Request::Export(export)
         }
+        Command::Restore(Restore {
+            file, account: Some(account), mailbox, message, into, ..
+        }) => Request::Revive(Revive { file: absolute(file)?, account, mailbox, message, into }),
         Command::Serve(_)
-        | Command::Restore { .. }
+        | Command::Restore(_)
+        | Command::Salvage { .. }
+        | Command::SalvagePart { .. }
         | Command::Dns { .. }
         | Command::Dkim(_)
         | Command::Check { .. } => return Ok(None),

@@ -17,6 +17,8 @@ pub(crate) mod people;
 pub(crate) mod print;
 pub(crate) mod records;
 pub(crate) mod render;
+pub(crate) mod salvage;
+pub(crate) mod salvaged;
 pub(crate) mod tls;
 pub(crate) mod transfer;
 
@@ -97,7 +99,14 @@ fn perform(
         Command::Check { here } => Ok(Some(Reply::Checked(check::machine(data, !here, now)))),
         Command::Dns { domain, dmarc } => dns::zone(data, domain.as_deref(), dmarc, now).map(Some),
         Command::Dkim(act) => dns::dkim(data, act, now).map(Some),
-        Command::Restore { file, replace } => call::restore(data, &file, replace).map(Some),
+        Command::Salvage { from, to } => {
+            let mut progress = |done, total| screen.progress(done, total);
+            salvage::all(&from, &to, &mut progress).map(Some)
+        }
+        Command::SalvagePart { file, to } => salvage::part(&file, &to, now).map(|()| None),
+        Command::Restore(args::Restore { file, replace, account: None, .. }) => {
+            call::restore(data, &file, replace).map(Some)
+        }
         command => {
             let mut password = |given: &GivenPassword| password(given, input);
             let wrong = |why| Failure::new("cannot do this", why, "see --help");
@@ -114,6 +123,7 @@ fn perform(
 fn tells_of_fault(reply: &Reply) -> bool {
     match reply {
         Reply::Verified(verified) => !verified.faults.is_empty(),
+        Reply::Salvaged(back) => !back.has_anything(),
         Reply::Checked(findings) => findings.iter().any(|f| f.state == check::State::Wrong),
         _ => false,
     }

@@ -53,6 +53,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Imported(imported) => format!("{imported}\n"),
         Reply::Exported(exported) => format!("{exported}\n"),
+        Reply::Salvaged(back) => super::salvaged::text(back),
         Reply::Checked(findings) => checked(findings),
         Reply::Records(all) => records::printed(all),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),

@@ -19,6 +19,7 @@ mod arrive;
 mod export;
 mod maildir;
 mod name;
+mod revive;
 mod source;
 
 use crate::store::{AccountId, Store, account};
@@ -57,6 +58,21 @@ pub(crate) struct Export {
 pub(crate) enum Format {
     Mbox,
     Maildir,
+}
+
+/// What to bring back out of a backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Revive {
+    /// A file that `backup` wrote.
+    pub file: PathBuf,
+    /// Whose mail: the log-in address, in the backup and now.
+    pub account: String,
+    /// Only this mailbox.
+    pub mailbox: Option<String>,
+    /// Only this message: its UID in the mailbox, or its number as stories say it.
+    pub message: Option<String>,
+    /// Where to put it, unless where it was.
+    pub into: Option<String>,
 }
 
 /// What an import did.
@@ -119,6 +135,16 @@ pub(crate) fn import(
     let account = find_account(store, &ask.account)?;
     let sources = source::find(&ask.from, ask.mailbox.as_deref())?;
     arrive::all(store, account, sources, progress)
+}
+
+/// Brings mail back out of a backup. `progress` hears octets done and in all.
+pub(crate) fn revive(
+    store: &Store,
+    ask: &Revive,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Imported, String> {
+    let account = find_account(store, &ask.account)?;
+    revive::all(store, account, ask, progress)
 }
 
 /// Writes mail out. `progress` hears octets done and in all.

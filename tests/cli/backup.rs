@@ -9,7 +9,7 @@ use std::sync::Arc;
 const NOW: i64 = 1_795_000_000;
 
 /// Puts a message of this content into the INBOX of the first account.
-fn deliver(store: &Store, content: &[u8]) {
+pub(super) fn deliver(store: &Store, content: &[u8]) {
     let raw = [b"Subject: x\r\n\r\n", content, b"\r\n"].concat();
     let new = NewMail {
         body: Arc::new(Prepared::new(&raw)),
@@ -27,12 +27,12 @@ fn deliver(store: &Store, content: &[u8]) {
     written.unwrap();
 }
 
-fn office(data: &Data) {
+pub(super) fn office(data: &Data) {
     data.good("domain add office.test");
     data.good("account add bob@office.test");
 }
 
-fn messages(data: &Data) -> u64 {
+pub(super) fn messages(data: &Data) -> u64 {
     data.json("account show bob@office.test")["account"]["messages"].as_u64().unwrap()
 }
 

@@ -32,9 +32,8 @@ pub(super) fn all(
     for source in sources {
         let name = mailbox::check_name(&source.mailbox)
             .map_err(|why| at(&source.path, format!("the mailbox {:?}: {why}", source.mailbox)))?;
-        let mailbox = open(store, account, &name).map_err(|why| at(&source.path, why))?;
-        let known = Known::read(store, account, mailbox).map_err(|why| at(&source.path, why))?;
-        let mut target = Target { store, account, mailbox, known, waiting: Vec::new(), octets: 0 };
+        let target = Target::open(store, account, &name);
+        let mut target = target.map_err(|why| at(&source.path, why))?;
         let mut tell = |octets: u64| progress((before + octets).min(total), total);
         let result = match source.is_maildir {
             true => maildir(&source.path, &mut target, &mut done, &mut tell),
@@ -171,7 +170,7 @@ fn usable(keyword: &str) -> bool {
 }
 
 /// The mailbox that is filled.
-struct Target<'s> {
+pub(super) struct Target<'s> {
     store: &'s Store,
     account: AccountId,
     mailbox: MailboxId,
@@ -180,7 +179,18 @@ struct Target<'s> {
     octets: usize,
 }
 
-impl Target<'_> {
+impl<'s> Target<'s> {
+    /// The mailbox of this name, made and subscribed if there is none.
+    pub(super) fn open(
+        store: &'s Store,
+        account: AccountId,
+        name: &str,
+    ) -> StoreResult<Target<'s>> {
+        let mailbox = open(store, account, name)?;
+        let known = Known::read(store, account, mailbox)?;
+        Ok(Target { store, account, mailbox, known, waiting: Vec::new(), octets: 0 })
+    }
+
     fn offer(
         &mut self,
         raw: Vec<u8>,
@@ -188,16 +198,29 @@ impl Target<'_> {
         mut flags: FlagSet,
         done: &mut Imported,
     ) -> Result<(), String> {
-        let known = self.known.take(self.store, self.account, self.mailbox, &raw, date);
+        flags.keywords.retain(|k| usable(k));
+        self.bring(&raw, 0, date, flags, done)
+    }
+
+    /// The same for a message of which the first octets are only this copy's.
+    pub(super) fn bring(
+        &mut self,
+        raw: &[u8],
+        prefix: usize,
+        date: Moment,
+        flags: FlagSet,
+        done: &mut Imported,
+    ) -> Result<(), String> {
+        let known = self.known.take(self.store, self.account, self.mailbox, raw, date);
         if known.map_err(|why| why.to_string())? {
             done.already_there += 1;
             return Ok(());
         }
-        flags.keywords.retain(|k| usable(k));
+        let (prefix, body) = raw.split_at_checked(prefix).unwrap_or((&[], raw));
         self.octets += raw.len();
         self.waiting.push(NewMail {
-            body: Arc::new(Prepared::new(&raw)),
-            prefix: Vec::new(),
+            body: Arc::new(Prepared::new(body)),
+            prefix: prefix.to_vec(),
             flags,
             internal_date: date.seconds,
             internal_zone_minutes: date.zone_minutes,
@@ -208,7 +231,7 @@ impl Target<'_> {
     }
 
     /// Commits what waits.
-    fn flush(&mut self, done: &mut Imported) -> Result<(), String> {
+    pub(super) fn flush(&mut self, done: &mut Imported) -> Result<(), String> {
         let mails = Arc::new(std::mem::take(&mut self.waiting));
         let octets = std::mem::take(&mut self.octets) as u64;
         let count = mails.len() as u64;

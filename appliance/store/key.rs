@@ -155,17 +155,19 @@ pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
 
 /// The big-endian u32 at `at`; a key that is too short is a damaged one.
 pub(super) fn u32_at(key: &[u8], at: usize) -> Result<u32> {
-    match key.get(at..at + 4).and_then(|octets| octets.try_into().ok()) {
-        Some(octets) => Ok(u32::from_be_bytes(octets)),
-        None => Err(corrupt(key, "the key is too short")),
-    }
+    u32_in(key, at).ok_or_else(|| corrupt(key, "the key is too short"))
 }
 
 pub(super) fn u64_at(key: &[u8], at: usize) -> Result<u64> {
-    match key.get(at..at + 8).and_then(|octets| octets.try_into().ok()) {
-        Some(octets) => Ok(u64::from_be_bytes(octets)),
-        None => Err(corrupt(key, "the key is too short")),
-    }
+    u64_in(key, at).ok_or_else(|| corrupt(key, "the key is too short"))
+}
+
+fn u32_in(key: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_in(key: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// The uid in the key of a message.
@@ -247,12 +249,13 @@ pub(super) fn describe(key: &[u8]) -> String {
     words(key).unwrap_or_else(|| format!("row with the odd key {}", hex(key)))
 }
 
+/// A damaged key is described too: nothing here may fail by describing it.
 fn words(key: &[u8]) -> Option<String> {
     let (&first, rest) = key.split_first()?;
     let text = || String::from_utf8_lossy(rest).into_owned();
     Some(match first {
         tag::VERSION => "the store's version".to_string(),
-        tag::ACCOUNT => format!("account {}", u32_at(key, 1).ok()?),
+        tag::ACCOUNT => format!("account {}", u32_in(key, 1)?),
         tag::DOMAIN => format!("domain {}", text()),
         tag::ROUTE => {
             let (domain, local) = rest.split_at(rest.iter().position(|&octet| octet == 0)?);
@@ -261,16 +264,16 @@ fn words(key: &[u8]) -> Option<String> {
         }
         tag::KNOWN => format!("people known to account {}", u32_at(key, 1).ok()?),
         tag::NAME => format!("name of {}", mailbox_words(key)?),
-        tag::SUBSCRIBED => format!("a subscription of account {}", u32_at(key, 1).ok()?),
+        tag::SUBSCRIBED => format!("a subscription of account {}", u32_in(key, 1)?),
         tag::MAIL if is_tail(key) => format!("counters of {}", mailbox_words(key)?),
-        tag::MAIL => format!("message {} of {}", uid_of(key).ok()?, mailbox_words(key)?),
+        tag::MAIL => format!("message {} of {}", u32_in(key, 10)?, mailbox_words(key)?),
         tag::EXPUNGED => format!("expunge log of {}", mailbox_words(key)?),
         tag::BODY => body_words(key)?,
-        tag::OUTGOING => format!("outgoing mail {}", MailId(u64_at(key, 9).ok()?)),
+        tag::OUTGOING => format!("outgoing mail {}", MailId(u64_in(key, 9)?)),
         tag::STS_POLICY => format!("MTA-STS policy of {}", text()),
         tag::TLS_DAY => {
             let domain = String::from_utf8_lossy(key.get(5..)?).into_owned();
-            format!("TLS counts of {domain} on day {}", u32_at(key, 1).ok()?)
+            format!("TLS counts of {domain} on day {}", u32_in(key, 1)?)
         }
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
@@ -281,14 +284,14 @@ fn words(key: &[u8]) -> Option<String> {
 }
 
 fn mailbox_words(key: &[u8]) -> Option<String> {
-    Some(format!("mailbox {} of account {}", u32_at(key, 5).ok()?, u32_at(key, 1).ok()?))
+    Some(format!("mailbox {} of account {}", u32_in(key, 5)?, u32_in(key, 1)?))
 }
 
 fn body_words(key: &[u8]) -> Option<String> {
-    let mail = MailId(u64_at(key, 1).ok()?);
+    let mail = MailId(u64_in(key, 1)?);
     Some(match *key.get(9)? {
         BODY_HEAD => format!("head of mail {mail}"),
-        BODY_PART => format!("part {} of mail {mail}", u32_at(key, 10).ok()?),
+        BODY_PART => format!("part {} of mail {mail}", u32_in(key, 10)?),
         BODY_TRACE => format!("trace of mail {mail}"),
         _ => return None,
     })

@@ -87,6 +87,17 @@ pub(crate) enum Event {
         /// How often for this reason, since the start.
         times: u64,
     },
+    /// The whole store was checked, and is good.
+    StoreChecked {
+        rows: u64,
+        octets: u64,
+        unjudged: u32,
+    },
+    /// The whole store was checked, and is not.
+    StoreDamaged {
+        faults: u64,
+        first: String,
+    },
     /// Mail of this domain leaves without a signature.
     SigningTrouble {
         domain: String,
@@ -118,6 +129,7 @@ impl Event {
             | Self::LoginGranted { .. }
             | Self::Received { .. }
             | Self::PolicyOverridden { .. }
+            | Self::StoreChecked { .. }
             | Self::CertificateReplaced { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
             _ => Level::Warn,
@@ -163,6 +175,20 @@ impl fmt::Display for Event {
             }
             Self::PolicyOverridden { domain, by, times } => {
                 write!(f, "the DMARC policy of {domain} was overridden: {by} (the {times}. time)")
+            }
+            Self::StoreChecked { rows, octets, unjudged } => {
+                write!(
+                    f,
+                    "store: all of it was checked and is good: {rows} rows, {octets} octets"
+                )?;
+                match unjudged {
+                    0 => Ok(()),
+                    some => write!(f, "; {some} things changed too often to be judged"),
+                }
+            }
+            Self::StoreDamaged { faults, first } => {
+                write!(f, "store: the check found {faults} faults, the first: {first}; ")?;
+                f.write_str("run `mailroom verify`, and restore a backup or salvage the store")
             }
             Self::SigningTrouble { domain, why } => {
                 write!(f, "mail of {domain} leaves without a DKIM signature: {why}")

@@ -284,6 +284,11 @@ pub(crate) const BODY_PART_BYTES: usize = 16_280;
 pub(crate) const WRITE_QUEUE: usize = 1_024;
 /// Writes that share one commit.
 pub(crate) const WRITES_PER_COMMIT: usize = 256;
+/// Messages that one write removes or moves, so that a mailbox of a hundred thousand keeps nobody
+/// waiting: each such write is about as much as the deliveries of one busy commit.
+pub(crate) const MESSAGES_PER_WRITE: usize = 500;
+/// Rows that it looks through for them.
+pub(crate) const ROWS_PER_WRITE: usize = 20_000;
 /// Free disk space below which new mail is refused with 4xx while deleting still works.
 pub(crate) const DISK_RESERVE_BYTES: u64 = 32 << 20;
 /// Mailboxes of one account.
@@ -328,6 +333,36 @@ pub(crate) const QUOTA_BYTES: u64 = 0;
 pub(crate) const IMPORT_BATCH_MESSAGES: usize = 64;
 /// Octets of such messages: bounds the memory of an import and how long it keeps others waiting.
 pub(crate) const IMPORT_BATCH_BYTES: usize = 8 << 20;
+
+// ---- the check at night ----
+
+/// Rows looked at in one snapshot.
+pub(crate) const CHECK_SLICE_ROWS: usize = 500;
+/// Octets looked at in one snapshot; only the content of one mail may be more.
+pub(crate) const CHECK_SLICE_BYTES: u64 = 2 << 20;
+/// Octets in a second: a fifth of what a slow card gives, and 64 GB in one night.
+pub(crate) const CHECK_OCTETS_PER_SECOND: u64 = 4 << 20;
+/// The rest between two slices, at the least: others want to read too.
+pub(crate) const CHECK_REST: Duration = Duration::from_millis(2);
+/// Times that a mailbox is looked at which changes meanwhile.
+pub(crate) const CHECK_ROUNDS: u32 = 3;
+/// Bodies whose references are counted: with more, some 30 MB, they are not.
+pub(crate) const CHECK_BODIES: usize = 1_000_000;
+/// Faults that are kept for the owner; `verify` tells all.
+pub(crate) const CHECK_FAULTS_KEPT: usize = 20;
+/// The hour (UTC) at which it begins, unless the settings say otherwise: from the Americas to
+/// Australia few offices work.
+pub(crate) const CHECK_HOUR: u8 = 2;
+/// A server that is started so much later still begins in that night.
+pub(crate) const CHECK_WINDOW_SECONDS: i64 = 3 * 3600;
+/// A box that never runs at night is checked by day when the last check is older.
+pub(crate) const CHECK_OVERDUE_SECONDS: i64 = 3 * 24 * 3600;
+/// And then not before the server has run for so long.
+pub(crate) const CHECK_AFTER_START_SECONDS: i64 = 3600;
+/// How often the clock is looked at until then: it may be set meanwhile.
+pub(crate) const CHECK_LOOK: Duration = Duration::from_secs(10 * 60);
+/// A last check that is older is told of.
+pub(crate) const CHECK_OLD_SECONDS: i64 = 8 * 24 * 3600;
 
 // ---- salvage ----
 
@@ -379,6 +414,11 @@ pub(crate) const RESTART_WAIT: Duration = Duration::from_secs(60);
 pub(crate) const CERTIFICATE_WARN_DAYS: i64 = 14;
 /// How often old traces are looked for.
 pub(crate) const TRACE_LOOK: Duration = Duration::from_secs(60 * 60);
+/// Days of silence before the last ones after which no story is forgotten: the clock may have
+/// jumped.
+pub(crate) const TRACE_SILENCE_DAYS: u64 = 7;
+/// So many last days are no proof of the clock, for they may be of after the jump.
+pub(crate) const TRACE_DOUBT_DAYS: u64 = 3;
 /// Traces forgotten in one write.
 pub(crate) const TRACES_AT_ONCE: usize = 500;
 

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub connections_per_address: usize,
     /// Recipients outside of this box that one person may write to in a day.
     pub sent_per_day: u32,
+    /// The hour (UTC) at which the whole store is checked.
+    pub check_hour: u8,
     pub outgoing: Outgoing,
     /// The door for devices on the LAN; `None`: shut.
     pub scanner: Option<Scanner>,
@@ -159,11 +161,16 @@ pub(crate) fn print(settings: &Settings) -> String {
          connections = {}\n\
          connections_per_address = {}\n\
          # Recipients outside of this box that one person may write to in a day.\n\
-         sent_per_day = {}\n",
+         sent_per_day = {}\n\
+         \n\
+         [store]\n\
+         # The hour (UTC, 0 to 23) at which all of it is checked, slowly.\n\
+         check_hour = {}\n",
         settings.host,
         settings.connections,
         settings.connections_per_address,
         settings.sent_per_day,
+        settings.check_hour,
     ) + &outgoing::print(&settings.outgoing)
         + &scanner::print(settings.scanner.as_ref())
         + &checks::print(&settings.checks)
@@ -196,6 +203,7 @@ impl Settings {
             connections: limits::CONNECTIONS_TOTAL,
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
             sent_per_day: limits::SENT_PER_DAY,
+            check_hour: limits::CHECK_HOUR,
             outgoing: Outgoing::default(),
             scanner: None,
             checks: Checks::default(),
@@ -217,6 +225,8 @@ struct Written {
     tls: WrittenTls,
     #[serde(default)]
     limits: WrittenLimits,
+    #[serde(default)]
+    store: WrittenStore,
     #[serde(default)]
     outgoing: outgoing::WrittenOutgoing,
     scanner: Option<Spanned<scanner::WrittenScanner>>,
@@ -249,6 +259,12 @@ struct WrittenLimits {
     connections: Option<Spanned<usize>>,
     connections_per_address: Option<Spanned<usize>>,
     sent_per_day: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenStore {
+    check_hour: Option<Spanned<u8>>,
 }
 
 struct Fault {
@@ -285,6 +301,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         connections,
         connections_per_address: per_address,
         sent_per_day: sent_per_day(limits)?,
+        check_hour: check_hour(&written.store)?,
         outgoing: outgoing::outgoing(&written.outgoing)?,
         scanner: written.scanner.as_ref().map(scanner::scanner).transpose()?,
         checks: checks::checks(&written.checks)?,
@@ -323,6 +340,14 @@ fn sent_per_day(written: &WrittenLimits) -> Result<u32, Fault> {
         None => Ok(limits::SENT_PER_DAY),
         Some(count) if (1..=most).contains(count.get_ref()) => Ok(*count.get_ref()),
         Some(count) => Err(fault(count, format!("must be from 1 to {most}"))),
+    }
+}
+
+fn check_hour(written: &WrittenStore) -> Result<u8, Fault> {
+    match &written.check_hour {
+        None => Ok(limits::CHECK_HOUR),
+        Some(hour) if *hour.get_ref() < 24 => Ok(*hour.get_ref()),
+        Some(hour) => Err(fault(hour, "must be from 0 to 23")),
     }
 }
 

@@ -13,12 +13,13 @@
 //! scanner       2525             devices on the LAN; only where [scanner] is set
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! traces        forgets stories older than TRACE_DAYS
+//! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
 //! ```
 
-mod background;
+pub(crate) mod background;
 pub(crate) mod first;
 
 use crate::delivery::checkpoint::Checkpoint;
@@ -142,6 +143,7 @@ async fn run(
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
     running.spawn(background::other_servers(network.clone(), stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
+    running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::traces(store.clone(), stop));
     lines.iter().for_each(|line| cli::print::line(line));
     let ended = until_stopped(stopper, running).await;

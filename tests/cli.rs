@@ -504,6 +504,16 @@ fn the_machine_is_looked_at() {
     assert_eq!(state(check::store_file(1 << 30, 1 << 29)), State::Warn);
     assert_eq!(state(check::store_file(1 << 30, 1 << 28)), State::Ok);
     assert_eq!(state(check::store_file(1 << 20, 1 << 20)), State::Ok);
+    let checked = |ago: i64, faults: u64| act::LastCheck {
+        at: now - ago * 86_400,
+        faults,
+        told: vec!["message 3 of mailbox 1: lost".to_string(); faults.min(1) as usize],
+        unjudged: 0,
+    };
+    assert_eq!(state(check::checked(None, now)), State::Ok);
+    assert_eq!(state(check::checked(Some(&checked(1, 0)), now)), State::Ok);
+    assert_eq!(state(check::checked(Some(&checked(9, 0)), now)), State::Warn);
+    assert_eq!(state(check::checked(Some(&checked(1, 7)), now)), State::Wrong);
     assert_eq!(state(check::certificate(now, now)), State::Wrong);
     assert_eq!(state(check::certificate(now + 86_400, now)), State::Warn);
     assert_eq!(state(check::certificate(now + 90 * 86_400, now)), State::Ok);
@@ -518,7 +528,11 @@ fn check_tells_what_is_wrong_and_exits_1() {
     std::fs::write(data.0.join("mailroom.toml"), "host = 5\n").unwrap();
     says(&data.run("check").out, &["mailroom.toml", "the server will not start"]);
     drop(data.store());
-    says(&data.run("check").out, &["OK     store: it takes"]);
+    let told = data.run("check").out;
+    says(&told, &["OK     store: it takes", "OK     last check of the store: not yet"]);
+    data.good("verify");
+    let told = data.run("check").out;
+    says(&told, &["OK     last check of the store: 2", " UTC: all is good"]);
     let json = data.run("check --json");
     let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     let findings = value["checked"].as_array().unwrap();

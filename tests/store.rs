@@ -6,6 +6,7 @@ mod cost;
 mod engine;
 mod messages;
 mod model;
+mod night;
 mod people;
 mod salvage;
 mod upkeep;

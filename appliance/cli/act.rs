@@ -31,6 +31,8 @@ pub(crate) enum Request {
     /// How much room the store takes and has.
     Space,
     Verify,
+    /// What the last check of the whole store came to.
+    LastCheck,
     Backup(Backup),
     Compact,
     Import(Import),
@@ -77,6 +79,7 @@ pub(crate) enum Reply {
         free: u64,
     },
     Verified(Verified),
+    LastCheck(Option<LastCheck>),
     Copied(Copied),
     Compacted {
         before: u64,
@@ -120,6 +123,18 @@ pub(crate) struct Verified {
     /// Octets of all bodies before compression.
     pub octets: u64,
     pub faults: Vec<String>,
+}
+
+/// The last check of the whole store, by the server at night or by `verify`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LastCheck {
+    /// Seconds since 1970.
+    pub at: i64,
+    pub faults: u64,
+    /// The first of them.
+    pub told: Vec<String>,
+    /// What changed too often to be judged.
+    pub unjudged: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,7 +192,8 @@ pub(crate) fn act(
         Request::Trace(search) => stories(store, &search),
         Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),
-        Request::Verify => verified(store, progress),
+        Request::Verify => verified(store, now, progress),
+        Request::LastCheck => last_check(store),
         Request::Backup(to) => backed_up(store, to, progress),
         Request::Compact => backup::compact(store, progress)
             .map(|(before, after)| Reply::Compacted { before, after })
@@ -250,9 +266,22 @@ fn space(store: &Store) -> Result<Reply, Failure> {
     Ok(Reply::Space { file: space.file, used: space.used, free: space.free })
 }
 
-fn verified(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Reply, Failure> {
+fn last_check(store: &Store) -> Result<Reply, Failure> {
+    let last = store.snapshot().and_then(|read| verify::night::last(&read));
+    let last = last.map_err(|error| Failure::store("cannot read when it was checked", &error))?;
+    Ok(Reply::LastCheck(last.map(|checked| LastCheck {
+        at: checked.at,
+        faults: checked.faults,
+        told: checked.told,
+        unjudged: checked.unjudged,
+    })))
+}
+
+fn verified(store: &Store, now: i64, progress: &mut dyn FnMut(u64, u64)) -> Result<Reply, Failure> {
     let report = verify::verify(store, progress)
         .map_err(|error| Failure::store("cannot read the whole store", &error))?;
+    // What was found counts also where it cannot be kept, such as on a full disk.
+    let _ = verify::night::remember(store, report.as_checked(now));
     Ok(Reply::Verified(Verified {
         accounts: report.accounts,
         messages: report.messages,

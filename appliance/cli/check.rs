@@ -5,12 +5,13 @@ pub(crate) mod published;
 pub(crate) mod reach;
 pub(crate) mod world;
 
-use super::act::{Reply, Request};
+use super::act::{LastCheck, Reply, Request};
 use super::call::{self, SOCKET, STORE};
 use super::dns;
 use super::print::{date_time, octets};
 use crate::limits::{
-    CERTIFICATE_SOON, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, STORE_WORTH_COMPACTING_BYTES,
+    CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES,
+    STORE_WORTH_COMPACTING_BYTES,
 };
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
@@ -54,6 +55,7 @@ const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 /// With `world` servers of others are asked too.
 pub(crate) fn machine(data: &Path, world: bool, now: i64) -> Vec<Finding> {
     let mut found = vec![clock(now), space(data), store(data, now)];
+    found.extend(last_check(data, now));
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
         Ok(settings) => {
@@ -159,6 +161,36 @@ pub(crate) fn store_file(file: u64, free: u64) -> Finding {
     }
     let remedy = "`mailroom compact` gives the room back to the disk";
     Finding::new("store", State::Warn, says, remedy)
+}
+
+/// What the last check of the whole store came to.
+fn last_check(data: &Path, now: i64) -> Option<Finding> {
+    match call::perform(data, Request::LastCheck, now, &mut |_, _| ()) {
+        Ok(Reply::LastCheck(last)) => Some(checked(last.as_ref(), now)),
+        // Why is said where the store is looked at.
+        _ => None,
+    }
+}
+
+pub(crate) fn checked(last: Option<&LastCheck>, now: i64) -> Finding {
+    const WHAT: &str = "last check of the store";
+    let Some(last) = last else {
+        let meaning = "not yet: the server does it at night";
+        return Finding::new(WHAT, State::Ok, meaning, "");
+    };
+    let at = format!("{} UTC", date_time(last.at));
+    if last.faults > 0 {
+        let first = last.told.first().map(String::as_str).unwrap_or_default();
+        let meaning = format!("{at}: {} faults, the first: {first}", last.faults);
+        let remedy = "run `mailroom verify`, and restore a backup or salvage the store";
+        return Finding::new(WHAT, State::Wrong, meaning, remedy);
+    }
+    if now.saturating_sub(last.at) > CHECK_OLD_SECONDS {
+        let meaning = format!("{at}: all was good, but that is long ago");
+        let remedy = "let the server run, which checks it at night, or run `mailroom verify`";
+        return Finding::new(WHAT, State::Warn, meaning, remedy);
+    }
+    Finding::new(WHAT, State::Ok, format!("{at}: all is good"), "")
 }
 
 fn server(data: &Path) -> Finding {

@@ -44,6 +44,12 @@ pub(crate) fn text(reply: &Reply) -> String {
             format!("the store takes {}, of which {} are in use\n", octets(*file), octets(*used))
         }
         Reply::Verified(verified) => self::verified(verified),
+        Reply::LastCheck(last) => {
+            let words = |last: &super::act::LastCheck| {
+                format!("checked {} UTC, {} faults\n", date_time(last.at), last.faults)
+            };
+            last.as_ref().map_or_else(|| "not checked yet\n".to_string(), words)
+        }
         Reply::Copied(copied) => {
             let size = octets(copied.octets);
             format!("the whole store is in {} ({size})\n", copied.file.display())

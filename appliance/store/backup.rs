@@ -91,6 +91,8 @@ pub(crate) fn compact(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Resu
 }
 
 fn copy(store: &Store, part: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+    // The copy is a reader for as long as it takes, and while it reads the map cannot grow.
+    store.make_room_blocking()?;
     let total = store.space()?.used;
     let mut file = create_private(part)?;
     std::thread::scope(|scope| {

@@ -66,7 +66,8 @@
 //! Trace only (refused, or expunged and still told) <-> Body with references >= 1
 //! MailRow exists  <=>  it is counted in BodyRef.references, in ThreadRef.messages and in its
 //!                      MailboxTail
-//! Outgoing exists <=>  it is counted in BodyRef.references, and a recipient is not done
+//! Outgoing exists <=>  it is counted in BodyRef.references, a recipient is not done, and it
+//!                      stands once, at the time when the first of those that wait is due
 //! ```
 
 use prost::Message;
@@ -105,6 +106,30 @@ pub(crate) struct Version {
     /// The newest MailId whose rows are gone while it was the newest of all: MailIds go on above.
     #[prost(fixed64, tag = "4")]
     pub last_mail: u64,
+    /// What the last check of the whole store came to.
+    #[prost(message, optional, tag = "5")]
+    pub checked: Option<Checked>,
+}
+
+/// The result of a check.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Checked {
+    /// When it ended, seconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    /// Octets read for it.
+    #[prost(uint64, tag = "3")]
+    pub octets: u64,
+    #[prost(uint64, tag = "4")]
+    pub faults: u64,
+    /// The first faults, in words.
+    #[prost(string, repeated, tag = "5")]
+    pub told: Vec<String>,
+    /// Mailboxes and bodies that changed too often to be judged.
+    #[prost(uint32, tag = "6")]
+    pub unjudged: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

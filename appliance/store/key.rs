@@ -262,7 +262,7 @@ fn words(key: &[u8]) -> Option<String> {
             let local = String::from_utf8_lossy(local.get(1..)?).into_owned();
             format!("address {local}@{}", String::from_utf8_lossy(domain))
         }
-        tag::KNOWN => format!("people known to account {}", u32_at(key, 1).ok()?),
+        tag::KNOWN => format!("people known to account {}", u32_in(key, 1)?),
         tag::NAME => format!("name of {}", mailbox_words(key)?),
         tag::SUBSCRIBED => format!("a subscription of account {}", u32_in(key, 1)?),
         tag::MAIL if is_tail(key) => format!("counters of {}", mailbox_words(key)?),

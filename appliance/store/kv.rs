@@ -150,6 +150,19 @@ impl Kv {
         self.gate.alone(None, || resize(&env, size)).unwrap_or(Ok(()))
     }
 
+    /// Makes the map larger now if it is to be soon, before a reader comes that stays long: while
+    /// that one reads, it could not. Only the writer calls this, as `grow`.
+    pub(super) fn grow_ahead(&self) -> Result<()> {
+        let Opened { env, .. } = self.opened()?;
+        let info = env.info();
+        let used = (info.last_page_number + 1) * env.stat().page_size as usize;
+        if info.map_size.saturating_sub(used) >= self.options.map_step_bytes / 2 {
+            return Ok(());
+        }
+        drop(env);
+        self.grow()
+    }
+
     /// Writes zeros behind the pages in use until there is room for `file_ahead_bytes` more, so
     /// that commits need not change the file's length. An error says that the disk is full.
     pub(super) fn extend(&self) -> Result<()> {
@@ -339,9 +352,10 @@ impl Read for Batch<'_> {
 }
 
 impl Snapshot {
-    /// Every row, also those whose head is wrong, as key and row before the head is taken off.
-    pub(super) fn raw(&self, each: &mut OnRow<'_>) -> Result<()> {
-        scan(&self.rows, &self.txn, &[0], &[0xff; 8], each)
+    /// Every row in `from..to`, also those whose head is wrong, as key and row before the head is
+    /// taken off.
+    pub(super) fn raw(&self, from: &[u8], to: &[u8], each: &mut OnRow<'_>) -> Result<()> {
+        scan(&self.rows, &self.txn, from, to, each)
     }
 
     /// How many rows there are.

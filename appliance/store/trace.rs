@@ -3,6 +3,7 @@
 use super::format::{Trace, tag};
 use super::key::{self, BODY_TRACE, load, save};
 use super::{Batch, MailId, Read, Result, mail};
+use crate::limits;
 
 /// Writes the story of a new arrival (also one that was refused and has no body).
 pub(crate) fn put(batch: &mut Batch, id: MailId, trace: &Trace) -> Result<()> {
@@ -36,6 +37,19 @@ pub(crate) fn find(
         end = key::of_mail(id);
     }
     Ok(found)
+}
+
+/// Can the clock be believed, as far as the arrivals tell? A clock that jumps ahead makes every
+/// story old at once. So what came within the last days proves nothing, and if there is a long
+/// silence before those, nothing is to be forgotten yet.
+pub(crate) fn clock_is_likely(read: &impl Read, now_micros: u64) -> Result<bool> {
+    let days = |days: u64| days * 24 * 3600 * 1_000_000;
+    let doubted = MailId(now_micros.saturating_sub(days(limits::TRACE_DOUBT_DAYS)));
+    let Some(newest) = read.last_key(&[tag::BODY], &key::of_mail(doubted))? else {
+        return Ok(false);
+    };
+    let silence = doubted.0.saturating_sub(key::u64_at(&newest, 1)?);
+    Ok(silence <= days(limits::TRACE_SILENCE_DAYS))
 }
 
 /// Forgets stories older than `before`; at most `limit` at a time. Returns how many went.

@@ -2,15 +2,19 @@
 //!
 //! Rows are read in one snapshot, so that counters and what they count are of one moment; the
 //! contents of bodies, which take the time, are read afterwards in short snapshots of their own.
-//! A body that is expunged meanwhile is not missed.
+//! A body that is expunged meanwhile is not missed. [`night`] does the same in slices.
+
+pub(crate) mod night;
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, BodyRef, Domain, Expunged, FORMAT_VERSION, Known, MailRow, MailboxName, MailboxTail,
-    Outgoing, Route, Sent, StsPolicy, Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
+    Account, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, MailRow, MailboxName,
+    MailboxTail, Outgoing, OutgoingRecipient, Route, Sent, StsPolicy, Subscribed, ThreadRef,
+    TlsDay, Trace, Version, tag,
 };
 use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
 use super::mail::Flags;
+use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
 use crate::limits;
 use crate::wire::address::Address;
@@ -19,6 +23,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Report {
+    /// All that were looked at.
+    pub rows: u64,
     pub accounts: u64,
     pub messages: u64,
     pub bodies: u64,
@@ -26,6 +32,20 @@ pub(crate) struct Report {
     pub octets: u64,
     /// What is wrong, in words; empty when the store is good.
     pub faults: Vec<String>,
+}
+
+impl Report {
+    /// As it is kept.
+    pub(crate) fn as_checked(&self, at: i64) -> Checked {
+        Checked {
+            at,
+            rows: self.rows,
+            octets: self.octets,
+            faults: self.faults.len() as u64,
+            told: self.faults.iter().take(limits::CHECK_FAULTS_KEPT).cloned().collect(),
+            unjudged: 0,
+        }
+    }
 }
 
 /// Checks everything. `progress` is told rows done and rows in all.
@@ -43,9 +63,12 @@ pub(crate) fn verify(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Resul
 
 /// Only checksums and keys of all rows, which tells a whole file from a damaged one.
 pub(super) fn check_rows(snapshot: &Snapshot) -> Result<()> {
-    snapshot.raw(&mut |key, row| key::open_row(key, row).map(|_| true))
+    snapshot.raw(&FIRST, &LAST, &mut |key, row| key::open_row(key, row).map(|_| true))
 }
 
+/// Before and after every key.
+const FIRST: [u8; 1] = [0];
+const LAST: [u8; 8] = [0xff; 8];
 /// Bodies read in one snapshot.
 const BODIES_PER_SNAPSHOT: usize = 64;
 
@@ -65,6 +88,8 @@ struct Check {
     mailboxes: BTreeMap<(AccountId, MailboxId), Counted>,
     bodies: BTreeMap<MailId, Body>,
     threads: HashMap<(u64, AccountId), Threads>,
+    /// Those in the outbox.
+    leaving: HashSet<MailId>,
     messages: u64,
     octets: u64,
 }
@@ -119,6 +144,7 @@ impl Check {
             self.faults.push(format!("and {} more", self.unlisted));
         }
         Report {
+            rows: self.done,
             accounts: self.accounts.len() as u64,
             messages: self.messages,
             bodies: self.bodies.values().filter(|body| body.head.is_some()).count() as u64,
@@ -128,7 +154,7 @@ impl Check {
     }
 
     fn rows(&mut self, snapshot: &Snapshot, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
-        let ended = snapshot.raw(&mut |key, row| {
+        let ended = snapshot.raw(&FIRST, &LAST, &mut |key, row| {
             self.row(key, row);
             if self.done.is_multiple_of(1_000) {
                 progress(self.done, self.total);
@@ -249,8 +275,11 @@ impl Check {
     }
 
     fn outgoing(&mut self, key: &[u8], row: &Outgoing) -> Result<()> {
-        let due = outbox::place_of(key)?.due;
+        let Place { due, id } = outbox::place_of(key)?;
         self.expect(row.due() == due, || format!("{}: is due at another time", key::describe(key)));
+        let only = self.leaving.insert(id);
+        self.expect(only, || format!("{}: stands at two times", key::describe(key)));
+        self.addresses_of(key, row);
         let open = row.recipients.iter().any(|it| !it.is_done());
         self.expect(open, || format!("{}: has nobody left to send to", key::describe(key)));
         // Bodies stand before the outbox in the order of keys.
@@ -260,6 +289,22 @@ impl Check {
         let right = size == Some(row.size);
         self.expect(right, || format!("{}: its body is missing or another", key::describe(key)));
         Ok(())
+    }
+
+    /// Are those that an outgoing message names what they are drawn as?
+    fn addresses_of(&mut self, key: &[u8], row: &Outgoing) {
+        let is_address = |text: &str| Address::parse(text).is_ok_and(|it| it.to_string() == text);
+        let sender = row.sender.is_empty() || is_address(&row.sender);
+        self.expect(sender, || format!("{}: its sender is no address", key::describe(key)));
+        let told = row.report_to.as_deref().is_none_or(|text| text.is_empty() || is_address(text));
+        self.expect(told, || format!("{}: whom to tell is no address", key::describe(key)));
+        let right = |it: &OutgoingRecipient| {
+            is_address(&it.address)
+                && it.state <= outbox::State::Failed as u32
+                && (it.notify == 0 || it.notify & 1 == 1 && it.notify < 16)
+        };
+        let right = row.ret <= 2 && row.recipients.iter().all(right);
+        self.expect(right, || format!("{}: a recipient makes no sense", key::describe(key)));
     }
 
     fn expunged(&mut self, key: &[u8], row: &Expunged) -> Result<()> {
@@ -307,10 +352,14 @@ impl Check {
         Ok(())
     }
 
-    /// Do the rows agree with each other?
-    fn agree(&mut self) {
+    fn agree_version(&mut self) {
         let known = self.version.format;
         self.expect(known == FORMAT_VERSION, || format!("the store's format is {known}"));
+    }
+
+    /// Do the rows agree with each other?
+    fn agree(&mut self) {
+        self.agree_version();
         self.agree_accounts();
         self.agree_routes();
         self.agree_sent();

@@ -152,6 +152,13 @@ impl Store {
         answer.recv().unwrap_or(Err(StoreError::Stopped))
     }
 
+    /// Makes room in the map for the mail that arrives while somebody reads for long. Blocks.
+    pub(crate) fn make_room_blocking(&self) -> Result<()> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        self.send_blocking(Command::Room(reply))?;
+        answer.recv().unwrap_or(Err(StoreError::Stopped))
+    }
+
     fn queue(&self) -> Result<mpsc::Sender<Command>> {
         lock(&self.inner.queue).clone().ok_or(StoreError::Stopped)
     }
@@ -237,6 +244,7 @@ impl Memory {
 enum Command {
     Job(Box<dyn Job>),
     Compact(std::sync::mpsc::SyncSender<Result<()>>),
+    Room(std::sync::mpsc::SyncSender<Result<()>>),
 }
 
 trait Job: Send {
@@ -336,8 +344,10 @@ impl Writer {
             self.commit(&mut group);
             let quiet = group.len() <= QUIET_GROUP && waiting.is_empty();
             group.clear();
-            if let Some(Command::Compact(reply)) = next {
-                let _ = reply.send(self.kv.compact());
+            match next {
+                Some(Command::Compact(reply)) => drop(reply.send(self.kv.compact())),
+                Some(Command::Room(reply)) => drop(reply.send(self.kv.grow_ahead())),
+                _ => {}
             }
             if quiet || self.memory.cramped {
                 self.extend();

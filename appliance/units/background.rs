@@ -7,6 +7,7 @@ use crate::event::{Event, emit};
 use crate::net::dkim::Keys;
 use crate::net::stopped;
 use crate::net::tls::Tls;
+use crate::store::verify::night::{self, Night};
 use crate::store::{MailId, Store, address, trace};
 use crate::{clock, limits};
 use ring::rand::SecureRandom;
@@ -58,13 +59,95 @@ pub(super) async fn keys(store: Store, keys: Keys, mut stop: watch::Receiver<boo
     }
 }
 
+/// Checks the whole store once a day at a quiet hour (UTC), slowly.
+pub(super) async fn check(store: Store, hour: u8, mut stop: watch::Receiver<bool>) {
+    let started = clock::now();
+    loop {
+        let last = store.snapshot().and_then(|read| night::last(&read)).unwrap_or(None);
+        let now = clock::now();
+        let due = next_check(last.map(|checked| checked.at), started, now, hour);
+        if due <= now {
+            check_now(&store, &mut stop).await;
+        }
+        // The clock may be set meanwhile; and what failed is not begun again at once.
+        let wait = u64::try_from(due.saturating_sub(now)).unwrap_or(0);
+        let wait = Duration::from_secs(wait).min(limits::CHECK_LOOK);
+        let wait = if wait.is_zero() { limits::CHECK_LOOK } else { wait };
+        if stops_within(&mut stop, wait).await {
+            return;
+        }
+    }
+}
+
+/// When the next check begins; not after `now` means at once.
+pub(crate) fn next_check(last: Option<i64>, started: i64, now: i64, hour: u8) -> i64 {
+    // One of the future was made by a clock that was wrong.
+    let last = last.filter(|&at| at <= now);
+    let hour = i64::from(hour) * 3600;
+    let quiet = (now - hour).div_euclid(DAY_SECONDS) * DAY_SECONDS + hour;
+    let in_time = now < quiet + limits::CHECK_WINDOW_SECONDS;
+    if in_time && last.is_none_or(|at| at < quiet) {
+        return now;
+    }
+    let overdue = last.is_none_or(|at| now - at > limits::CHECK_OVERDUE_SECONDS);
+    let by_day = started.saturating_add(limits::CHECK_AFTER_START_SECONDS);
+    let tonight = quiet + DAY_SECONDS;
+    if overdue { by_day.min(tonight) } else { tonight }
+}
+
+/// Checks the whole store and tells what was found.
+pub(crate) async fn check_now(store: &Store, stop: &mut watch::Receiver<bool>) {
+    let trouble = |why: String| emit(Event::StoreTrouble { doing: "checking all of it", why });
+    let mut night = Box::new(Night::new());
+    loop {
+        let of_slice = store.clone();
+        let slice = tokio::task::spawn_blocking(move || {
+            let slice = night.slice(&of_slice);
+            (night, slice)
+        });
+        let slice = match slice.await {
+            Ok((back, Ok(slice))) => {
+                night = back;
+                slice
+            }
+            Ok((_, Err(error))) => return trouble(error.to_string()),
+            Err(error) => return trouble(error.to_string()),
+        };
+        if slice.done {
+            break;
+        }
+        let rest = slice.octets.saturating_mul(1_000) / limits::CHECK_OCTETS_PER_SECOND;
+        if stops_within(stop, Duration::from_millis(rest).max(limits::CHECK_REST)).await {
+            return;
+        }
+    }
+    let checked = night.result(clock::now());
+    emit(match checked.told.first() {
+        Some(first) => Event::StoreDamaged { faults: checked.faults, first: first.clone() },
+        None => Event::StoreChecked {
+            rows: checked.rows,
+            octets: checked.octets,
+            unjudged: checked.unjudged,
+        },
+    });
+    let store = store.clone();
+    let kept = tokio::task::spawn_blocking(move || night::remember(&store, checked));
+    if let Ok(Err(error)) = kept.await {
+        trouble(error.to_string());
+    }
+}
+
 /// Forgets old stories, a few at a time so that mail waits for nothing.
 pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
     let kept = Duration::from_secs(limits::TRACE_DAYS * 24 * 3600);
     let kept = u64::try_from(kept.as_micros()).unwrap_or(u64::MAX);
     loop {
-        let before = MailId(clock::now_micros().saturating_sub(kept));
-        let forget = store.write(move |batch| trace::forget(batch, before, limits::TRACES_AT_ONCE));
+        let now = clock::now_micros();
+        let before = MailId(now.saturating_sub(kept));
+        let forget = store.write(move |batch| match trace::clock_is_likely(batch, now)? {
+            true => trace::forget(batch, before, limits::TRACES_AT_ONCE),
+            false => Ok(0),
+        });
         let wait = match forget.await {
             Ok(count) if count >= limits::TRACES_AT_ONCE => Duration::from_secs(1),
             Ok(_) => limits::TRACE_LOOK,

@@ -132,6 +132,11 @@ fn damage_is_told_and_exits_1() {
     assert_eq!(json.code, 1);
     let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(value["verified"]["faults"].as_array().unwrap().len(), 1);
+    let told = data.run("check").out;
+    says(
+        &told,
+        &["WRONG  last check of the store: 2", " UTC: 1 faults, the first: part 0 of mail"],
+    );
     let server = data.serve();
     assert_eq!(data.run("verify").code, 1);
     drop(server);

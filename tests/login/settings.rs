@@ -31,6 +31,7 @@ fn what_is_printed_is_read_back() {
     settings.names.push("10.0.0.5".to_string());
     settings.ports.pop3 = 0;
     settings.connections = 7;
+    settings.check_hour = 23;
     assert_eq!(read(&print(&settings)), Ok(settings));
     assert_eq!(Ports::above(65_000), None);
 }
@@ -38,6 +39,10 @@ fn what_is_printed_is_read_back() {
 #[test]
 fn what_is_wrong_is_told_with_file_line_and_reason() {
     for (text, told) in [
+        (
+            "host = \"a.test\"\n[store]\ncheck_hour = 24\n",
+            "DATA/mailroom.toml:3: must be from 0 to 23",
+        ),
         ("", "DATA/mailroom.toml:1: missing field `host`"),
         ("host = \"a b\"", "DATA/mailroom.toml:1: \"a b\" is not a host name"),
         ("\n\nhost = 7\n", "DATA/mailroom.toml:3: invalid type"),

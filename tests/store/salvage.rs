@@ -2,19 +2,20 @@
 
 use super::messages::noise;
 use super::{ALICE, BOB, Folder, NOW, Office, add_person};
-use crate::store::format::{OutgoingRecipient, Trace, TraceStep};
+use crate::store::format::{OutgoingRecipient, StsPolicy, Trace, TraceStep};
 use crate::store::mail::{FlagChange, FlagSet, Flags, NewMail, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient, Place, State};
 use crate::store::salvage::{Archive, Salvaged, Source, salvage};
 use crate::store::writer::Options;
 use crate::store::{AccountId, Batch, INBOX, MailboxId, Read, Result, Store};
-use crate::store::{account, address, mail, mailbox, trace, verify};
+use crate::store::{account, address, mail, mailbox, remote, trace, verify};
 use crate::wire::address::Address;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
+mod disk;
 mod sorted;
 
 const PEOPLE: u32 = 6;
@@ -113,6 +114,9 @@ fn lived_in(messages: u64) -> (Vec<u8>, Picture) {
         let outside = Address::parse("alice@elsewhere.test").expect("an address");
         address::set_route(batch, &away, &[], &[outside], NOW)?;
         address::set_postmaster(batch, "office.test", Some(BOB))?;
+        let domain = "elsewhere.test".to_string();
+        let policy = StsPolicy { domain, mode: 2, fetched: NOW, ..StsPolicy::default() };
+        remote::put_policy(batch, &policy)?;
         address::add_domain(batch, "branch.test", NOW + 1)?;
         address::set_catch_all(batch, "branch.test", Some(BOB))?;
         for id in all {
@@ -175,6 +179,7 @@ fn picture(store: &Store) -> Picture {
     let rest = &mut picture.rest;
     rest.push(format!("{:?}", address::domains(&read).expect("domains")));
     rest.push(format!("{:?}", address::routes(&read).expect("routes")));
+    rest.push(format!("{:?}", remote::policies(&read, "", 9).expect("policies")));
     for (id, row) in account::list(&read).expect("accounts") {
         rest.push(format!("{id:?} {row:?} sent {:?}", account::sent(&read, id, NOW)));
         rest.push(format!("{:?}", mailbox::subscriptions(&read, id)));
@@ -551,44 +556,6 @@ fn odd_files_are_no_trouble() {
     }
 }
 
-/// A disk with blocks that it cannot read, and that gives little at a time.
-struct Dying {
-    file: Vec<u8>,
-    bad: Vec<u64>,
-}
-
-impl Source for Dying {
-    fn length(&self) -> u64 {
-        self.file.length()
-    }
-
-    fn read_at(&self, at: u64, into: &mut [u8]) -> std::io::Result<usize> {
-        let end = at + into.len() as u64;
-        let hits = |page: &&u64| at < (*page + 1) * PAGE as u64 && end > *page * PAGE as u64;
-        match self.bad.iter().find(hits) {
-            // EIO
-            Some(_) => Err(std::io::Error::from_raw_os_error(5)),
-            None => {
-                let some = into.len().min(10_000);
-                self.file.read_at(at, &mut into[..some])
-            }
-        }
-    }
-}
-
-#[test]
-fn blocks_that_the_disk_cannot_read_are_skipped_and_counted() {
-    let (file, before) = lived_in(300);
-    let pages = (file.len() / PAGE) as u64;
-    let bad: Vec<u64> = (0..pages).filter(|page| page % 40 == 0).collect();
-    let count = bad.len() as u64;
-    let back = bring_back(&Dying { file, bad });
-    assert_eq!(back.told.unreadable_pages, count);
-    let (_, content) = tell("one block of forty unreadable", &before, &back);
-    assert!(content * 100 > before.messages.len() * 70);
-    assert_told_truly(&before, &back);
-}
-
 /// A page as the engine writes it, in which stands an account that anybody knows the password of.
 fn forged_page(number: u64) -> Vec<u8> {
     let row = crate::store::format::Account {
@@ -647,6 +614,11 @@ fn mail_that_looks_like_a_page_of_the_store_is_mail() {
     assert_eq!(back.told.messages.whole, 0);
 }
 
+/// Few, but for those who ask for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(48)
+}
+
 /// One change to a file: where (in thousandths), how, and with what.
 fn damage() -> impl Strategy<Value = (u64, u8, Vec<u8>)> {
     (0_u64..1_000, 0_u8..5, prop::collection::vec(any::<u8>(), 1..64))
@@ -680,7 +652,7 @@ fn damaged(file: &[u8], changes: &[(u64, u8, Vec<u8>)]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn no_damage_makes_it_stumble(changes in prop::collection::vec(damage(), 1..12)) {

@@ -1,10 +1,12 @@
 //! Verify, backup, restore, compact.
 
 use super::{ALICE, BOB, NOW, Office, deliver, letter, letter_of, messages, prepared};
-use crate::store::format::{BodyRef, MailboxTail, tag};
+use crate::store::format::{BodyRef, MailboxTail, Outgoing, tag};
+use crate::store::outbox::{self, NewOutgoing, NewRecipient};
 use crate::store::writer::Options;
-use crate::store::{Batch, INBOX, MailboxId, Read, Store, StoreError};
+use crate::store::{Batch, INBOX, MailId, MailboxId, Read, Result, Store, StoreError};
 use crate::store::{account, backup, mail, mailbox, trace, verify};
+use crate::wire::address::Address;
 use prost::Message;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ fn faults(store: &Store) -> Vec<String> {
 }
 
 /// A store with some of everything.
-fn lived_in() -> Office {
+pub(super) fn lived_in() -> Office {
     let office = Office::new();
     let make = |batch: &mut Batch| {
         mailbox::create(batch, ALICE, "Work/2026", "", NOW)?;
@@ -70,7 +72,7 @@ fn a_store_that_lives_is_found_good_and_counted() {
 }
 
 /// Changes octets of the store's file where `pattern` stands.
-fn damage(folder: &Path, pattern: &[u8]) {
+pub(super) fn damage(folder: &Path, pattern: &[u8]) {
     let path = folder.join("data.mdb");
     let mut file = std::fs::read(&path).expect("the file");
     let places: Vec<usize> = file
@@ -116,28 +118,6 @@ fn flipped_octets_are_found_and_named() {
 fn rows_that_contradict_each_other_are_found() {
     let office = lived_in();
     assert_eq!(faults(&office.store), Vec::<String>::new());
-    let spoil = |batch: &mut Batch| {
-        let mut tail_key = vec![tag::MAIL, 0, 0, 0, 1, 0, 0, 0, 1];
-        tail_key.push(0xff);
-        let tail = batch.get(&tail_key)?.unwrap_or_default();
-        let mut tail = MailboxTail::decode(tail.as_slice()).expect("counters");
-        tail.messages += 1;
-        tail.uidnext = 3;
-        batch.put(&tail_key, &tail.encode_to_vec())?;
-        let mut index = None;
-        batch.scan(&[tag::INDEX], &[tag::INDEX + 1], &mut |key, payload| {
-            if key.get(9) == Some(&0) {
-                index = Some((key.to_vec(), payload.to_vec()));
-            }
-            Ok(true)
-        })?;
-        let (key, payload) = index.expect("a body");
-        let mut body = BodyRef::decode(payload.as_slice()).expect("a reference");
-        body.references += 1;
-        batch.put(&key, &body.encode_to_vec())?;
-        batch.delete(&[tag::NAME, 0, 0, 0, 2, 0, 0, 0, 2])?;
-        batch.put(b"J\0\0\0\0\0\0\0\x07\x01\0\0\0\0", b"part of nothing")
-    };
     office.write(spoil).expect("some wrong rows");
     let found = faults(&office.store).join("\n");
     for said in [
@@ -146,6 +126,91 @@ fn rows_that_contradict_each_other_are_found() {
         "messages have this body and",
         "mailbox 2 of account 2: its name is missing",
         "mail 7: a body without a head",
+    ] {
+        assert!(found.contains(said), "{said} in {found}");
+    }
+}
+
+/// Writes rows that cannot be true.
+pub(super) fn spoil(batch: &mut Batch) -> Result<()> {
+    let mut tail_key = vec![tag::MAIL, 0, 0, 0, 1, 0, 0, 0, 1];
+    tail_key.push(0xff);
+    let tail = batch.get(&tail_key)?.unwrap_or_default();
+    let mut tail = MailboxTail::decode(tail.as_slice()).expect("counters");
+    tail.messages += 1;
+    tail.uidnext = 3;
+    batch.put(&tail_key, &tail.encode_to_vec())?;
+    let mut index = None;
+    batch.scan(&[tag::INDEX], &[tag::INDEX + 1], &mut |key, payload| {
+        if key.get(9) == Some(&0) {
+            index = Some((key.to_vec(), payload.to_vec()));
+        }
+        Ok(true)
+    })?;
+    let (key, payload) = index.expect("a body");
+    let mut body = BodyRef::decode(payload.as_slice()).expect("a reference");
+    body.references += 1;
+    batch.put(&key, &body.encode_to_vec())?;
+    batch.delete(&[tag::NAME, 0, 0, 0, 2, 0, 0, 0, 2])?;
+    batch.put(b"J\0\0\0\0\0\0\0\x07\x01\0\0\0\0", b"part of nothing")
+}
+
+#[test]
+fn rows_of_the_outbox_are_held_against_their_drawing() {
+    let office = Office::new();
+    let send = |batch: &mut Batch| {
+        for number in 1..=4 {
+            let to = Address::parse("friend@elsewhere.test").expect("an address");
+            let new = NewOutgoing {
+                body: std::sync::Arc::new(prepared(
+                    format!("letter {number}").as_bytes(),
+                    None,
+                    &[],
+                )),
+                sender: Address::parse("alice@office.test").ok(),
+                smtputf8: false,
+                eight_bit: false,
+                ret: None,
+                envid: None,
+                recipients: vec![NewRecipient { to, notify: None, orcpt: None }],
+                prefix: Vec::new(),
+                report_to: None,
+                now: NOW,
+            };
+            outbox::put(batch, MailId(number), &new)?;
+        }
+        Ok(())
+    };
+    office.write(send).expect("the outbox");
+    assert_eq!(faults(&office.store), Vec::<String>::new());
+    let spoil = |batch: &mut Batch| {
+        let key = |due: i64, id: u64| [&b"O"[..], &due.to_be_bytes(), &id.to_be_bytes()].concat();
+        let row = |batch: &Batch, id: u64| {
+            let row = batch.get(&key(NOW, id))?.expect("a row");
+            Ok::<_, StoreError>(Outgoing::decode(row.as_slice()).expect("a row"))
+        };
+        // One at two times, one due at another, one to nobody that could be, one from nowhere.
+        let mut twice = row(batch, 1)?;
+        twice.recipients[0].next = NOW + 60;
+        batch.put(&key(NOW + 60, 1), &twice.encode_to_vec())?;
+        let mut late = row(batch, 2)?;
+        late.recipients[0].next = NOW + 60;
+        batch.put(&key(NOW, 2), &late.encode_to_vec())?;
+        let mut odd = row(batch, 3)?;
+        odd.recipients[0].address = "no address".to_string();
+        batch.put(&key(NOW, 3), &odd.encode_to_vec())?;
+        let mut nowhere = row(batch, 4)?;
+        nowhere.sender = "nowhere".to_string();
+        batch.put(&key(NOW, 4), &nowhere.encode_to_vec())
+    };
+    office.write(spoil).expect("some wrong rows");
+    let found = faults(&office.store).join("\n");
+    for said in [
+        "outgoing mail 1: stands at two times",
+        "outgoing mail 2: is due at another time",
+        "outgoing mail 3: a recipient makes no sense",
+        "outgoing mail 4: its sender is no address",
+        "mail 1: says 1 messages have this body and 2 do",
     ] {
         assert!(found.contains(said), "{said} in {found}");
     }
@@ -180,6 +245,32 @@ fn a_backup_made_while_mail_flows_is_of_one_moment() {
         mail::uids(&second.snapshot().expect("a snapshot"), account, INBOX).expect("uids").len()
     };
     assert_eq!(count(ALICE) - 18, count(BOB) - 15, "both or none of each delivery");
+}
+
+#[test]
+fn mail_that_arrives_during_a_backup_does_not_wait_for_its_end() {
+    let options = Options { map_bytes: 1 << 20, map_step_bytes: 16 << 20, ..Options::default() };
+    let office = Office::with(options);
+    // What a backup does before it reads: as long as it reads the map cannot grow.
+    office.store.make_room_blocking().expect("room");
+    let reads = office.store.snapshot().expect("a snapshot that lasts as long as a backup");
+    let store = office.store.clone();
+    let (done, waiting) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for seed in 0..30 {
+            let body = prepared(&messages::noise(100_000, 300 + 2 * seed), None, &[]);
+            let new = letter_of(body, &[]);
+            let written = store.write_blocking(move |b| deliver(b, BOB, INBOX, &new));
+            done.send(written.is_ok()).expect("somebody waits");
+        }
+    });
+    for _ in 0..30 {
+        let written = waiting.recv_timeout(std::time::Duration::from_secs(120));
+        assert_eq!(written, Ok(true), "the writer waits for the reader");
+    }
+    drop(reads);
+    let file = office.folder.path().join("copy.backup");
+    backup::backup(&office.store, &file, &mut |_, _| {}).expect("a backup");
 }
 
 #[test]

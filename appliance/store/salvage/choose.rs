@@ -28,6 +28,8 @@ pub(super) struct Office {
     pub tails: BTreeMap<At, (MailboxTail, bool)>,
     pub subscribed: Vec<(AccountId, String)>,
     pub sent: Vec<(AccountId, Sent)>,
+    /// Whom people know, and what is known of other domains, as it stands.
+    pub of_others: Vec<(Vec<u8>, Vec<u8>)>,
     /// Accounts whose row is lost or may be old; `None` is the version of the store.
     pub uncertain: BTreeSet<Option<AccountId>>,
     /// By MailId.
@@ -239,6 +241,10 @@ impl Office {
                 seen.newest_modseq = seen.newest_modseq.max(row.modseq);
                 seen.messages += 1;
                 seen.certain += u64::from(trust == Trust::True);
+            }
+            // A policy that may be old is fetched again.
+            tag::KNOWN | tag::STS_POLICY | tag::TLS_DAY if trust == Trust::True => {
+                self.of_others.push((key.to_vec(), payload.to_vec()));
             }
             tag::OUTGOING => self.outgoing(outbox::place_of(key).ok()?.id.0, payload, trust)?,
             _ => {}

@@ -200,6 +200,9 @@ impl Scan<'_, '_> {
                 | tag::MAIL
                 | tag::EXPUNGED
                 | tag::SENT
+                | tag::KNOWN
+                | tag::STS_POLICY
+                | tag::TLS_DAY
                 | tag::OUTGOING),
             ) => self.found.rows.push(key, &[&page.to_be_bytes(), payload])?,
             _ => self.found.strange += 1,

@@ -4,7 +4,9 @@ use super::choose::{At, Office, Seen};
 use super::life::Life;
 use super::report::{MailboxBack, Share};
 use crate::store::error::Result;
-use crate::store::format::{Account, Domain, MailboxName, MailboxTail, Route, Subscribed, Version};
+use crate::store::format::{
+    Account, Domain, MailboxName, MailboxTail, Route, Subscribed, Version, tag,
+};
 use crate::store::key::{self, save};
 use crate::store::{AccountId, Batch, INBOX, MailId, MailboxId, Store};
 use crate::wire::address::Address;
@@ -269,8 +271,20 @@ impl<'s> Target<'s> {
             names: names.iter().map(|(at, name)| (*at, name.clone(), self.tail(*at))).collect(),
             subscribed: self.office.subscribed.clone(),
             sent: self.office.sent.clone(),
+            of_others: self.of_others(),
         });
         self.store.write_blocking(move |batch| rows.write(batch))
+    }
+
+    /// Nobody who is gone knows anybody.
+    fn of_others(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let is_there = |key: &[u8]| {
+            let owner = key::u32_at(key, 1).map(AccountId);
+            let known = owner.is_ok_and(|id| self.office.accounts.contains_key(&id));
+            key.first() != Some(&tag::KNOWN) || known
+        };
+        let rows = self.office.of_others.iter();
+        rows.filter(|(key, _)| is_there(key)).cloned().collect()
     }
 
     /// The mailbox of an account for what lost its own.
@@ -336,6 +350,7 @@ impl<'s> Target<'s> {
             names: vec![((id, INBOX), name, self.tail((id, INBOX)))],
             subscribed: Vec::new(),
             sent: Vec::new(),
+            of_others: Vec::new(),
         });
         self.store.write_blocking(move |batch| rows.write(batch))
     }
@@ -350,6 +365,7 @@ struct Rows {
     names: Vec<(At, MailboxName, MailboxTail)>,
     subscribed: Vec<(AccountId, String)>,
     sent: Vec<(AccountId, crate::store::format::Sent)>,
+    of_others: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Rows {
@@ -377,6 +393,9 @@ impl Rows {
         }
         for (account, sent) in &self.sent {
             save(batch, &key::sent(*account), sent)?;
+        }
+        for (key, payload) in &self.of_others {
+            batch.put(key, payload)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The sorter: more records than its memory holds, and the pages of odd files.
+//! The sorter: more records than its memory holds.
 
 use crate::store::salvage::sort::Sorter;
 use crate::tests::store::Folder;

@@ -3,6 +3,7 @@
 
 mod extensions;
 mod limits;
+mod long;
 mod rev1;
 mod rev2;
 mod rfcs;

@@ -283,6 +283,7 @@ fn delete_account(store: &Store, login: &str, yes: bool) -> Outcome {
         );
         return Err(Failure::new(&what, why, "say --yes if that is what you want"));
     }
+    while write(store, &what, move |batch| accounts::thin_out(batch, id))? {}
     write(store, &what, move |batch| accounts::delete(batch, id))?;
     Ok(Reply::Done(format!("{login} and all its mail are deleted")))
 }

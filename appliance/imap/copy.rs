@@ -1,4 +1,5 @@
-//! COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; RFC 4315; RFC 6851): all or nothing.
+//! COPY, MOVE and their UID forms (RFC 9051 6.4.7, 6.4.8; RFC 4315; RFC 6851). COPY is all or
+//! nothing; a long MOVE that fails tells what it moved.
 
 use super::reply::{Code, Reply};
 use super::selected::line;
@@ -45,8 +46,11 @@ impl Task for Copying {
         if let Some(ask) = self.ask.take() {
             return Turn::Ask(ask);
         }
-        let copied = match event {
-            Event::Answer(Answer::Wrote(Ok(Wrote::Copied(copied)))) => copied,
+        let (copied, failed) = match event {
+            Event::Answer(Answer::Wrote(Ok(Wrote::Copied(copied)))) => (copied, None),
+            Event::Answer(Answer::Wrote(Ok(Wrote::MovedSome(copied, error)))) => {
+                (copied, Some(error))
+            }
             // RFC 9051 6.4.7: the client may make it and try again
             Event::Answer(Answer::Wrote(Ok(Wrote::NoMailbox))) => {
                 return Turn::Reply(Reply::no("No such mailbox, make it first").code("TRYCREATE"));
@@ -67,6 +71,9 @@ impl Task for Copying {
         line(out, format_args!("* OK [{code}] Moved"));
         if let Some(selected) = core.selected.as_mut() {
             selected.gone(&copied.uids.iter().map(|(old, _)| *old).collect::<Vec<_>>());
+        }
+        if let Some(error) = failed {
+            return Turn::Reply(error.into());
         }
         let reply = Reply::ok(self.done);
         // RFC 7162 3.2.9

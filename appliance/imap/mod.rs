@@ -145,6 +145,8 @@ pub(crate) enum Wrote {
     Flagged(Flagged),
     Expunged(Vec<u32>),
     Copied(Copied),
+    /// Of a long MOVE some were moved, then it failed.
+    MovedSome(Copied, StoreError),
 }
 
 /// One connection.

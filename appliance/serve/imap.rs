@@ -1,5 +1,7 @@
 //! What IMAP sessions ask: log-ins, and writes answered once they are on disk.
 
+mod long;
+
 use super::login::{Desk, Logins};
 use crate::clock;
 use crate::imap::{Answer, Ask, Imap as Session, NewMessage, Write, Wrote};
@@ -67,8 +69,17 @@ pub(crate) async fn write_to(
     now: i64,
     micros: u64,
 ) -> Result<Wrote> {
-    let mut job = prepare(account, write, now, micros).await?;
-    store.write(move |batch| job(batch)).await
+    match write {
+        Write::Expunge { mailbox, uids } => long::expunge(store, (account, mailbox), uids).await,
+        Write::Copy { mailbox, uids, to, remove: true } => {
+            long::shift(store, (account, mailbox), uids, to, now).await
+        }
+        Write::Delete { name } => long::delete(store, account, name).await,
+        write => {
+            let mut job = prepare(account, write, now, micros).await?;
+            store.write(move |batch| job(batch)).await
+        }
+    }
 }
 
 type Job = Box<dyn FnMut(&mut Batch) -> Result<Wrote> + Send>;
@@ -85,9 +96,6 @@ async fn prepare(account: AccountId, write: Write, now: i64, micros: u64) -> Res
             let made = mailbox::create(batch, account, &name, &special_use, now)?;
             Ok(Wrote::Created(made.id))
         }),
-        Write::Delete { name } => {
-            Box::new(move |batch| mailbox::delete(batch, account, &name).map(|()| Wrote::Done))
-        }
         Write::Rename { from, to } => Box::new(move |batch| {
             mailbox::rename(batch, account, &from, &to, now).map(|()| Wrote::Done)
         }),
@@ -101,16 +109,16 @@ async fn prepare(account: AccountId, write: Write, now: i64, micros: u64) -> Res
             mail::set_flags(batch, account, mailbox, &uids, &change, unchanged_since)
                 .map(Wrote::Flagged)
         }),
-        Write::Expunge { mailbox, uids } => Box::new(move |batch| {
-            let (gone, _) = mail::expunge(batch, account, mailbox, uids.as_deref(), false)?;
-            Ok(Wrote::Expunged(gone))
-        }),
-        Write::Copy { mailbox, uids, to, remove } => Box::new(move |batch| {
+        // RFC 9051 6.4.7: all or nothing, which a crash must not break either: one write.
+        Write::Copy { mailbox, uids, to, .. } => Box::new(move |batch| {
             let Some(to) = mailbox::by_name(batch, account, &to)? else {
                 return Ok(Wrote::NoMailbox);
             };
-            mail::copy(batch, account, mailbox, &uids, to.id, remove, now).map(Wrote::Copied)
+            mail::copy(batch, account, mailbox, &uids, to.id, false, now).map(Wrote::Copied)
         }),
+        Write::Expunge { .. } | Write::Delete { .. } => {
+            return Err(StoreError::Invalid("this is done in several writes"));
+        }
     })
 }
 

@@ -1,6 +1,7 @@
 //! Answers what POP3 sessions ask.
 
 use super::login::{Desk, Logins};
+use crate::limits::MESSAGES_PER_WRITE;
 use crate::net::{Handler, Service};
 use crate::pop3::{Answer, Ask, Server};
 use crate::session::Peer;
@@ -63,13 +64,13 @@ impl Handler<Server> for Answers {
 }
 
 async fn delete(store: &Store, account: AccountId, uids: Vec<u32>) -> Result<(), StoreError> {
-    if uids.is_empty() {
-        return Ok(());
+    for some in uids.chunks(MESSAGES_PER_WRITE).map(<[u32]>::to_vec) {
+        let job = move |batch: &mut crate::store::Batch| {
+            mail::expunge(batch, account, INBOX, Some(&some), true).map(drop)
+        };
+        store.write(job).await?;
     }
-    let job = move |batch: &mut crate::store::Batch| {
-        mail::expunge(batch, account, INBOX, Some(&uids), true).map(drop)
-    };
-    store.write(job).await
+    Ok(())
 }
 
 /// The maildrops that a POP3 session has. RFC 1939 4: exclusive-access lock.

@@ -142,6 +142,16 @@ pub(crate) fn update(
     save(batch, &key::account(id), &after)
 }
 
+/// Removes the next messages of an account that is about to be deleted, as `mailbox::thin_out`.
+pub(crate) fn thin_out(batch: &mut Batch, id: AccountId) -> Result<bool> {
+    for mailbox in mailbox_ids(batch, id)? {
+        if mailbox::thin_out_by_id(batch, id, mailbox)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Deletes the account with its routes (aliases to others lose it), mailboxes and messages.
 pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
     if get(batch, id)?.is_none() {

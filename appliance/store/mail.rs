@@ -351,6 +351,45 @@ pub(crate) fn expunge(
     Ok((gone.into_iter().map(|(uid, _)| uid).collect(), modseq))
 }
 
+/// Where a removal in several writes is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rest {
+    pub from: u32,
+    /// The last uid that there was when it began: what arrives later is not meant.
+    pub to: u32,
+}
+
+/// Removes the next messages that have \Deleted, or just the next when `even_undeleted`: a bounded
+/// number. `rest` is `None` at the beginning; what is left is returned beside what is gone, and to
+/// be removed in a write of its own, so that the writes of others come between.
+pub(crate) fn expunge_some(
+    batch: &mut Batch,
+    (account, mailbox): (AccountId, MailboxId),
+    rest: Option<Rest>,
+    even_undeleted: bool,
+) -> Result<(Vec<u32>, Option<Rest>)> {
+    let tail = load_tail(batch, (account, mailbox))?;
+    let Rest { from, to } = rest.unwrap_or(Rest { from: 1, to: tail.uidnext.saturating_sub(1) });
+    // Nothing to look for: the most frequent EXPUNGE of all, at CLOSE.
+    if (!even_undeleted && tail.deleted == 0) || from > to {
+        return Ok((Vec::new(), None));
+    }
+    let (mut doomed, mut looked, mut next) = (Vec::new(), 0, None);
+    rows(batch, account, mailbox, from, to, &mut |uid, row| {
+        if looked >= limits::ROWS_PER_WRITE || doomed.len() >= limits::MESSAGES_PER_WRITE {
+            next = Some(Rest { from: uid, to });
+            return Ok(false);
+        }
+        looked += 1;
+        if even_undeleted || Flags(row.flags).has(Flags::DELETED) {
+            doomed.push(uid);
+        }
+        Ok(true)
+    })?;
+    let (gone, _) = expunge(batch, account, mailbox, Some(&doomed), even_undeleted)?;
+    Ok((gone, next))
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Copied {
     pub uidvalidity: u32,

@@ -102,6 +102,30 @@ pub(crate) fn delete(batch: &mut Batch, account: AccountId, name: &str) -> Resul
     remove(batch, account, id)
 }
 
+/// Removes the next messages of a mailbox that is about to be deleted, unless it is small: whoever
+/// deletes a large one does this in writes of its own, until it says that it is small.
+pub(crate) fn thin_out(batch: &mut Batch, account: AccountId, name: &str) -> Result<bool> {
+    let (id, _) = find(batch, account, name)?.ok_or(StoreError::NotFound("mailbox"))?;
+    if id == INBOX {
+        return Err(StoreError::Invalid("INBOX cannot be deleted"));
+    }
+    thin_out_by_id(batch, account, id)
+}
+
+/// Was there something to remove, and may there be more?
+pub(super) fn thin_out_by_id(batch: &mut Batch, account: AccountId, id: MailboxId) -> Result<bool> {
+    let tail: MailboxTail = load(batch, &key::tail(account, id))?.unwrap_or_default();
+    if usize::try_from(tail.messages).unwrap_or(usize::MAX) <= limits::MESSAGES_PER_WRITE {
+        return Ok(false);
+    }
+    match mail::expunge_some(batch, (account, id), None, true) {
+        Ok((gone, _)) => Ok(!gone.is_empty()),
+        // A damaged row must not keep the mailbox from being deleted: then it goes as a whole.
+        Err(StoreError::Corrupt(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Renames a mailbox and all below it; no message moves, UIDVALIDITY stays. INBOX: its messages
 /// move to a new mailbox and INBOX stays, its children too (RFC 9051 6.3.6).
 pub(crate) fn rename(

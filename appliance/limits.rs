@@ -390,6 +390,8 @@ pub(crate) const SALVAGE_MEMORY_BYTES: u64 = 512 << 20;
 /// it beside: a small board does ten times as many.
 pub(crate) const SALVAGE_CPU: Duration = Duration::from_secs(10 * 60);
 pub(crate) const SALVAGE_OCTETS_PER_CPU_SECOND: u64 = 1 << 20;
+/// How often it says that it goes on.
+pub(crate) const SALVAGE_BEAT: Duration = Duration::from_secs(10);
 /// A process that comes no further for so long hangs: a dying card takes minutes for a block.
 pub(crate) const SALVAGE_STALL: Duration = Duration::from_secs(30 * 60);
 /// Copies of parts of one mail that are looked at: some of each part of the largest message.

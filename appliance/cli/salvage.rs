@@ -11,7 +11,7 @@ use super::call::STORE;
 use super::failure::Failure;
 use super::print;
 use crate::limits::{
-    SALVAGE_CPU, SALVAGE_MEMORY_BYTES, SALVAGE_OCTETS_PER_CPU_SECOND, SALVAGE_STALL,
+    SALVAGE_BEAT, SALVAGE_CPU, SALVAGE_MEMORY_BYTES, SALVAGE_OCTETS_PER_CPU_SECOND, SALVAGE_STALL,
 };
 use crate::store::salvage::{Disk, Source, is_in_use, salvage};
 use crate::store::writer::Options;
@@ -21,7 +21,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The name of the command that is the child.
 pub(crate) const PART: &str = "salvage-part";
@@ -152,11 +152,13 @@ pub(crate) fn part(file: &Path, to: &Path, now: i64) -> Result<(), Failure> {
         map_step_bytes: MAP_STEP_BYTES,
         ..Options::default()
     };
-    let mut told = None;
+    let mut told: Option<(u64, Instant)> = None;
     let done = limited.map_err(|error| error.to_string()).and_then(|()| {
         let dir = to.join(STORE);
         let done = salvage(&source, &dir, options, now, &mut |done| {
-            if told.replace(done) != Some(done) {
+            // Also where it takes long to get on: a child that says nothing hangs.
+            if told.is_none_or(|(last, at)| last != done || at.elapsed() > SALVAGE_BEAT) {
+                told = Some((done, Instant::now()));
                 say(&AnswerLine::Progress(done, 1_000));
                 fault(done);
             }

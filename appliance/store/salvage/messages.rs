@@ -33,6 +33,9 @@ pub(super) struct Carrier<'t, 's, 'b> {
     octets: usize,
     /// Bodies that somebody has, by their place in the index.
     used: Bits,
+    /// Told of the thousandths that are done, now and then.
+    progress: &'t mut dyn FnMut(u64) -> Result<()>,
+    done: u64,
 }
 
 /// How much of a message there is.
@@ -48,23 +51,22 @@ impl<'t, 's, 'b> Carrier<'t, 's, 'b> {
         target: &'t mut Target<'s>,
         bodies: &'b Bodies<'b, 'b>,
         life: &'t Life,
+        progress: &'t mut dyn FnMut(u64) -> Result<()>,
     ) -> Self {
         let used = Bits::new(bodies.end() + 1);
-        Carrier { target, bodies, life, waiting: Vec::new(), octets: 0, used }
+        let (waiting, octets, done) = (Vec::new(), 0, 500);
+        Carrier { target, bodies, life, waiting, octets, used, progress, done }
     }
 
-    /// Every message whose row is there. `progress` is told how many were brought.
-    pub(super) fn messages(
-        &mut self,
-        rows: &mut Sorter,
-        progress: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    /// Every message whose row is there; about so many.
+    pub(super) fn messages(&mut self, rows: &mut Sorter, expected: u64) -> Result<()> {
         let (life, mut done) = (self.life, 0);
         choices(rows, life, &mut |_, _| {}, &mut |choice| {
             if choice.key.first() == Some(&tag::MAIL) && !key::is_tail(choice.key) {
                 self.message(&choice)?;
                 done += 1;
-                progress(done)?;
+                self.done = 500 + (done * 450 / expected.max(1)).min(450);
+                (self.progress)(self.done)?;
             }
             Ok(())
         })?;
@@ -208,6 +210,7 @@ impl<'t, 's, 'b> Carrier<'t, 's, 'b> {
         let bodies = self.bodies;
         bodies.mails(&mut |mail| {
             let parts = bodies.parts(mail)?;
+            (self.progress)(self.done)?;
             if !self.used.has(parts.number) && self.is_alive(mail, &parts) {
                 let head = bodies.head(mail, &parts);
                 orphans.extend(head.map(|head| (mail, head.message_id_hash)));
@@ -335,6 +338,7 @@ impl<'t, 's, 'b> Carrier<'t, 's, 'b> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        (self.progress)(self.done)?;
         self.octets = 0;
         let items = Arc::new(std::mem::take(&mut self.waiting));
         if items.is_empty() {

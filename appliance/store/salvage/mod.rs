@@ -101,10 +101,8 @@ fn into_store(
     let expected: u64 = office.seen.values().map(|seen| seen.messages).sum();
     let store = Store::open(dir, options)?;
     let mut target = Target::new(&store, office, &life, newest, now)?;
-    let mut carrier = Carrier::new(&mut target, &bodies, &life);
-    carrier.messages(&mut found.rows, &mut |done| {
-        progress(500 + (done * 450 / expected.max(1)).min(450))
-    })?;
+    let mut carrier = Carrier::new(&mut target, &bodies, &life, progress);
+    carrier.messages(&mut found.rows, expected)?;
     let outgoing = carrier.outgoing()?;
     carrier.orphans(&mut found.rows)?;
     let stories = carrier.stories()?;

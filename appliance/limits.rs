@@ -508,6 +508,12 @@ pub(crate) const TLS_COUNTS_WRITE: Duration = Duration::from_secs(60);
 pub(crate) const TLS_COUNT_DAYS: u32 = 35;
 /// Domains counted in one day; what is above is counted together.
 pub(crate) const TLS_COUNT_DOMAINS: usize = 2_000;
+/// Addresses that one domain may want its reports at.
+pub(crate) const TLS_REPORT_ADDRESSES: usize = 3;
+/// Reports on a day go out when so much of the next has passed. RFC 8460 4.1: some hours
+pub(crate) const TLS_REPORTS_AFTER_SECONDS: i64 = 2 * 3600;
+/// Reports made in one go; the rest waits for the next hour.
+pub(crate) const TLS_REPORTS_AT_ONCE: usize = 200;
 
 // ---- checks of arriving mail ----
 

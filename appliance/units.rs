@@ -15,6 +15,7 @@
 //! traces        forgets stories older than TRACE_DAYS
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
+//! other_servers counts of TLS with them, their MTA-STS policies, reports to them
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
 //! ```
@@ -114,8 +115,8 @@ async fn run(
     let post = Arc::new(post);
     let memory = Budget::with_share(limits::RECEIVING_BYTES, limits::RECEIVING_SHARE_BYTES);
     let keys = Keys::of(data);
-    let counter =
-        Counter::new(post.clone(), Arc::new(Signer::new(keys.clone())), settings.sent_per_day);
+    let signer = Arc::new(Signer::new(keys.clone()));
+    let counter = Counter::new(post.clone(), signer.clone(), settings.sent_per_day);
     let counter = Arc::new(counter);
     let devices = settings.scanner.as_ref().map(|scanner| {
         let devices = Devices::new(scanner, counter.clone(), logins.clone(), memory.clone());
@@ -141,7 +142,7 @@ async fn run(
     let mut running = units.start();
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
-    running.spawn(background::other_servers(network.clone(), stop.clone()));
+    running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::traces(store.clone(), stop));

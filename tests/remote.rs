@@ -10,6 +10,7 @@ mod live;
 pub(super) mod peers;
 mod route;
 mod sts;
+mod tls_reports;
 
 use crate::delivery::remote::{Job, Outcome, Target};
 use crate::wire::address::Address;

@@ -19,4 +19,5 @@ pub(crate) mod story;
 mod sts;
 pub(crate) mod submit;
 mod tls_counts;
+pub(crate) mod tls_report;
 pub(crate) mod worker;

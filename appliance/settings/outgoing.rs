@@ -1,8 +1,8 @@
 //! How mail leaves: `[outgoing]`.
 //!
 //! ```text
-//! [outgoing]                    port, name_servers, ipv6, dane, trust_anchor, authority,
-//!                               https_port
+//! [outgoing]                    port, name_servers, ipv6, dane, tls_reports, trust_anchor,
+//!                               authority, https_port
 //! [outgoing.relay]              host, port, tls, user, password, authority
 //! [[outgoing.relay_for]]        domain, and the same
 //! ```
@@ -24,6 +24,8 @@ pub(crate) struct Outgoing {
     pub ipv6: Ipv6,
     /// Is DANE looked at?
     pub dane: bool,
+    /// Are other domains told how TLS with them went, where they want to know?
+    pub tls_reports: bool,
     /// DNSKEY records that DNSSEC begins from instead of those of the root of the world.
     pub trust_anchor: Option<PathBuf>,
     /// A PEM file with authorities beside the public ones, for the certificates that MTA-STS asks
@@ -44,6 +46,7 @@ impl Default for Outgoing {
             name_servers: Vec::new(),
             ipv6: Ipv6::Auto,
             dane: true,
+            tls_reports: false,
             trust_anchor: None,
             authority: None,
             https_port: 443,
@@ -124,6 +127,8 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
          # Certificates of other servers are held against the DNS (DANE). false: where name\n\
          # servers or networks make trouble of DNSSEC.\n\
          dane = {}\n\
+         # Tell other domains once a day how encryption with them went, where they ask for it.\n\
+         tls_reports = {}\n\
          # All mail through another server: a section [outgoing.relay] with host, port, tls\n\
          # (\"implicit\", \"starttls\", \"opportunistic\", \"none\"), user, password,\n\
          # authority (a PEM file).\n\
@@ -131,6 +136,7 @@ pub(super) fn print(outgoing: &Outgoing) -> String {
         outgoing.port,
         servers.join(", "),
         outgoing.dane,
+        outgoing.tls_reports,
     );
     print_odd(outgoing, &mut text);
     if let Some(relay) = &outgoing.relay {
@@ -185,6 +191,8 @@ pub(super) struct WrittenOutgoing {
     name_servers: Vec<Spanned<String>>,
     ipv6: Option<Ipv6>,
     dane: Option<bool>,
+    #[serde(default)]
+    tls_reports: bool,
     trust_anchor: Option<PathBuf>,
     authority: Option<PathBuf>,
     https_port: Option<Spanned<u16>>,
@@ -219,6 +227,7 @@ pub(super) fn outgoing(written: &WrittenOutgoing) -> Result<Outgoing, Fault> {
         name_servers,
         ipv6: written.ipv6.unwrap_or(Ipv6::Auto),
         dane: written.dane.unwrap_or(true),
+        tls_reports: written.tls_reports,
         trust_anchor: written.trust_anchor.clone(),
         authority: written.authority.clone(),
         https_port,

@@ -461,6 +461,9 @@ pub(crate) struct TlsDay {
     pub domain: String,
     #[prost(message, repeated, tag = "2")]
     pub counts: Vec<TlsCount>,
+    /// The domain has had its report, or wants none.
+    #[prost(bool, tag = "3")]
+    pub reported: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -100,6 +100,12 @@ fn add(batch: &mut Batch, one: &Counted) -> Result<()> {
     save(batch, &key::tls_day(one.day, domain), &row)
 }
 
+pub(crate) fn mark_reported(batch: &mut Batch, day: u32, domain: &str) -> Result<()> {
+    let key = key::tls_day(day, domain);
+    let Some(row) = load::<TlsDay>(batch, &key)? else { return Ok(()) };
+    save(batch, &key, &TlsDay { reported: true, ..row })
+}
+
 fn domains(read: &impl Read, day: u32) -> Result<usize> {
     keys(read, &key::tls_day(day, ""), &key::tls_day(day.saturating_add(1), ""))
 }

@@ -4,7 +4,7 @@ use crate::delivery::remote::Network;
 use crate::delivery::report::Moment;
 use crate::delivery::worker::{self, Deliver, Desk};
 use crate::event::{Event, emit};
-use crate::net::dkim::Keys;
+use crate::net::dkim::{Keys, Signer};
 use crate::net::stopped;
 use crate::net::tls::Tls;
 use crate::store::verify::night::{self, Night};
@@ -163,8 +163,13 @@ pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Writes down how TLS with other servers went, and keeps their MTA-STS policies fresh.
-pub(super) async fn other_servers(network: Arc<Network>, mut stop: watch::Receiver<bool>) {
+/// Writes down how TLS with other servers went, tells their domains, and keeps their MTA-STS
+/// policies fresh.
+pub(super) async fn other_servers(
+    network: Arc<Network>,
+    signer: Arc<Signer>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut looked = None::<Instant>;
     loop {
         let stops = stops_within(&mut stop, limits::TLS_COUNTS_WRITE).await;
@@ -183,6 +188,10 @@ pub(super) async fn other_servers(network: Arc<Network>, mut stop: watch::Receiv
                     emit(Event::StoreTrouble { doing: "refreshing MTA-STS policies", why });
                 },
                 () = stopped(&mut stop) => {}
+            }
+            if let Err(error) = network.send_tls_reports(&signer, moment()).await {
+                let why = error.to_string();
+                emit(Event::StoreTrouble { doing: "reporting on TLS", why });
             }
         }
     }

@@ -13,4 +13,5 @@ pub(crate) mod scram;
 pub(crate) mod smtp;
 pub(crate) mod spf;
 pub(crate) mod sts;
+pub(crate) mod tlsrpt;
 pub(crate) mod unicode;

@@ -1,6 +1,7 @@
 //! Addresses that lead to many, and to the outside: towns with a mail server each, between which
 //! the test carries what stands in their outboxes.
 
+mod judged;
 mod pass;
 mod posts;
 mod returns;

@@ -8,17 +8,18 @@
 //!            and go on to the sender from <>
 //! ```
 //!
-//! Not passed on is what carries our mark already (it goes in a circle), what claims to be from
-//! one of our own domains and came without log-in (at the return address it would look proven),
-//! what is held back by a verdict, and what is above the limit of the day. It is kept: by the
-//! mailboxes that the address leads to beside; where there are none, and nobody else gets the
-//! message, the sender is refused it; where others do, the domain's postmaster keeps it.
+//! Not passed on is what carries our mark already (it goes in a circle), what was judged to be
+//! junk, what claims to be from one of our own domains, came without log-in and is not proven
+//! (with our return address it would look so), and what is above the limit of the day. It is kept:
+//! by the mailboxes that the address leads to beside; where there are none, and nobody else gets
+//! the message, the sender is refused it; where others do, the domain's postmaster keeps it.
 
 use super::local::{Copy, Leads, Passed};
 use super::srs::Srs;
 use super::story;
 use crate::limits::PASSED_PER_DAY;
 use crate::message::{headers, people};
+use crate::policy::judge::Verdict;
 use crate::smtp::Arrived;
 use crate::store::address::{self, Found};
 use crate::store::format::TraceStep;
@@ -39,7 +40,9 @@ pub(crate) struct Onward {
     authors: Vec<Address>,
     marks: Vec<String>,
     /// A verdict that keeps it here, in words for its sender.
-    pub held_back: Option<String>,
+    held_back: Option<String>,
+    /// The domain in its From field vouches for it.
+    proven: bool,
     smtputf8: bool,
     eight_bit: bool,
     ret: Option<Ret>,
@@ -63,6 +66,7 @@ impl Onward {
             authors: Vec::new(),
             marks: Vec::new(),
             held_back: None,
+            proven: false,
             smtputf8: arrived.smtputf8 && !header.is_ascii(),
             eight_bit: !message.is_ascii(),
             ret: arrived.ret,
@@ -77,6 +81,12 @@ impl Onward {
             }
         }
         onward
+    }
+
+    /// What was found of it and decided. What is unwanted here is not passed on to others.
+    pub(crate) fn judged(&mut self, verdict: Verdict, proven: bool) {
+        self.proven = proven;
+        self.held_back = (verdict != Verdict::Accept).then(|| "it looks unwanted".to_string());
     }
 }
 
@@ -191,7 +201,7 @@ fn objection(
         let text = format!("{via} does not pass this message on: {why}");
         return Ok(Some(Reply::new(550, 7, 1, text)));
     }
-    for author in &onward.authors {
+    for author in onward.authors.iter().filter(|_| !onward.proven) {
         if address::find(read, author)? != Found::NotOurs {
             let text = format!(
                 "{via} does not pass on mail from {} without log-in: submit it",

@@ -24,14 +24,16 @@
 
 use super::checkpoint::{Checked, Checkpoint};
 use super::forward::{self, Onward};
+use super::local::Leads;
+use super::report::Moment;
 use super::srs::Srs;
-use super::{local, stamp, story};
+use super::{confirm, local, stamp, story};
 use crate::event::{Event, emit};
 use crate::limits::{PREPARE_INLINE_BYTES, RECEIVED_HEADERS};
 use crate::policy::judge::Verdict;
-use crate::policy::words;
+use crate::policy::{Finding, Identity, words};
 use crate::smtp::{Arrived, Recipient, Story};
-use crate::store::format::Trace;
+use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::{
     AccountId, Batch, INBOX, MailId, MailboxId, Read, Result, Store, StoreError, account, known,
@@ -90,6 +92,8 @@ struct Work {
     srs: Arc<Srs>,
     story: Trace,
     checked: Option<Arc<Checked>>,
+    host: String,
+    envid: Option<Vec<u8>>,
     reply: Reply,
     now: i64,
 }
@@ -241,7 +245,11 @@ impl Letter {
     ) -> Self {
         let mut story = story::of_arrival(&arrived);
         story.steps.extend(checked.iter().flat_map(|checked| checked.steps(now)));
-        let onward = Onward::of(&arrived, &arrived.message);
+        let mut onward = Onward::of(&arrived, &arrived.message);
+        if let Some(checked) = &checked {
+            let proven = checked.evidence.dmarc.finding == Finding::Pass;
+            onward.judged(checked.whole.verdict, proven);
+        }
         let body = stamp::cleaned(std::mem::take(&mut arrived.message), &host);
         Self { arrived, onward, checked, host, srs, now, story, body, top: 0 }
     }
@@ -263,6 +271,8 @@ impl Letter {
             srs: self.srs.clone(),
             story: self.story.clone(),
             checked: self.checked.clone(),
+            host: self.host.clone(),
+            envid: self.arrived.envid.clone(),
             reply: Reply::new(250, 0, 0, format!("{id} delivered")),
             now: self.now,
         };
@@ -304,7 +314,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         return Ok(Written::Changed);
     };
     let letter = (work.id, &work.body, work.now);
-    let plan = match forward::plan(batch, &work.srs, letter, &work.onward, leads)? {
+    let plan = match forward::plan(batch, &work.srs, letter, &work.onward, leads.clone())? {
         Ok(plan) => plan,
         Err(reply) => return Ok(Written::Refused(reply)),
     };
@@ -316,6 +326,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         return Ok(Written::Full);
     }
     let mut story = work.story.clone();
+    let mut body = work.id;
     for (copy, fits) in plan.copies.iter().zip(room) {
         let (id, name) = place(batch, work, copy.account)?;
         let new = NewMail {
@@ -326,7 +337,7 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
             internal_zone_minutes: 0,
             save_date: work.now,
         };
-        mail::append_past_quota(batch, copy.account, id, &new, work.id)?;
+        body = mail::append_past_quota(batch, copy.account, id, &new, work.id)?.body;
         learn(batch, work, copy.account)?;
         let login = account::get(batch, copy.account)?.map(|a| a.login).unwrap_or_default();
         story.steps.push(story::delivered(copy, &name, &login, !fits, work.now));
@@ -335,9 +346,33 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
         outbox::put(batch, work.id, outgoing)?;
     }
     story.steps.extend(plan.steps);
+    story.steps.extend(confirm(batch, work, &leads, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
     trace::put(batch, work.id, &story)?;
     Ok(Written::Done)
+}
+
+/// RFC 3461 4.1: who asked for it hears that the message arrived. Only a sender whose server may
+/// speak for it is told: a report to a forged one would be junk that we send.
+fn confirm(batch: &mut Batch, work: &Work, leads: &Leads, body: MailId) -> Result<Vec<TraceStep>> {
+    let believed = work.checked.as_ref().is_some_and(|checked| {
+        let evidence = &checked.evidence;
+        checked.whole.verdict == Verdict::Accept
+            && (evidence.spf_of(Identity::Mail) == Finding::Pass
+                || evidence.dmarc.finding == Finding::Pass)
+    });
+    let Some(from) = work.from.as_ref().filter(|_| believed) else { return Ok(Vec::new()) };
+    let row = Outgoing {
+        body: body.0,
+        size: work.body.head.size,
+        sender: from.to_string(),
+        envid: work.envid.clone(),
+        created: work.now,
+        ..Outgoing::default()
+    };
+    let micros = u64::try_from(work.now).unwrap_or(0).saturating_mul(1_000_000).max(work.id.0);
+    let moment = Moment { micros, chance: work.srs.chance(work.id) };
+    confirm::success(batch, (&work.host, moment), &row, &work.recipients, leads)
 }
 
 /// Is one of its recipients never turned away for want of room?

@@ -142,6 +142,12 @@ impl Srs {
         self.letters(&["mark", address], MARK_LETTERS)
     }
 
+    /// A number that nobody else can guess, for names that we make.
+    pub(crate) fn chance(&self, id: MailId) -> u64 {
+        let letters = self.letters(&["chance", &id.to_string()], 8);
+        letters.bytes().fold(0, |number, letter| number << 8 | u64::from(letter))
+    }
+
     fn check(&self, hash: &str, parts: &[&str]) -> Result<(), NoWayBack> {
         let right = self.hash(parts);
         let same = hash.to_ascii_lowercase().as_bytes().ct_eq(right.as_bytes());

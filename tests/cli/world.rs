@@ -23,6 +23,8 @@ const OURS: &str = "192.0.2.25";
 /// An office, its world, and the threads that the world needs.
 struct Scene {
     data: Data,
+    /// Zones of blocklists in the settings.
+    lists: std::cell::RefCell<Vec<&'static str>>,
     runtime: Runtime,
 }
 
@@ -34,7 +36,7 @@ impl Scene {
             .enable_all()
             .build()
             .expect("threads");
-        let scene = Scene { data, runtime };
+        let scene = Scene { data, lists: Default::default(), runtime };
         scene.set("127.0.0.1:9".parse().unwrap(), 9);
         scene.data.good("domain add office.test");
         scene
@@ -45,7 +47,10 @@ impl Scene {
         settings.outgoing.name_servers = vec![name_server];
         settings.outgoing.port = port;
         let path = self.data.0.join("mailroom.toml");
-        settings::replace_file(&path, settings::print(&settings).as_bytes()).unwrap();
+        let list = |zone: &&str| format!("[[checks.blocklist]]\nzone = \"{zone}\"\n");
+        let lists: String = self.lists.borrow().iter().map(list).collect();
+        let text = settings::print(&settings) + &lists;
+        settings::replace_file(&path, text.as_bytes()).unwrap();
     }
 
     /// What `dns` says to publish, as a name server answers it.
@@ -230,6 +235,29 @@ fn an_inner_address_a_wall_and_another_way_out_are_seen() {
     let (is, said) = state(&found, "address of mail.office.test");
     assert!(is == "wrong" && said.contains("finds no address"), "{said}");
     assert_eq!(state(&found, "way out").0, "warn");
+}
+
+#[test]
+fn an_address_on_a_blocklist_is_told_and_a_list_that_fails_its_test_is_not_believed() {
+    let scene = Scene::new();
+    scene.lists.replace(vec!["bad.test", "deaf.test", "clean.test"]);
+    let mut answers = Answers::new();
+    around(&mut answers, [192, 0, 2, 25], None);
+    // RFC 5782 5: 127.0.0.2 is on every list, 127.0.0.1 on none
+    for (name, octet) in [("2.0.0.127.bad.test", 2), ("25.2.0.192.bad.test", 4)] {
+        answers.push((name.to_string(), A, vec![127, 0, 0, octet]));
+    }
+    answers.push(("2.0.0.127.clean.test".to_string(), A, vec![127, 0, 0, 2]));
+    let found = scene.found(answers, Some(open()));
+    for (what, wanted, meaning) in [
+        ("blocklist bad.test", "wrong", "192.0.2.25 is on it (127.0.0.4)"),
+        ("blocklist clean.test", "ok", "192.0.2.25 is not on it"),
+        ("blocklist deaf.test", "warn", "fails its own test"),
+    ] {
+        let (state, said) = state(&found, what);
+        assert!(state == wanted && said.contains(meaning), "{what}: {state}: {said}");
+    }
+    assert_eq!(found.iter().filter(|(what, ..)| what.starts_with("blocklist")).count(), 3);
 }
 
 #[test]

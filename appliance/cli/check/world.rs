@@ -5,6 +5,7 @@ use super::published;
 use super::reach::{self, Reached};
 use super::{Finding, State};
 use crate::limits::{CHECK_AT_ONCE, CHECK_DOMAINS, CHECK_NAMES, DNS_QUESTION};
+use crate::net::authenticate::{Examiner, Standing};
 use crate::net::resolver::{NoAnswer, Resolver};
 use crate::settings::Settings;
 use std::net::IpAddr;
@@ -46,6 +47,8 @@ async fn seen(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
     }
     let reached = reach::out(&resolver, settings).await;
     found.extend(way_out(&settings.host, &own, &reached));
+    let seen = reached.iter().find_map(|(_, reached)| reached.seen_as());
+    found.extend(blocklists(settings, own.iter().copied().chain(seen)).await);
     found.extend(compared(&resolver, domains).await);
     found
 }
@@ -120,6 +123,46 @@ fn way_out(host: &str, own: &[IpAddr], reached: &[(String, Reached)]) -> Vec<Fin
         });
     }
     found
+}
+
+/// Is an address that mail comes from on one of the blocklists of the settings?
+async fn blocklists(settings: &Settings, addresses: impl Iterator<Item = IpAddr>) -> Vec<Finding> {
+    let lists = settings.checks.blocklists.clone();
+    let resolver = Resolver::new(&settings.outgoing.name_servers, DNS_QUESTION);
+    let (false, Ok(resolver)) = (lists.is_empty(), resolver) else { return Vec::new() };
+    let examiner = Examiner::new(resolver, lists);
+    let mut looked_at: Vec<IpAddr> = Vec::new();
+    let mut found = Vec::new();
+    for address in addresses.filter(records::is_public) {
+        if looked_at.contains(&address) || looked_at.len() == CHECK_NAMES {
+            continue;
+        }
+        looked_at.push(address);
+        let standing = examiner.standing(address).await;
+        found.extend(standing.iter().map(|(zone, standing)| listed(address, zone, *standing)));
+    }
+    found
+}
+
+pub(crate) fn listed(address: IpAddr, zone: &str, standing: Standing) -> Finding {
+    let what = format!("blocklist {zone}");
+    match standing {
+        Standing::Clean => Finding::new(&what, State::Ok, format!("{address} is not on it"), ""),
+        Standing::Listed(code) => {
+            let meaning =
+                format!("{address} is on it ({code}): whoever asks it refuses or junks your mail");
+            let remedy = "see why on the web page of the list; stop what sent junk (a password in \
+                          wrong hands, a PC), then ask there to be taken off";
+            Finding::new(&what, State::Wrong, meaning, remedy)
+        }
+        Standing::Unknown => {
+            let meaning =
+                format!("how {address} stands cannot be told: the list fails its own test");
+            let remedy = "it may not answer your name servers: ask it by others, or take it out of \
+                          [[checks.blocklist]]";
+            Finding::new(&what, State::Warn, meaning, remedy)
+        }
+    }
 }
 
 /// Each record as the world sees it, a few at once, told in the order of `mailroom dns`.

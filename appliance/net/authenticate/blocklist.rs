@@ -28,6 +28,15 @@ struct Test {
     good: bool,
 }
 
+/// How an address stands with a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Clean,
+    Listed(Ipv4Addr),
+    /// The list cannot be asked now, or fails its own test.
+    Unknown,
+}
+
 impl Lists {
     pub(super) fn new(lists: Vec<Blocklist>) -> Self {
         Self { lists, tested: Mutex::default() }
@@ -43,6 +52,27 @@ impl Lists {
             if let Ok(Some(code)) = ask(answers, list, peer).await {
                 found.push(Listed { zone: list.zone.clone(), code });
             }
+        }
+        found
+    }
+
+    /// How an address stands with each list, by its zone.
+    pub(super) async fn standing(
+        &self,
+        answers: &Answers,
+        address: IpAddr,
+    ) -> Vec<(String, Standing)> {
+        let mut found = Vec::new();
+        for (place, list) in self.lists.iter().enumerate() {
+            let standing = match self.is_good(answers, place, address.is_ipv6()).await {
+                false => Standing::Unknown,
+                true => match ask(answers, list, address).await {
+                    Ok(Some(code)) => Standing::Listed(code),
+                    Ok(None) => Standing::Clean,
+                    Err(_) => Standing::Unknown,
+                },
+            };
+            found.push((list.zone.clone(), standing));
         }
         found
     }

@@ -17,6 +17,8 @@ mod dmarc;
 mod signature;
 mod spf;
 
+pub(crate) use blocklist::Standing;
+
 use super::resolver::{Mx, NoAnswer, Resolver};
 use crate::message::headers;
 use crate::policy::{Claims, Clock, Evidence, Finding, Identity, Iprev, Spf};
@@ -59,6 +61,12 @@ impl Examiner {
     #[cfg(test)]
     pub(crate) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// How an address, one of ours, stands with the blocklists.
+    pub(crate) async fn standing(&self, address: IpAddr) -> Vec<(String, Standing)> {
+        let answers = Answers::until(self.resolver.clone(), Instant::now() + self.patience);
+        self.lists.standing(&answers, address.to_canonical()).await
     }
 
     /// All that can be known without the store.

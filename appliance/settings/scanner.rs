@@ -5,11 +5,12 @@
 //! [[scanner.device]]   name, address or account, from, outside, per_day
 //! ```
 
+use super::checks::Network;
 use super::{Fault, address, fault};
 use crate::limits;
 use crate::wire::address::Address;
 use serde::Deserialize;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::net::IpAddr;
 use toml::Spanned;
 
@@ -53,44 +54,6 @@ pub(crate) enum Who {
     Network(Network),
     /// It logs in as this account.
     Account(String),
-}
-
-/// An address with the number of bits that count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// `192.168.1.50` or `192.168.1.0/28`.
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits =
-            bits.map_or(Some(most), |bits| bits.parse().ok().filter(|bits| *bits <= most))?;
-        Some(Self { address, bits })
-    }
-
-    pub(crate) fn holds(&self, address: IpAddr) -> bool {
-        let wide = |address: IpAddr| match address.to_canonical() {
-            IpAddr::V4(four) => (u128::from(u32::from(four)) << 96, true),
-            IpAddr::V6(six) => (u128::from(six), false),
-        };
-        let ((own, four), (other, other_four)) = (wide(self.address), wide(address));
-        let differs = (own ^ other).leading_zeros();
-        four == other_four && differs >= u32::from(self.bits)
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
 }
 
 /// The section with words for the owner.

@@ -106,6 +106,9 @@ pub(crate) fn disk(image: &Path, disk: &Path, size: u64, fresh: bool) -> Result<
     if disk.is_file() && !fresh {
         return Ok(false);
     }
+    if !image.is_file() {
+        return Err(format!("there is no image {}: `make image`", image.display()));
+    }
     let fault = |error: std::io::Error| format!("{}: {error}", disk.display());
     std::fs::create_dir_all(disk.parent().unwrap_or(Path::new("."))).map_err(fault)?;
     let mut copy = tool::system("cp");

@@ -143,6 +143,16 @@ mod tests {
         assert_eq!(ext4.read("/dtbs/deep/a.dtb").expect("a file"), vec![7; 100_000]);
         let deep = ext4.metadata("/dtbs/deep").expect("a folder");
         assert_eq!((deep.uid(), deep.gid()), (0, 0));
+        // Two makings in one second would not differ by the times they were made at.
+        for path in ["/", "/Image.gz", "/dtbs/deep", "/dtbs/deep/a.dtb"] {
+            let mut debugfs = tool::system("debugfs");
+            debugfs.args(["-R", &format!("stat {path}")]).arg(scratch.path().join("fs"));
+            let told = tool::run(&mut debugfs).expect("debugfs");
+            for field in ["ctime", "atime", "mtime", "crtime"] {
+                let wanted = format!("{field}: 0x{:08x}:00000000 ", 1_700_000_000);
+                assert!(told.contains(&wanted), "{path} {field}\n{told}");
+            }
+        }
     }
 
     #[test]

@@ -66,9 +66,15 @@ impl Archive {
         let wanted = version.map_or(name.to_string(), |version| format!("{name}={version}"));
         let mut show = self.apt("apt-cache");
         show.args(["show", "--no-all-versions", &wanted]);
-        let text = tool::run(&mut show).map_err(|_| {
-            format!("the archive ({}) does not serve {wanted} for arm64", self.suite)
-        })?;
+        let text = tool::run(&mut show).unwrap_or_default();
+        if text.trim().is_empty() {
+            let serves = match version {
+                Some(_) => format!("; it serves {}", self.find(name, None)?.row.version),
+                None => String::new(),
+            };
+            let suite = &self.suite;
+            return Err(format!("the archive ({suite}) has no {wanted} for arm64{serves}"));
+        }
         let mut policy = self.apt("apt-cache");
         policy.args(["madison", name]);
         let source = source_of(&tool::run(&mut policy)?, &field(&text, "Version")?);

@@ -154,7 +154,8 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
         Act::Put { image, file } => put_file(image, file).map(|()| Vec::new()),
         Act::Get { image, name } => {
             let opened = opened(image, false)?;
-            fat::get(&mut boot_partition(&opened)?, name)
+            let found = boot_partition(&opened).and_then(|mut boot| fat::get(&mut boot, name));
+            found.map_err(|why| format!("{}: {why}", image.display()))
         }
     }
 }
@@ -181,7 +182,9 @@ fn put_file(image: &Path, file: &Path) -> Result<(), String> {
     let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
     let content = kernel::read(file)?;
     let opened = opened(image, true)?;
-    fat::put(&mut boot_partition(&opened)?, &name.to_string_lossy(), &content)
+    let name = name.to_string_lossy();
+    let put = boot_partition(&opened).and_then(|mut boot| fat::put(&mut boot, &name, &content));
+    put.map_err(|why| format!("{}: {why}", image.display()))
 }
 
 fn opened(file: &Path, write: bool) -> Result<File, String> {

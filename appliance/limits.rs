@@ -2,6 +2,10 @@
 //!
 //! A number that bounds what the world may do to the box stands here and nowhere else.
 
+mod machine;
+
+pub(crate) use machine::*;
+
 use std::time::Duration;
 
 // ---- connections ----

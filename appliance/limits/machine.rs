@@ -1,0 +1,142 @@
+//! Limits of the box itself: PID 1, its children, the network, the clock.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+// ---- PID 1 ----
+
+/// A file that PID 1 reads whole: modules.alias of Debian's kernel has about one MiB.
+pub(crate) const BOOT_FILE_BYTES: u64 = 8 << 20;
+/// The kernel's events of devices are smaller (UEVENT_BUFFER_SIZE).
+pub(crate) const UEVENT_BYTES: usize = 4 * 1024;
+/// A line of a child's error output; the rest of it is dropped.
+pub(crate) const CHILD_LINE_BYTES: usize = 1_000;
+/// The shortest wait of PID 1's loop, so that no fault makes it spin.
+pub(crate) const INIT_BREATH: Duration = Duration::from_millis(50);
+/// Modules that need each other: the longest chain of Debian's kernel has about ten.
+pub(crate) const MODULE_DEPTH: usize = 32;
+/// Growth below this is not worth a change of the file system.
+pub(crate) const GROWTH_BYTES: u64 = 16 << 20;
+/// BCM2835's watchdog waits no longer.
+pub(crate) const WATCHDOG_SECONDS: i32 = 15;
+/// How often it is fed: twice may fail.
+pub(crate) const WATCHDOG_FEED: Duration = Duration::from_secs(5);
+/// Slow cards and USB disks appear within seconds; a disk that is not there by then is not there.
+pub(crate) const DISK_APPEARS: Duration = Duration::from_secs(60);
+/// How often it is looked for.
+pub(crate) const DISK_LOOK: Duration = Duration::from_millis(250);
+/// The last words of e2fsck that are shown.
+pub(crate) const CHECK_LINES: usize = 3;
+
+// ---- its children ----
+
+/// The server's user and group: above those that systems give away, so that files of a data
+/// partition that is looked at elsewhere belong to nobody there.
+pub(crate) const SERVER_USER: u32 = 61_025;
+pub(crate) const NETD_USER: u32 = 61_026;
+/// Connections, and the store's and settings' files.
+pub(crate) const CHILD_DESCRIPTORS: u64 = 16 * 1024;
+/// A child that ended starts again after this, then twice as long each time.
+pub(crate) const CHILD_WAIT_FIRST: Duration = Duration::from_secs(1);
+pub(crate) const CHILD_WAIT_MOST: Duration = Duration::from_secs(60);
+/// This many ends of the server within [`CRASH_WINDOW`]: the box restarts once, then repair.
+pub(crate) const CRASHES: usize = 3;
+pub(crate) const CRASH_WINDOW: Duration = Duration::from_secs(60 * 60);
+/// Lines of its output that are kept when a child crashes.
+pub(crate) const CRASH_LINES: usize = 100;
+/// All such lines together: older ones go.
+pub(crate) const CRASH_LOG_BYTES: usize = 64 * 1024;
+/// How often the server says how it is.
+pub(crate) const HEALTH_SAID: Duration = Duration::from_secs(5);
+/// Silence after which it is started again. A commit on a poor card may take seconds.
+pub(crate) const HEALTH_STALE: Duration = Duration::from_secs(60);
+/// The same before its first word: a large store is opened meanwhile.
+pub(crate) const HEALTH_FIRST: Duration = Duration::from_secs(5 * 60);
+/// A new system that serves this long in good health is confirmed.
+pub(crate) const TRIAL_HEALTHY: Duration = Duration::from_secs(60);
+/// How long the server may take to end: its connections get [`super::SHUTDOWN_GRACE`].
+pub(crate) const CHILD_ENDS: Duration = Duration::from_secs(20);
+/// Waiting messages that are counted: a person does not need more digits.
+pub(crate) const HEALTH_COUNTED: usize = 10_000;
+/// How often domains are looked for while there is none.
+pub(crate) const DOMAIN_LOOK: Duration = Duration::from_secs(1);
+
+// ---- the console ----
+
+/// The name of the box until it is given another: `mailroom.local` in the network.
+pub(crate) const HOST_NAME: &str = "mailroom";
+/// The last faults that are shown: a screen has few lines beside the code for phones.
+pub(crate) const CONSOLE_TROUBLES: usize = 6;
+pub(crate) const CONSOLE_ADDRESSES: usize = 6;
+
+// ---- the clock ----
+
+/// 2026-11-01: no copy of this program is older.
+pub(crate) const CLOCK_FLOOR: i64 = 1_793_491_200;
+/// No time is believed that is later than the build by more than this: ten years.
+pub(crate) const CLOCK_FLOOR_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
+/// How often a synced time is saved: an hour lost at a power cut does no harm, writes do.
+pub(crate) const CLOCK_KEEP: Duration = Duration::from_secs(60 * 60);
+/// Names of many servers of different owners.
+pub(crate) const TIME_SERVERS: &[&str] =
+    &["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"];
+/// Where names cannot be looked up: time.cloudflare.com and time.nist.gov, by their addresses.
+pub(crate) const TIME_SERVER_ADDRESSES: &[Ipv4Addr] = &[
+    Ipv4Addr::new(162, 159, 200, 1),
+    Ipv4Addr::new(162, 159, 200, 123),
+    Ipv4Addr::new(132, 163, 96, 1),
+];
+/// Servers asked in one round.
+pub(crate) const TIME_SERVERS_ASKED: usize = 6;
+/// How long answers are waited for.
+pub(crate) const SNTP_ROUND: Duration = Duration::from_secs(3);
+/// After a round without an answer, then twice as long each time.
+pub(crate) const SNTP_RETRY: Duration = Duration::from_secs(8);
+/// After one in which only one server answered.
+pub(crate) const SNTP_SOON: Duration = Duration::from_secs(5 * 60);
+/// RFC 4330 10: not more often than needed; a board's crystal drifts a second in some hours.
+pub(crate) const SNTP_AGAIN: Duration = Duration::from_secs(60 * 60);
+/// Differences up to this are slewed, larger ones stepped.
+pub(crate) const SNTP_SLEW: Duration = Duration::from_millis(500);
+/// How wrong a server may be that is right.
+pub(crate) const SNTP_SERVER_ERROR: Duration = Duration::from_millis(50);
+
+// ---- the network ----
+
+/// The longest that netd waits without looking around.
+pub(crate) const NETD_LOOK: Duration = Duration::from_secs(10);
+/// RFC 2131 4.1: the first pause.
+pub(crate) const DHCP_FIRST: Duration = Duration::from_secs(4);
+/// Requests of one offer before the search begins anew.
+pub(crate) const DHCP_REQUESTS: u32 = 4;
+/// RFC 2131 3.1.5: after an address was declined.
+pub(crate) const DHCP_DECLINED: Duration = Duration::from_secs(10);
+/// RFC 2131 4.4.5: the shortest pause between renewals.
+pub(crate) const DHCP_RENEW_PAUSE: Duration = Duration::from_secs(60);
+/// A shorter lease would keep the box busy with renewing.
+pub(crate) const DHCP_LEASE_LEAST: Duration = Duration::from_secs(60);
+/// "For ever" is not: a network may change.
+pub(crate) const DHCP_LEASE_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Resolvers, routers and time servers of one lease.
+pub(crate) const DHCP_SERVERS: usize = 4;
+/// RFC 5227 1.1: PROBE_NUM.
+pub(crate) const ARP_PROBES: u32 = 3;
+/// RFC 5227 1.1 has one to two seconds; a wired network answers in milliseconds, and the box is up
+/// sooner.
+pub(crate) const ARP_PROBE_PAUSE: Duration = Duration::from_millis(400);
+/// RFC 5227 1.1: DEFEND_INTERVAL.
+pub(crate) const ARP_DEFEND: Duration = Duration::from_secs(10);
+/// Without any other address after this long, one of the link is taken.
+pub(crate) const LINK_LOCAL_AFTER: Duration = Duration::from_secs(15);
+/// RFC 3927 9: MAX_CONFLICTS.
+pub(crate) const LINK_LOCAL_CONFLICTS: u32 = 10;
+/// RFC 3927 9: RATE_LIMIT_INTERVAL.
+pub(crate) const LINK_LOCAL_PAUSE: Duration = Duration::from_secs(60);
+/// A fixed address that another device has is tried again after this.
+pub(crate) const STATIC_AGAIN: Duration = Duration::from_secs(60);
+/// A new fixed address goes back unless it is confirmed within this.
+pub(crate) const NETWORK_TRIAL: Duration = Duration::from_secs(60);
+
+const _: () = assert!(WATCHDOG_FEED.as_secs() * 2 < WATCHDOG_SECONDS.cast_unsigned() as u64);
+const _: () = assert!(HEALTH_SAID.as_secs() * 4 < HEALTH_STALE.as_secs());
+const _: () = assert!(super::SHUTDOWN_GRACE.as_secs() < CHILD_ENDS.as_secs());

@@ -1,0 +1,498 @@
+//! The messages between PID 1 and its children: of one fixed size, every field checked.
+//!
+//! ```text
+//! octet   0..2  "MR"      the mark
+//!         2     1         the version
+//!         3     kind      which message; the rest is its fields in the order they stand below,
+//!                         numbers little-endian, words as their length and UTF-8, then zeros
+//! ```
+//!
+//! Whoever receives one asks [`Message::fits`] whether this sender may say it at all: a child that
+//! was taken over can say no more than its role.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Octets of every message.
+pub(crate) const SIZE: usize = 256;
+/// Octets of the longest words in a message.
+pub(crate) const WORDS_BYTES: usize = 160;
+/// Resolvers and time servers in one message.
+pub(crate) const SERVERS: usize = 3;
+
+const MARK: [u8; 3] = *b"MR\x01";
+
+/// Who may say a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Init,
+    Server,
+    Netd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    // ---- init to server ----
+    /// The first message: what the server must know to start. With `preset` the descriptor of the
+    /// owner's mailroom.toml comes along.
+    Start {
+        preset: bool,
+        code: Code,
+    },
+    // ---- server to init ----
+    Health(Health),
+    /// The presets are in the store: their file may go.
+    PresetTaken,
+    /// Line (0: the whole file) and reason.
+    PresetWrong {
+        line: u32,
+        why: Words,
+    },
+    /// The presets choose the setup code.
+    SetupCode(Code),
+    /// Restart the box, or switch it off.
+    End {
+        off: bool,
+    },
+    // ---- server to init, init to netd ----
+    Network(Plan),
+    /// The new static address works: keep it.
+    NetworkKept,
+    /// The box's name in the network.
+    Name(Words),
+    // ---- netd to init ----
+    Link {
+        up: bool,
+        hardware: [u8; 6],
+    },
+    /// The box has this address now.
+    Address {
+        address: IpAddr,
+        prefix: u8,
+        from: From,
+    },
+    AddressGone(IpAddr),
+    Clock {
+        state: ClockState,
+        seconds: i64,
+    },
+    /// What the network does, for the console.
+    Told(Words),
+}
+
+/// How the server is, said every few seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Health {
+    pub mail: Mail,
+    pub store: StoreState,
+    /// Somebody may log in: the setup code is no longer shown.
+    pub owned: bool,
+    pub accounts: u32,
+    /// Messages on their way out.
+    pub waiting: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mail {
+    /// No domain yet: the ports are closed.
+    Closed,
+    Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreState {
+    Good,
+    /// Reads only: new mail is put off until there is room.
+    Full,
+    /// Cannot be read or written.
+    Failing,
+}
+
+/// Where an address comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    Dhcp,
+    LinkLocal,
+    Static,
+    /// IPv6, announced by the router.
+    Router,
+}
+
+/// How far the clock is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockState {
+    /// The newest time that is surely past.
+    Floor,
+    /// A clock of the board, or one time server alone.
+    Plausible,
+    /// Several time servers agree.
+    Synced,
+}
+
+/// How the box gets its IPv4 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Dhcp,
+    Static(Static),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Static {
+    pub address: Ipv4Addr,
+    /// 1 to 30.
+    pub prefix: u8,
+    pub gateway: Option<Ipv4Addr>,
+    pub resolvers: [Option<Ipv4Addr>; SERVERS],
+    /// Goes back to what was before unless it is confirmed.
+    pub on_trial: bool,
+}
+
+/// Two groups of four letters and digits that are not mistaken for each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Code([u8; 9]);
+
+impl Code {
+    /// 32 of them: a random octet gives five bits without preference.
+    pub(crate) const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+    pub(crate) fn new(random: [u8; 8]) -> Code {
+        let mut code = *b"....-....";
+        for (at, octet) in random.into_iter().enumerate() {
+            let at = if at < 4 { at } else { at + 1 };
+            code[at] = Self::LETTERS[usize::from(octet % 32)];
+        }
+        Code(code)
+    }
+
+    /// As it is typed: lower case and a missing dash are forgiven.
+    pub(crate) fn parse(text: &str) -> Option<Code> {
+        let text = text.trim().to_ascii_uppercase().replace('-', "");
+        let letters: [u8; 8] = text.as_bytes().try_into().ok()?;
+        if !letters.iter().all(|letter| Self::LETTERS.contains(letter)) {
+            return None;
+        }
+        let mut code = *b"....-....";
+        code[..4].copy_from_slice(&letters[..4]);
+        code[5..].copy_from_slice(&letters[4..]);
+        Some(Code(code))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{}", char::from(*octet)))
+    }
+}
+
+/// A secret does not go into logs.
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Code")
+    }
+}
+
+/// At most [`WORDS_BYTES`] of one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words(String);
+
+impl Words {
+    /// Cut where it is too long; what a terminal would obey becomes a space.
+    pub(crate) fn new(text: &str) -> Words {
+        let mut words = String::new();
+        for c in text.chars() {
+            if words.len() + c.len_utf8() > WORDS_BYTES {
+                break;
+            }
+            words.push(if c.is_control() { ' ' } else { c });
+        }
+        Words(words)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why octets are no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wrong(pub &'static str);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a message: {}", self.0)
+    }
+}
+
+impl Message {
+    /// May this role say it?
+    pub(crate) fn fits(&self, sender: Role) -> bool {
+        match self {
+            Self::Start { .. } => sender == Role::Init,
+            Self::Network(_) | Self::NetworkKept | Self::Name(_) => sender != Role::Netd,
+            Self::Health(_)
+            | Self::PresetTaken
+            | Self::PresetWrong { .. }
+            | Self::SetupCode(_)
+            | Self::End { .. } => sender == Role::Server,
+            Self::Link { .. }
+            | Self::Address { .. }
+            | Self::AddressGone(_)
+            | Self::Clock { .. } => sender == Role::Netd,
+            Self::Told(_) => sender == Role::Netd,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> [u8; SIZE] {
+        let mut out = Printer { octets: MARK.to_vec() };
+        self.print(&mut out);
+        let mut octets = [0; SIZE];
+        // The longest message has words and five octets beside them.
+        let length = out.octets.len().min(SIZE);
+        octets[..length].copy_from_slice(&out.octets[..length]);
+        octets
+    }
+
+    fn print(&self, out: &mut Printer) {
+        match self {
+            Self::Start { preset, code } => {
+                out.octets.extend([1, u8::from(*preset)]);
+                out.octets.extend(code.0);
+            }
+            Self::Health(health) => out.health(health),
+            Self::PresetTaken => out.octets.push(3),
+            Self::PresetWrong { line, why } => {
+                out.octets.push(4);
+                out.octets.extend(line.to_le_bytes());
+                out.words(why);
+            }
+            Self::SetupCode(code) => {
+                out.octets.push(5);
+                out.octets.extend(code.0);
+            }
+            Self::End { off } => out.octets.extend([6, u8::from(*off)]),
+            Self::Network(plan) => out.plan(plan),
+            Self::NetworkKept => out.octets.push(8),
+            Self::Name(name) => {
+                out.octets.push(9);
+                out.words(name);
+            }
+            Self::Link { up, hardware } => {
+                out.octets.extend([10, u8::from(*up)]);
+                out.octets.extend(hardware);
+            }
+            Self::Address { address, prefix, from } => {
+                out.octets.push(11);
+                out.address(*address);
+                out.octets.extend([*prefix, *from as u8]);
+            }
+            Self::AddressGone(address) => {
+                out.octets.push(12);
+                out.address(*address);
+            }
+            Self::Clock { state, seconds } => {
+                out.octets.extend([13, *state as u8]);
+                out.octets.extend(seconds.to_le_bytes());
+            }
+            Self::Told(words) => {
+                out.octets.push(14);
+                out.words(words);
+            }
+        }
+    }
+
+    pub(crate) fn decode(octets: &[u8]) -> Result<Message, Wrong> {
+        if octets.len() != SIZE {
+            return Err(Wrong("it has another size"));
+        }
+        let mut fields = Fields { rest: octets };
+        if fields.take::<3>()? != MARK {
+            return Err(Wrong("it has another mark"));
+        }
+        let message = fields.message()?;
+        if fields.rest.iter().any(|octet| *octet != 0) {
+            return Err(Wrong("something follows its fields"));
+        }
+        Ok(message)
+    }
+}
+
+struct Printer {
+    octets: Vec<u8>,
+}
+
+impl Printer {
+    fn words(&mut self, words: &Words) {
+        self.octets.push(u8::try_from(words.0.len()).unwrap_or(0));
+        self.octets.extend(words.0.as_bytes());
+    }
+
+    fn health(&mut self, health: &Health) {
+        let Health { mail, store, owned, accounts, waiting } = health;
+        self.octets.extend([2, *mail as u8, *store as u8, u8::from(*owned)]);
+        self.octets.extend(accounts.to_le_bytes());
+        self.octets.extend(waiting.to_le_bytes());
+    }
+
+    fn plan(&mut self, plan: &Plan) {
+        self.octets.push(7);
+        let Plan::Static(fixed) = plan else {
+            self.octets.push(0);
+            return;
+        };
+        self.octets.extend([1, u8::from(fixed.on_trial), fixed.prefix]);
+        self.octets.extend(fixed.address.octets());
+        for address in [fixed.gateway].into_iter().chain(fixed.resolvers) {
+            self.octets.extend(address.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
+        }
+    }
+
+    fn address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(four) => {
+                self.octets.push(4);
+                self.octets.extend(four.octets());
+                self.octets.extend([0; 12]);
+            }
+            IpAddr::V6(six) => {
+                self.octets.push(6);
+                self.octets.extend(six.octets());
+            }
+        }
+    }
+}
+
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Wrong> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Wrong("it is cut off"))?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn octet(&mut self) -> Result<u8, Wrong> {
+        self.take::<1>().map(|[octet]| octet)
+    }
+
+    fn flag(&mut self) -> Result<bool, Wrong> {
+        match self.octet()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Wrong("a flag is neither 0 nor 1")),
+        }
+    }
+
+    fn one_of<T: Copy>(&mut self, values: &[T]) -> Result<T, Wrong> {
+        let at = usize::from(self.octet()?);
+        values.get(at).copied().ok_or(Wrong("a value is not on its list"))
+    }
+
+    fn words(&mut self) -> Result<Words, Wrong> {
+        let length = usize::from(self.octet()?);
+        if length > WORDS_BYTES || length > self.rest.len() {
+            return Err(Wrong("its words are too long"));
+        }
+        let (words, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        let words = std::str::from_utf8(words).map_err(|_| Wrong("its words are not UTF-8"))?;
+        if words.chars().any(char::is_control) {
+            return Err(Wrong("its words hold control characters"));
+        }
+        Ok(Words(words.to_string()))
+    }
+
+    fn code(&mut self) -> Result<Code, Wrong> {
+        let octets: [u8; 9] = self.take()?;
+        let text = std::str::from_utf8(&octets).ok();
+        let code = text.and_then(Code::parse).filter(|code| code.0 == octets);
+        code.ok_or(Wrong("its setup code is none"))
+    }
+
+    fn four(&mut self) -> Result<Option<Ipv4Addr>, Wrong> {
+        let address = Ipv4Addr::from(self.take::<4>()?);
+        Ok(Some(address).filter(|address| !address.is_unspecified()))
+    }
+
+    fn address(&mut self) -> Result<IpAddr, Wrong> {
+        let kind = self.octet()?;
+        let octets: [u8; 16] = self.take()?;
+        match kind {
+            4 if octets[4..] == [0; 12] => {
+                Ok(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]).into())
+            }
+            6 => Ok(Ipv6Addr::from(octets).into()),
+            _ => Err(Wrong("its address is none")),
+        }
+    }
+
+    fn plan(&mut self) -> Result<Plan, Wrong> {
+        if !self.flag()? {
+            return Ok(Plan::Dhcp);
+        }
+        let on_trial = self.flag()?;
+        let prefix = self.octet()?;
+        if !(1..=30).contains(&prefix) {
+            return Err(Wrong("its network has no room for two"));
+        }
+        let address = self.four()?.ok_or(Wrong("its address is none"))?;
+        let gateway = self.four()?;
+        let mut resolvers = [None; SERVERS];
+        for resolver in &mut resolvers {
+            *resolver = self.four()?;
+        }
+        Ok(Plan::Static(Static { address, prefix, gateway, resolvers, on_trial }))
+    }
+
+    fn health(&mut self) -> Result<Health, Wrong> {
+        Ok(Health {
+            mail: self.one_of(&[Mail::Closed, Mail::Open])?,
+            store: self.one_of(&[StoreState::Good, StoreState::Full, StoreState::Failing])?,
+            owned: self.flag()?,
+            accounts: u32::from_le_bytes(self.take()?),
+            waiting: u32::from_le_bytes(self.take()?),
+        })
+    }
+
+    fn message(&mut self) -> Result<Message, Wrong> {
+        Ok(match self.octet()? {
+            1 => Message::Start { preset: self.flag()?, code: self.code()? },
+            2 => Message::Health(self.health()?),
+            3 => Message::PresetTaken,
+            4 => {
+                Message::PresetWrong { line: u32::from_le_bytes(self.take()?), why: self.words()? }
+            }
+            5 => Message::SetupCode(self.code()?),
+            6 => Message::End { off: self.flag()? },
+            7 => Message::Network(self.plan()?),
+            8 => Message::NetworkKept,
+            9 => Message::Name(self.words()?),
+            10 => Message::Link { up: self.flag()?, hardware: self.take()? },
+            11 => self.message_address()?,
+            12 => Message::AddressGone(self.address()?),
+            13 => self.message_clock()?,
+            14 => Message::Told(self.words()?),
+            _ => return Err(Wrong("its kind is unknown")),
+        })
+    }
+
+    fn message_address(&mut self) -> Result<Message, Wrong> {
+        let (address, prefix) = (self.address()?, self.octet()?);
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        if prefix > most {
+            return Err(Wrong("its prefix is longer than its address"));
+        }
+        let from = self.one_of(&[From::Dhcp, From::LinkLocal, From::Static, From::Router])?;
+        Ok(Message::Address { address, prefix, from })
+    }
+
+    fn message_clock(&mut self) -> Result<Message, Wrong> {
+        let states = [ClockState::Floor, ClockState::Plausible, ClockState::Synced];
+        let (state, seconds) = (self.one_of(&states)?, i64::from_le_bytes(self.take()?));
+        if !(0..=u32::MAX.into()).contains(&seconds) {
+            return Err(Wrong("its time is out of this world"));
+        }
+        Ok(Message::Clock { state, seconds })
+    }
+}

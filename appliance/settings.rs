@@ -4,6 +4,7 @@
 
 mod checks;
 mod outgoing;
+pub(crate) mod preset;
 mod scanner;
 
 pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};

@@ -203,7 +203,7 @@ pub(super) struct WrittenOutgoing {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenRelay {
+pub(super) struct WrittenRelay {
     /// Only in relay_for.
     domain: Option<Spanned<String>>,
     host: Spanned<String>,
@@ -260,7 +260,7 @@ fn relay_for(written: &WrittenRelay) -> Result<(String, Relay), Fault> {
     Ok((name, relay(written)?))
 }
 
-fn relay(written: &WrittenRelay) -> Result<Relay, Fault> {
+pub(super) fn relay(written: &WrittenRelay) -> Result<Relay, Fault> {
     let host = name(&written.host)?;
     let tls = written.tls.unwrap_or(RelayTls::StartTls);
     let usual = match tls {

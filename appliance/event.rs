@@ -113,6 +113,14 @@ pub(crate) enum Event {
         unit: &'static str,
         why: String,
     },
+    /// Something of the box itself is not as it should be.
+    BoxTrouble {
+        what: String,
+    },
+    /// A line of a child's error output.
+    ChildSaid {
+        line: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +138,8 @@ impl Event {
             | Self::Received { .. }
             | Self::PolicyOverridden { .. }
             | Self::StoreChecked { .. }
-            | Self::CertificateReplaced { .. } => Level::Info,
+            | Self::CertificateReplaced { .. }
+            | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
             _ => Level::Warn,
         }
@@ -196,6 +205,8 @@ impl fmt::Display for Event {
             Self::CertificateReplaced { host } => write!(f, "certificate of {host} replaced"),
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
             Self::UnitFailed { unit, why } => write!(f, "{unit}: failed: {why}"),
+            Self::BoxTrouble { what } => write!(f, "box: {what}"),
+            Self::ChildSaid { line } => f.write_str(line),
         }
     }
 }

@@ -9,7 +9,10 @@ use crate::imap::structure as print_structure;
 use crate::limits;
 use crate::message::{headers, mbox, structure};
 use crate::policy::{Claims, Evidence, results};
+use crate::request;
+use crate::settings;
 use crate::store::salvage::page;
+use crate::system::netd::{arp, dhcp, sntp};
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::dmarc;
@@ -41,6 +44,9 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("mbox_file", mbox_file),
     ("sts_policy", sts_policy),
     ("store_page", store_page),
+    ("request", request),
+    ("network", network),
+    ("preset", preset),
 ];
 
 /// MTA-STS policies and records: what is read can be held against any host, errors are one line.
@@ -307,5 +313,41 @@ pub fn store_page(data: &[u8]) {
         inside(payload);
         let size = payload.as_ptr() as usize + payload.len() - data.as_ptr() as usize - 16;
         assert_eq!(page::run_row(data, Some(size)), Some((key, payload)));
+    }
+}
+
+/// Messages between PID 1 and its children: in one way or none.
+pub fn request(data: &[u8]) {
+    if let Ok(message) = request::Message::decode(data) {
+        assert_eq!(message.encode(), data);
+    }
+    let mut octets = [0; request::SIZE];
+    for (place, octet) in octets.iter_mut().zip(b"MR\x01".iter().chain(data)) {
+        *place = *octet;
+    }
+    if let Ok(message) = request::Message::decode(&octets) {
+        assert_eq!(message.encode(), octets);
+    }
+}
+
+/// What anybody in the network can send to netd.
+pub fn network(data: &[u8]) {
+    let now = std::time::Duration::from_secs(1_800_000_000);
+    let _ = arp::read(data);
+    let _ = sntp::answer(data, [0; 8], now, now);
+    let mut client = dhcp::Client::new([2, 0, 0, 0, 0, 7], "mailroom", 0);
+    client.link_up(now);
+    for action in client.received(now, data) {
+        if let dhcp::Action::Bind(lease) = action {
+            assert!(lease.renew <= lease.rebind && lease.rebind <= lease.end);
+        }
+    }
+}
+
+/// The owner's mailroom.toml: what is wrong has a line of the file.
+pub fn preset(data: &[u8]) {
+    if let Err(error) = settings::preset::parse(data) {
+        let lines = data.iter().filter(|octet| **octet == b'\n').count() + 1;
+        assert!(error.line <= lines && !error.why.is_empty());
     }
 }

@@ -60,19 +60,26 @@ pub(crate) mod message;
 pub(crate) mod net;
 pub(crate) mod policy;
 pub(crate) mod pop3;
+pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod smtp;
 pub(crate) mod store;
+pub(crate) mod system;
 pub(crate) mod units;
 #[allow(dead_code, reason = "PID 1 and the host tool each use a part of it")]
 pub(crate) mod update;
 pub(crate) mod wire;
 
-/// Runs the command line of this process.
+/// What this process is: the first of a box, one of its children, or a command line.
 pub fn run() -> std::process::ExitCode {
-    cli::run(std::env::args_os())
+    let arguments: Vec<_> = std::env::args_os().collect();
+    match arguments.iter().filter_map(|argument| argument.to_str()).collect::<Vec<_>>()[..] {
+        [system::FIRST, ..] if system::is_first() => system::first(),
+        [_, system::CHILD, role] => units::child::run(role),
+        _ => cli::run(arguments),
+    }
 }
 
 #[cfg(test)]

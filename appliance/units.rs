@@ -18,10 +18,14 @@
 //! other_servers counts of TLS with them, their MTA-STS policies, reports to them
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
+//! health        tells PID 1 of a box how mail is; there the mail ports open with the first domain
 //! ```
 
 pub(crate) mod background;
+pub(crate) mod child;
 pub(crate) mod first;
+pub(crate) mod preset;
+pub(crate) mod probe;
 
 use crate::delivery::checkpoint::Checkpoint;
 use crate::delivery::receive::Post;
@@ -46,6 +50,8 @@ use crate::store::Store;
 use crate::store::writer::Options;
 use crate::wire::budget::Budget;
 use crate::{cli, clock, limits};
+use child::Boxed;
+use probe::Probe;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
@@ -67,6 +73,16 @@ pub(crate) struct ServeOptions {
 
 /// Serves the folder `data` until the process is asked to stop. The error says what is wrong.
 pub(crate) fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
+    serve_as(data, options, None)
+}
+
+/// The same as the child of a box: mail is closed until there is a domain, and PID 1 hears how it
+/// goes.
+pub(crate) fn serve_box(data: &Path, options: ServeOptions, boxed: Boxed) -> Result<(), String> {
+    serve_as(data, options, Some(boxed))
+}
+
+fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<(), String> {
     event::start();
     more_descriptors();
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
@@ -80,7 +96,11 @@ pub(crate) fn serve(data: &Path, options: ServeOptions) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no threads: {error}"))?;
-    let result = runtime.block_on(run(data, options, settings, &store));
+    let applied = boxed.as_ref().map_or(Ok(()), |boxed| boxed.apply(&store, clock::now()));
+    let result = match applied {
+        Ok(()) => runtime.block_on(run(data, options, settings, &store, boxed)),
+        Err(why) => Err(why),
+    };
     runtime.shutdown_timeout(limits::SHUTDOWN_REST);
     store.close();
     result
@@ -91,6 +111,7 @@ async fn run(
     options: ServeOptions,
     settings: Settings,
     store: &Store,
+    boxed: Option<Boxed>,
 ) -> Result<(), String> {
     let names = Names { host: settings.host.clone(), others: settings.names.clone() };
     let tls = Tls::open(&data.join("tls"), names, clock::at_least_built());
@@ -104,6 +125,12 @@ async fn run(
     let control = control::start(&socket, store.clone(), cli::act::answer)
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let lines = first::start(data, options.demo, &settings, store).await?;
+    let (probe, mut early) = (boxed.map(|boxed| boxed.probe(store)), JoinSet::new());
+    if let Some(probe) = &probe
+        && !opens(probe, &mut early, stop.clone()).await?
+    {
+        return Ok(());
+    }
     let mut units = Units::new(&settings, tls.clone(), stop.clone());
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
@@ -139,7 +166,8 @@ async fn run(
     if let Some((scanner, devices)) = devices {
         units.add_devices(scanner, few, devices)?;
     }
-    let mut running = units.start();
+    let mut running = units.start(early);
+    probe.iter().for_each(Probe::opened);
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
@@ -150,6 +178,20 @@ async fn run(
     let ended = until_stopped(stopper, running).await;
     drop(control);
     ended
+}
+
+/// Tells PID 1 how it goes and waits for the first domain of a box; false: asked to stop before.
+async fn opens(
+    probe: &Probe,
+    early: &mut JoinSet<()>,
+    stop: watch::Receiver<bool>,
+) -> Result<bool, String> {
+    early.spawn(probe.clone().run(stop));
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("signals: {e}"))?;
+    tokio::select! {
+        () = probe.until_domain() => Ok(true),
+        _ = terminate.recv() => Ok(false),
+    }
 }
 
 /// Waits for the signal to stop, then for the units, unless there is a second signal.
@@ -261,8 +303,7 @@ impl Units {
         Ok(())
     }
 
-    fn start(self) -> JoinSet<()> {
-        let mut running = JoinSet::new();
+    fn start(self, mut running: JoinSet<()>) -> JoinSet<()> {
         self.starts.into_iter().for_each(|start| start(&mut running));
         running
     }

@@ -20,5 +20,6 @@ mod pop3;
 mod remote;
 mod smtp;
 pub(crate) mod store;
+mod system;
 mod tidy;
 mod units;

@@ -237,7 +237,6 @@ pub(crate) fn octets(read: &impl Read, row: &Outgoing, from: u64, to: u64) -> Re
 }
 
 /// How many messages are in the outbox, counted up to `limit`.
-#[cfg(test)]
 pub(crate) fn count(read: &impl Read, limit: usize) -> Result<usize> {
     let mut count = 0;
     read.keys(&[tag::OUTGOING], &[tag::OUTGOING + 1], &mut |_| {

@@ -1,0 +1,120 @@
+//! Step 15: what the owner put on the FAT boot partition, and what the box writes there.
+//!
+//! PID 1 only carries the octets of mailroom.toml to the server, which reads them: a fault in them
+//! is no fault in PID 1. The partition is mounted for moments only.
+
+use super::disk::{BOOT, Disk};
+use super::{Boot, folder};
+use crate::request::Code;
+use crate::system::syscall::{Access, Mount, System};
+use std::io;
+
+const TARGET: &str = "/boot";
+const PRESET: &str = "/boot/mailroom.toml";
+const CODE: &str = "/boot/SETUP-CODE.txt";
+/// Made once the presets are in the store, or the box has an owner.
+const DONE: &str = "/data/system/presets-done";
+
+/// The owner's mailroom.toml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Preset {
+    None,
+    Waiting(Vec<u8>),
+}
+
+impl Preset {
+    pub(crate) fn octets(&self) -> Option<&[u8]> {
+        match self {
+            Self::None => None,
+            Self::Waiting(octets) => Some(octets),
+        }
+    }
+}
+
+impl Boot<'_> {
+    pub(super) fn presets(&mut self) {
+        let Some(disk) = self.booted.disk.clone().filter(|_| self.booted.repair.is_none()) else {
+            return;
+        };
+        if self.system.read(DONE).is_ok() {
+            return;
+        }
+        let read =
+            with_boot(self.system, &disk, Access::ReadOnly, |system| match system.read(PRESET) {
+                Ok(octets) => Ok(Preset::Waiting(octets)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Preset::None),
+                Err(error) => Err(error),
+            });
+        match read {
+            Ok(preset) => self.booted.preset = preset,
+            Err(error) => self.fault(format!("the boot partition cannot be read: {error}")),
+        }
+        if self.booted.preset == Preset::None {
+            let Some(code) = self.booted.code else { return };
+            if let Err(error) = write_code(self.system, &disk, code, None) {
+                self.fault(format!("SETUP-CODE.txt cannot be written: {error}"));
+            }
+        }
+    }
+}
+
+/// SETUP-CODE.txt, with what is wrong with mailroom.toml where something is.
+pub(crate) fn write_code(
+    system: &mut dyn System,
+    disk: &Disk,
+    code: Code,
+    wrong: Option<&str>,
+) -> io::Result<()> {
+    let mut text = format!(
+        "The setup code of this box is {code}\r\n\r\nOpen http://mailroom.local/ in the same \
+         network and enter it.\r\n"
+    );
+    if let Some(wrong) = wrong {
+        text.push_str("\r\nmailroom.toml was not taken:\r\n");
+        text.push_str(wrong);
+        text.push_str("\r\nPut it right and start the box again.\r\n");
+    }
+    with_boot(system, disk, Access::Write, |system| {
+        if system.read(CODE).is_ok_and(|there| there == text.as_bytes()) {
+            return Ok(());
+        }
+        system.replace(CODE, text.as_bytes())
+    })
+}
+
+/// The presets are in the store, or the box has an owner: what held secrets goes.
+pub(crate) fn finish(system: &mut dyn System, disk: &Disk) -> io::Result<()> {
+    if system.read(DONE).is_ok() {
+        return Ok(());
+    }
+    with_boot(system, disk, Access::Write, |system| {
+        for path in [PRESET, CODE] {
+            match system.remove(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => (),
+            }
+        }
+        Ok(())
+    })?;
+    system.folder(folder::FOLDER, 0o700, 0)?;
+    system.replace(DONE, b"")
+}
+
+fn with_boot<T>(
+    system: &mut dyn System,
+    disk: &Disk,
+    access: Access,
+    act: impl FnOnce(&mut dyn System) -> io::Result<T>,
+) -> io::Result<T> {
+    system.mount(&Mount {
+        source: disk.partition(BOOT),
+        target: TARGET.to_string(),
+        kind: "vfat",
+        access,
+        options: "umask=0077",
+    })?;
+    let done = act(system);
+    let unmounted = system.unmount(TARGET);
+    let done = done?;
+    unmounted.map(|()| done)
+}

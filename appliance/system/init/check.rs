@@ -1,0 +1,65 @@
+//! Step 10: e2fsck of the data partition, with the watchdog fed meanwhile.
+
+use super::disk::DATA;
+use super::{Boot, FSCK_CONFIG, Next, note};
+use crate::limits;
+use crate::system::syscall::{Ended, Happening, Program};
+
+impl Boot<'_> {
+    pub(super) fn check(&mut self) -> Next {
+        let Some(disk) = self.booted.disk.clone() else { return Next::GoOn };
+        // A board without a clock of its own has mounts "in the future", which are no damage.
+        let config = b"[options]\nbroken_system_clock = true\n";
+        if let Err(error) = self.system.replace(FSCK_CONFIG, config) {
+            self.fault(format!("{FSCK_CONFIG}: {error}"));
+        }
+        let program = Program::Check(disk.partition(DATA));
+        if let Err(error) = self.system.start(&program) {
+            // The journal is replayed by the mount; only older damage would go unseen.
+            self.fault(format!("e2fsck cannot be started: {error}"));
+            return Next::GoOn;
+        }
+        let (ended, said) = self.until_ended(&program);
+        match ended {
+            Ended::Code(0) => Next::GoOn,
+            Ended::Code(1) => {
+                self.fault("the data file system was damaged and is mended".to_string());
+                Next::GoOn
+            }
+            Ended::Code(2 | 3) => self.restart_once(&disk),
+            ended => {
+                let last = said.last().map(|line| format!(": {line}")).unwrap_or_default();
+                self.repair(format!("the data file system is damaged (e2fsck {ended}{last})"));
+                Next::GoOn
+            }
+        }
+    }
+
+    /// A check may take minutes on a large disk.
+    fn until_ended(&mut self, program: &Program) -> (Ended, Vec<String>) {
+        let mut said = Vec::new();
+        loop {
+            for happening in self.wait(limits::WATCHDOG_FEED) {
+                match happening {
+                    Happening::Said(of, line) if of == *program => said.push(line),
+                    Happening::Ended(of, ended) if of == *program => return (ended, said),
+                    _ => (),
+                }
+            }
+            let most = limits::CHECK_LINES;
+            said.drain(..said.len().saturating_sub(most));
+        }
+    }
+
+    /// e2fsck asks for a restart. The note keeps a second one from following.
+    fn restart_once(&mut self, disk: &super::disk::Disk) -> Next {
+        let again = self.booted.restarts > 0;
+        let noted = !again && note::write(self.system, disk, self.booted.restarts + 1).is_ok();
+        if noted {
+            return Next::Restart;
+        }
+        let why = if again { "a restart did not help" } else { "the restart cannot be noted" };
+        self.repair(format!("the data file system was damaged, and {why}"));
+        Next::GoOn
+    }
+}

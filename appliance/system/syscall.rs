@@ -1,0 +1,698 @@
+//! Every call that PID 1 makes of the operating system, behind one trait: the boot runs as an
+//! ordinary process against a fake in the tests. Below it the real one, over nix; the few calls
+//! that nix lacks are the only `unsafe` beside the store's.
+
+#![allow(unsafe_code)]
+
+use crate::limits;
+use crate::request::{Message, SIZE};
+use nix::mount::{MntFlags, MsFlags};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::reboot::RebootMode;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType,
+};
+use nix::sys::wait::{WaitPidFlag, WaitStatus};
+use nix::unistd::Pid;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What PID 1 asks of the operating system.
+pub(crate) trait System {
+    /// A whole file, up to [`limits::BOOT_FILE_BYTES`].
+    fn read(&mut self, path: &str) -> io::Result<Vec<u8>>;
+    fn read_at(&mut self, path: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// On the disk when it returns.
+    fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()>;
+    /// The whole file or none of it, on the disk when it returns, readable by PID 1 alone.
+    fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()>;
+    /// Writes to what is there: /proc, /sys, a terminal.
+    fn put(&mut self, path: &str, octets: &[u8]) -> io::Result<()>;
+    fn remove(&mut self, path: &str) -> io::Result<()>;
+    /// Names in a folder, sorted.
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
+    /// Makes a folder where there is none, and sets its owner and mode.
+    fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()>;
+    /// Makes a symbolic link where nothing is.
+    fn link(&mut self, target: &str, path: &str) -> io::Result<()>;
+    fn mount(&mut self, mount: &Mount) -> io::Result<()>;
+    fn unmount(&mut self, target: &str) -> io::Result<()>;
+    /// The kernel's console becomes standard input, output and error output.
+    fn adopt_console(&mut self) -> io::Result<()>;
+    /// The names by which devices ask for their drivers, each once.
+    fn modaliases(&mut self) -> Vec<String>;
+    fn load_module(&mut self, path: &str) -> io::Result<()>;
+    /// Tells the kernel the new length of a partition, in octets.
+    fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()>;
+    /// Grows a mounted ext4 to this many blocks.
+    fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()>;
+    fn start(&mut self, program: &Program) -> io::Result<()>;
+    fn kill(&mut self, program: &Program, how: Kill);
+    /// Says a message to a child, with a file's octets along where there are some.
+    fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()>;
+    /// What happened, or nothing within this time.
+    fn wait(&mut self, most: Duration) -> Vec<Happening>;
+    /// Opens the watchdog; returns its time-out as it granted it.
+    fn open_watchdog(&mut self, seconds: i32) -> io::Result<i32>;
+    fn feed_watchdog(&mut self);
+    fn close_watchdog(&mut self);
+    /// Seconds since 1970 by the clock.
+    fn now(&mut self) -> i64;
+    fn set_clock(&mut self, seconds: i64) -> io::Result<()>;
+    fn uptime(&mut self) -> Duration;
+    fn random(&mut self, octets: &mut [u8]) -> io::Result<()>;
+    fn sync(&mut self);
+    /// Returns only when it fails.
+    fn reboot(&mut self, off: bool) -> io::Result<()>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub source: String,
+    pub target: String,
+    pub kind: &'static str,
+    pub access: Access,
+    pub options: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    ReadOnly,
+    /// A mount that is there becomes read-only.
+    BecomeReadOnly,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Program {
+    Server,
+    Netd,
+    /// e2fsck of this device.
+    Check(String),
+}
+
+impl Program {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Netd => "netd",
+            Self::Check(_) => "e2fsck",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kill {
+    Ask,
+    AtOnce,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Happening {
+    Ended(Program, Ended),
+    Told(Program, Message),
+    /// A child said what is no message.
+    Babbled(Program, &'static str),
+    /// A line of its error output.
+    Said(Program, String),
+    /// A device came that asks for its driver by this name.
+    Device(String),
+    /// A signal asks for the end.
+    End {
+        off: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Code(i32),
+    Signal(i32),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => match Signal::try_from(*signal) {
+                Ok(signal) => write!(f, "{signal}"),
+                Err(_) => write!(f, "signal {signal}"),
+            },
+        }
+    }
+}
+
+/// The real one.
+pub(crate) struct Linux {
+    signals: SignalFd,
+    devices: Option<OwnedFd>,
+    children: Vec<Child>,
+    watchdog: Option<File>,
+}
+
+struct Child {
+    program: Program,
+    pid: Pid,
+    /// Gone once the other end is closed.
+    socket: Option<OwnedFd>,
+    said: Option<File>,
+    line: Vec<u8>,
+}
+
+impl Linux {
+    /// Signals are taken as happenings from now on.
+    pub(crate) fn new() -> io::Result<Linux> {
+        let mut taken = SigSet::empty();
+        let ends = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGPWR, Signal::SIGUSR2];
+        ends.into_iter().chain([Signal::SIGCHLD]).for_each(|signal| taken.add(signal));
+        taken.thread_block()?;
+        let signals = SignalFd::with_flags(&taken, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Linux { signals, devices: device_socket().ok(), children: Vec::new(), watchdog: None })
+    }
+
+    fn signals(&mut self, happened: &mut Vec<Happening>) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            match i32::try_from(info.ssi_signo).map(Signal::try_from) {
+                Ok(Ok(Signal::SIGTERM | Signal::SIGINT)) => {
+                    happened.push(Happening::End { off: false });
+                }
+                Ok(Ok(Signal::SIGPWR | Signal::SIGUSR2)) => {
+                    happened.push(Happening::End { off: true });
+                }
+                _ => (),
+            }
+        }
+    }
+
+    /// Takes every ended process, orphans too; what a child said last is heard first.
+    fn reap(&mut self, happened: &mut Vec<Happening>) {
+        loop {
+            let (pid, ended) = match nix::sys::wait::waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, Ended::Code(code)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Ended::Signal(signal as i32)),
+                Ok(WaitStatus::StillAlive) | Err(_) => return,
+                Ok(_) => continue,
+            };
+            if let Some(at) = self.children.iter().position(|child| child.pid == pid) {
+                let mut child = self.children.remove(at);
+                child.hear(happened);
+                child.listen(happened);
+                if !child.line.is_empty() {
+                    happened.push(child.said_line());
+                }
+                happened.push(Happening::Ended(child.program, ended));
+            }
+        }
+    }
+
+    fn ready(&self, most: Duration) -> nix::Result<i32> {
+        let mut watched = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let others = self.children.iter().flat_map(|child| {
+            let said = child.said.as_ref().map(File::as_fd);
+            child.socket.as_ref().map(OwnedFd::as_fd).into_iter().chain(said)
+        });
+        let all = others.chain(self.devices.as_ref().map(OwnedFd::as_fd));
+        watched.extend(all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let most = u16::try_from(most.as_millis()).unwrap_or(u16::MAX);
+        nix::poll::poll(&mut watched, PollTimeout::from(most))
+    }
+
+    fn new_devices(&mut self, happened: &mut Vec<Happening>) {
+        let Some(socket) = &self.devices else { return };
+        let mut octets = [0; limits::UEVENT_BYTES];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        while let Ok(length) = nix::sys::socket::recv(socket.as_raw_fd(), &mut octets, flags) {
+            let told = octets.get(..length).unwrap_or_default();
+            let mut fields = told.split(|octet| *octet == 0);
+            if fields.next().is_some_and(|first| first.starts_with(b"add@")) {
+                let alias = fields.find_map(|field| field.strip_prefix(b"MODALIAS="));
+                let alias = alias.map(|alias| String::from_utf8_lossy(alias).into_owned());
+                happened.extend(alias.map(Happening::Device));
+            }
+        }
+    }
+}
+
+impl Child {
+    /// Messages that came.
+    fn hear(&mut self, happened: &mut Vec<Happening>) {
+        let mut octets = [0; SIZE + 1];
+        while let Some(socket) = &self.socket {
+            match nix::sys::socket::recv(socket.as_raw_fd(), &mut octets, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => self.socket = None,
+                Ok(length) => {
+                    let told = Message::decode(octets.get(..length).unwrap_or_default());
+                    happened.push(match told {
+                        Ok(message) => Happening::Told(self.program.clone(), message),
+                        Err(wrong) => Happening::Babbled(self.program.clone(), wrong.0),
+                    });
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Lines of its error output.
+    fn listen(&mut self, happened: &mut Vec<Happening>) {
+        let mut octets = [0; 4096];
+        while let Some(said) = &mut self.said {
+            match said.read(&mut octets) {
+                Ok(0) => self.said = None,
+                Ok(length) => {
+                    for octet in octets.get(..length).unwrap_or_default() {
+                        match octet {
+                            b'\n' => happened.push(self.said_line()),
+                            _ if self.line.len() < limits::CHILD_LINE_BYTES => {
+                                self.line.push(*octet);
+                            }
+                            _ => (),
+                        }
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn said_line(&mut self) -> Happening {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+        Happening::Said(self.program.clone(), line)
+    }
+}
+
+/// The kernel's multicast group of device events.
+fn device_socket() -> nix::Result<OwnedFd> {
+    let socket = nix::sys::socket::socket(
+        AddressFamily::Netlink,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkKObjectUEvent,
+    )?;
+    nix::sys::socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 1))?;
+    Ok(socket)
+}
+
+impl System for Linux {
+    fn read(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let (mut octets, most) = (Vec::new(), limits::BOOT_FILE_BYTES);
+        File::open(path)?.take(most + 1).read_to_end(&mut octets)?;
+        if octets.len() as u64 > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(octets)
+    }
+
+    fn read_at(&mut self, path: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut octets = vec![0; length];
+        File::open(path)?.read_exact_at(&mut octets, offset)?;
+        Ok(octets)
+    }
+
+    fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.write_all_at(octets, offset)?;
+        file.sync_all()
+    }
+
+    fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        crate::settings::replace_file(Path::new(path), octets)
+    }
+
+    fn put(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(nix::libc::O_NOCTTY);
+        options.open(path)?.write_all(octets)
+    }
+
+    fn remove(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_file(path)?;
+        match Path::new(path).parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        let mut names = names.collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+        std::os::unix::fs::chown(path, Some(owner), Some(owner))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    }
+
+    fn link(&mut self, target: &str, path: &str) -> io::Result<()> {
+        if let Some(folder) = Path::new(path).parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match std::os::unix::fs::symlink(target, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    fn mount(&mut self, mount: &Mount) -> io::Result<()> {
+        if mount.access != Access::BecomeReadOnly {
+            fs::create_dir_all(&mount.target)?;
+        }
+        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME;
+        if mount.kind != "devtmpfs" {
+            flags |= MsFlags::MS_NODEV;
+        }
+        flags |= match mount.access {
+            Access::Write => MsFlags::empty(),
+            Access::ReadOnly => MsFlags::MS_RDONLY,
+            Access::BecomeReadOnly => MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
+        };
+        let Mount { source, target, kind, options, .. } = mount;
+        let (source, kind) = (Some(source.as_str()), Some(*kind));
+        Ok(nix::mount::mount(source, target.as_str(), kind, flags, Some(*options))?)
+    }
+
+    fn unmount(&mut self, target: &str) -> io::Result<()> {
+        Ok(nix::mount::umount2(target, MntFlags::empty())?)
+    }
+
+    fn adopt_console(&mut self) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(nix::libc::O_NOCTTY);
+        let console = options.open("/dev/console")?;
+        nix::unistd::dup2_stdin(&console)?;
+        nix::unistd::dup2_stdout(&console)?;
+        Ok(nix::unistd::dup2_stderr(&console)?)
+    }
+
+    fn modaliases(&mut self) -> Vec<String> {
+        let (mut found, mut folders) = (std::collections::BTreeSet::new(), Vec::new());
+        folders.push(std::path::PathBuf::from("/sys/devices"));
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    Ok(kind) if kind.is_file() && entry.file_name() == "modalias" => {
+                        let alias = fs::read_to_string(entry.path()).unwrap_or_default();
+                        found.insert(alias.trim_end().to_string());
+                    }
+                    _ => (),
+                }
+            }
+        }
+        found.into_iter().filter(|alias| !alias.is_empty()).collect()
+    }
+
+    fn load_module(&mut self, path: &str) -> io::Result<()> {
+        let flags = nix::kmod::ModuleInitFlags::empty();
+        match nix::kmod::finit_module(File::open(path)?, c"", flags) {
+            Err(nix::errno::Errno::EEXIST) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()> {
+        let disk = File::open(disk)?;
+        let octets =
+            |n: u64| i64::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+        let mut partition = calls::Partition {
+            start: octets(range.0)?,
+            length: octets(range.1)?,
+            number,
+            names: [0; 128],
+        };
+        let change = calls::PartitionChange {
+            operation: calls::BLKPG_RESIZE_PARTITION,
+            flags: 0,
+            length: calls::PARTITION_BYTES,
+            data: &raw mut partition,
+        };
+        // SAFETY: both structs are the kernel's (linux/blkpg.h) and outlive the call.
+        unsafe { calls::blkpg(disk.as_raw_fd(), &raw const change) }?;
+        Ok(())
+    }
+
+    fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()> {
+        let folder = File::open(target)?;
+        // SAFETY: the kernel reads one u64 (ext4.h), which outlives the call.
+        unsafe { calls::ext4_resize(folder.as_raw_fd(), &raw const blocks) }?;
+        Ok(())
+    }
+
+    fn start(&mut self, program: &Program) -> io::Result<()> {
+        let (said, to_say) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        nix::fcntl::fcntl(&said, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        let mut command = match program {
+            Program::Check(device) => {
+                let mut command = Command::new("/sbin/e2fsck");
+                command.args(["-p", device.as_str()]);
+                command
+            }
+            program => {
+                let mut command = Command::new("/proc/self/exe");
+                command.arg0("mailroom").args([super::CHILD, program.name()]);
+                command
+            }
+        };
+        command.env_clear().current_dir("/");
+        command.env("E2FSCK_CONFIG", super::init::FSCK_CONFIG);
+        command.stdout(Stdio::from(to_say.try_clone()?)).stderr(Stdio::from(to_say));
+        let mut socket = None;
+        if matches!(program, Program::Check(_)) {
+            command.stdin(Stdio::null());
+        } else {
+            let (ours, theirs) = nix::sys::socket::socketpair(
+                AddressFamily::Unix,
+                SockType::SeqPacket,
+                None,
+                SockFlag::SOCK_CLOEXEC,
+            )?;
+            command.stdin(Stdio::from(theirs));
+            socket = Some(ours);
+        }
+        // Reaped by `reap`, like every other.
+        let pid = i32::try_from(command.spawn()?.id()).map(Pid::from_raw);
+        let pid = pid.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let said = Some(File::from(said));
+        self.children.push(Child { program: program.clone(), pid, socket, said, line: Vec::new() });
+        Ok(())
+    }
+
+    fn kill(&mut self, program: &Program, how: Kill) {
+        let signal = match how {
+            Kill::Ask => Signal::SIGTERM,
+            Kill::AtOnce => Signal::SIGKILL,
+        };
+        for child in self.children.iter().filter(|child| child.program == *program) {
+            // One that has ended meanwhile is not reaped yet: its pid is nobody else's.
+            let _ = nix::sys::signal::kill(child.pid, signal);
+        }
+    }
+
+    fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()> {
+        let child = self.children.iter().find(|child| child.program == *to);
+        let socket = child.and_then(|child| child.socket.as_ref());
+        let socket = socket.ok_or(io::Error::from(io::ErrorKind::NotConnected))?;
+        let memory = file.map(in_memory).transpose()?;
+        let descriptors: Vec<i32> = memory.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let rights: &[ControlMessage<'_>] = if memory.is_some() { &rights } else { &[] };
+        let octets = message.encode();
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let parts = [IoSlice::new(&octets)];
+        nix::sys::socket::sendmsg::<()>(socket.as_raw_fd(), &parts, rights, flags, None)?;
+        Ok(())
+    }
+
+    fn wait(&mut self, most: Duration) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        if self.ready(most).is_err() {
+            // Only a lack of memory fails here: no haste then.
+            std::thread::sleep(limits::INIT_BREATH);
+        }
+        for child in &mut self.children {
+            child.listen(&mut happened);
+            child.hear(&mut happened);
+        }
+        self.signals(&mut happened);
+        self.reap(&mut happened);
+        self.new_devices(&mut happened);
+        happened
+    }
+
+    fn open_watchdog(&mut self, seconds: i32) -> io::Result<i32> {
+        let watchdog = OpenOptions::new().write(true).open("/dev/watchdog")?;
+        let mut granted = seconds;
+        // SAFETY: the kernel reads and writes one int (linux/watchdog.h). One that cannot change
+        // its time-out keeps its own, which is fine.
+        let set = unsafe { calls::watchdog_timeout(watchdog.as_raw_fd(), &raw mut granted) };
+        self.watchdog = Some(watchdog);
+        Ok(if set.is_ok() { granted } else { 0 })
+    }
+
+    fn feed_watchdog(&mut self) {
+        if let Some(watchdog) = &mut self.watchdog {
+            // One that cannot be fed resets the box: so it shall.
+            let _ = watchdog.write_all(b"\0");
+        }
+    }
+
+    fn close_watchdog(&mut self) {
+        if let Some(mut watchdog) = self.watchdog.take() {
+            // Only after this letter does closing it stop it.
+            let _ = watchdog.write_all(b"V");
+        }
+    }
+
+    fn now(&mut self) -> i64 {
+        crate::clock::now()
+    }
+
+    fn set_clock(&mut self, seconds: i64) -> io::Result<()> {
+        set_clock(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    fn uptime(&mut self) -> Duration {
+        let clock = nix::time::ClockId::CLOCK_BOOTTIME;
+        nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+    }
+
+    fn random(&mut self, octets: &mut [u8]) -> io::Result<()> {
+        ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), octets)
+            .map_err(|_| io::Error::other("the kernel gives no random numbers"))
+    }
+
+    fn sync(&mut self) {
+        nix::unistd::sync();
+    }
+
+    fn reboot(&mut self, off: bool) -> io::Result<()> {
+        let mode = if off { RebootMode::RB_POWER_OFF } else { RebootMode::RB_AUTOBOOT };
+        match nix::sys::reboot::reboot(mode) {
+            Ok(never) => match never {},
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A file without a name that holds these octets.
+fn in_memory(octets: &[u8]) -> io::Result<OwnedFd> {
+    let made = nix::sys::memfd::memfd_create(c"preset", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let file = File::from(made);
+    file.write_all_at(octets, 0)?;
+    Ok(file.into())
+}
+
+/// Calls of the kernel that nix has not, with their structs.
+mod calls {
+    pub(super) const BLKPG_RESIZE_PARTITION: i32 = 3;
+    pub(super) const PARTITION_BYTES: i32 = 152;
+
+    /// struct blkpg_partition of linux/blkpg.h.
+    #[repr(C)]
+    pub(super) struct Partition {
+        pub start: i64,
+        pub length: i64,
+        pub number: i32,
+        pub names: [u8; 128],
+    }
+
+    /// struct blkpg_ioctl_arg of linux/blkpg.h.
+    #[repr(C)]
+    pub(super) struct PartitionChange {
+        pub operation: i32,
+        pub flags: i32,
+        pub length: i32,
+        pub data: *mut Partition,
+    }
+
+    const _: () = assert!(std::mem::size_of::<Partition>() == PARTITION_BYTES as usize);
+
+    // _IO(0x12, 105), which carries a pointer all the same.
+    nix::ioctl_write_ptr_bad!(blkpg, 0x1269, PartitionChange);
+    // EXT4_IOC_RESIZE_FS of ext4.h.
+    nix::ioctl_write_ptr!(ext4_resize, b'f', 16, u64);
+    // WDIOC_SETTIMEOUT of linux/watchdog.h.
+    nix::ioctl_readwrite!(watchdog_timeout, b'W', 6, i32);
+}
+
+/// The file behind a descriptor that a message brought.
+pub(crate) fn adopt(descriptor: i32) -> File {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the kernel made this descriptor for us alone when the message was taken.
+    unsafe { File::from_raw_fd(descriptor) }
+}
+
+/// Sets the clock of the machine.
+pub(crate) fn set_clock(since_1970: Duration) -> io::Result<()> {
+    let time = nix::sys::time::TimeSpec::from(since_1970);
+    Ok(nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time)?)
+}
+
+/// Makes the clock run faster or slower until it has moved by so many nanoseconds.
+pub(crate) fn slew_clock(by: i128) -> io::Result<()> {
+    // SAFETY: a struct of plain numbers, for which zeros are fine.
+    let mut change: nix::libc::timex = unsafe { std::mem::zeroed() };
+    change.modes = nix::libc::ADJ_OFFSET_SINGLESHOT;
+    change.offset = (by / 1_000).try_into().unwrap_or(0);
+    // SAFETY: the kernel reads and writes this struct, which outlives the call.
+    match unsafe { nix::libc::adjtimex(&raw mut change) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// A socket for the ARP packets of one adapter.
+pub(crate) fn arp_socket(index: u32) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let kind = nix::libc::SOCK_DGRAM | nix::libc::SOCK_CLOEXEC | nix::libc::SOCK_NONBLOCK;
+    let protocol = i32::from(ETH_P_ARP.to_be());
+    // SAFETY: no pointers.
+    let socket = unsafe { nix::libc::socket(nix::libc::AF_PACKET, kind, protocol) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just made it for us alone.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let (at, length) = link_address(index);
+    // SAFETY: the address is of the length that is given and outlives the call.
+    match unsafe { nix::libc::bind(socket.as_raw_fd(), (&raw const at).cast(), length) } {
+        0 => Ok(socket),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sends an ARP packet to everyone at this adapter.
+pub(crate) fn arp_send(socket: &OwnedFd, index: u32, packet: &[u8]) -> io::Result<()> {
+    let (at, length) = link_address(index);
+    let (data, octets) = (packet.as_ptr().cast(), packet.len());
+    // SAFETY: packet and address are of the lengths that are given and outlive the call.
+    let sent = unsafe {
+        nix::libc::sendto(socket.as_raw_fd(), data, octets, 0, (&raw const at).cast(), length)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// linux/if_ether.h.
+const ETH_P_ARP: u16 = 0x0806;
+
+/// Everyone at an adapter, for ARP.
+fn link_address(index: u32) -> (nix::libc::sockaddr_ll, u32) {
+    // SAFETY: a struct of plain numbers, for which zeros are fine.
+    let mut at: nix::libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    at.sll_family = u16::try_from(nix::libc::AF_PACKET).unwrap_or(0);
+    at.sll_protocol = ETH_P_ARP.to_be();
+    at.sll_ifindex = index.cast_signed();
+    at.sll_halen = 6;
+    at.sll_addr = [0xFF; 8];
+    (at, 20)
+}

@@ -1,0 +1,122 @@
+//! The children of a box: what PID 1 starts from the same binary.
+
+use super::{ServeOptions, preset, probe};
+use crate::event::{self, Event, emit};
+use crate::request::{Code, Message, Words};
+use crate::settings::{self, Ports, Settings};
+use crate::system::confine::{NETD, SERVER};
+use crate::system::init::folder;
+use crate::system::netd;
+use crate::system::pair::Pair;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The server's end of the talk with PID 1, and what the owner preset.
+#[derive(Debug, Clone)]
+pub(crate) struct Boxed {
+    pub pair: Arc<Pair>,
+    pub preset: Option<settings::preset::Preset>,
+}
+
+/// Runs a child by its role; the error goes to PID 1, which shows it.
+pub(crate) fn run(role: &str) -> ExitCode {
+    event::start();
+    let ran = match role {
+        "server" => server(),
+        "netd" => pair().and_then(|pair| NETD.enter().and_then(|()| netd::run(pair))),
+        other => Err(format!("there is no child {other:?}")),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            emit(Event::BoxTrouble { what: why });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pair() -> Result<Pair, String> {
+    Pair::of_child().map_err(|error| error.to_string())
+}
+
+fn server() -> Result<(), String> {
+    let pair = pair()?;
+    SERVER.enter()?;
+    let first = pair.hear().map_err(|error| format!("PID 1: {error}"))?;
+    let Some(heard) = first else { return Ok(()) };
+    if !matches!(heard.message, Message::Start { .. }) {
+        return Err("the first message is not the start's".to_string());
+    }
+    let data = Path::new(folder::MAIL);
+    let preset = match heard.file.as_deref().map(settings::preset::parse) {
+        None => None,
+        Some(Ok(preset)) => Some(preset),
+        Some(Err(error)) => {
+            let line = u32::try_from(error.line).unwrap_or(0);
+            let why = Words::new(&error.why);
+            say(&pair, &Message::PresetWrong { line, why })?;
+            None
+        }
+    };
+    prepare(data, preset.as_ref())?;
+    if let Some(preset) = &preset {
+        tell_box(&pair, preset)?;
+    }
+    let boxed = Boxed { pair: Arc::new(pair), preset };
+    super::serve_box(data, ServeOptions::default(), boxed)
+}
+
+fn say(pair: &Pair, message: &Message) -> Result<(), String> {
+    pair.say(message).map_err(|error| format!("PID 1: {error}"))
+}
+
+/// The settings of a box that has none, and those that the owner preset.
+fn prepare(data: &Path, preset: Option<&settings::preset::Preset>) -> Result<(), String> {
+    let path = data.join("mailroom.toml");
+    if path.exists() && preset.is_none() {
+        return Ok(());
+    }
+    let mut now = match path.exists() {
+        true => settings::load(&path).map_err(|error| error.to_string())?,
+        false => Settings {
+            listen: vec![Ipv4Addr::UNSPECIFIED.into(), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+            ..Settings::first("mailroom.local", Ports::WELL_KNOWN)
+        },
+    };
+    if let Some(preset) = preset {
+        preset::settings(preset, &mut now);
+    }
+    settings::replace_file(&path, settings::print(&now).as_bytes())
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What PID 1 and netd must know of the presets.
+fn tell_box(pair: &Pair, preset: &settings::preset::Preset) -> Result<(), String> {
+    if let Some(code) = preset.setup_code.as_deref().and_then(Code::parse) {
+        say(pair, &Message::SetupCode(code))?;
+    }
+    if let Some(network) = &preset.network {
+        say(pair, &Message::Network(preset::plan(network)))?;
+    }
+    Ok(())
+}
+
+impl Boxed {
+    /// The domain and the people of the presets are in the store when it returns. Blocks.
+    pub(super) fn apply(&self, store: &crate::store::Store, now: i64) -> Result<(), String> {
+        let Some(preset) = &self.preset else { return Ok(()) };
+        match preset::apply(store, preset, now) {
+            Ok(()) => say(&self.pair, &Message::PresetTaken),
+            Err(failure) => {
+                let why = Words::new(&format!("{}: {}", failure.what, failure.why));
+                say(&self.pair, &Message::PresetWrong { line: 0, why })
+            }
+        }
+    }
+
+    pub(super) fn probe(&self, store: &crate::store::Store) -> probe::Probe {
+        probe::Probe::new(self.pair.clone(), store.clone())
+    }
+}

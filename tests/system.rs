@@ -1,0 +1,13 @@
+//! The box: PID 1 as an ordinary process against a fake machine, and netd's machines without
+//! sockets.
+
+mod boot;
+mod children;
+mod console;
+mod dhcp;
+mod fake;
+mod interface;
+mod messages;
+mod modules;
+mod presets;
+mod sntp;

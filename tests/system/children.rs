@@ -1,0 +1,341 @@
+//! The supervisor: children that crash, hang, babble, and ask.
+
+use super::fake::{BUILD, Disks, Fake};
+use crate::request::{
+    ClockState, Code, From, Health, Mail, Message, Plan, Static, StoreState, Words,
+};
+use crate::system::init::{Outcome, boot};
+use crate::system::supervisor::{self, Watch};
+use crate::system::syscall::{Ended, Happening, Program};
+use crate::update::slot::{self, Slot, State};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const GOOD: Health =
+    Health { mail: Mail::Open, store: StoreState::Good, owned: false, accounts: 0, waiting: 0 };
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn server(message: Message) -> Happening {
+    Happening::Told(Program::Server, message)
+}
+
+fn netd(message: Message) -> Happening {
+    Happening::Told(Program::Netd, message)
+}
+
+/// Starts the box and plays the script; returns what was done after the boot, and whether it ended
+/// switched off.
+fn play(fake: &mut Fake, script: Vec<(u64, Happening)>) -> (Vec<String>, bool) {
+    let booted = match boot(fake, BUILD).expect("it starts") {
+        Outcome::Up(booted) => *booted,
+        Outcome::End { .. } => panic!("it ends"),
+    };
+    fake.script = script.into_iter().map(|(after, what)| (seconds(after), what)).collect();
+    let before = fake.trace.len();
+    let off = supervisor::run(fake, booted, BUILD);
+    let done = fake.trace.split_off(before);
+    (done.into_iter().filter(|line| line != "feed the watchdog").collect(), off)
+}
+
+fn count(done: &[String], what: &str) -> usize {
+    done.iter().filter(|line| line.starts_with(what)).count()
+}
+
+fn crash() -> Happening {
+    Happening::Ended(Program::Server, Ended::Signal(6))
+}
+
+#[test]
+fn an_orderly_end_lets_the_server_finish_and_writes_all_out() {
+    let mut fake = Fake::fresh();
+    let script = vec![
+        (1, Happening::End { off: true }),
+        (3, Happening::Ended(Program::Server, Ended::Code(0))),
+    ];
+    let (done, off) = play(&mut fake, script);
+    assert!(off);
+    let want = [
+        "kill server Ask",
+        "kill server AtOnce",
+        "kill netd AtOnce",
+        "sync",
+        "mount /data   again, read-only",
+        "sync",
+        "close the watchdog",
+        "power off",
+    ];
+    assert_eq!(done, want);
+    // A server that does not end is not waited for for ever; the watchdog stays for the restart.
+    let mut fake = Fake::fresh();
+    let hang = (600, Happening::Device(String::new()));
+    let (done, off) = play(&mut fake, vec![(1, Happening::End { off: false }), hang]);
+    assert!(!off && done.last().is_some_and(|line| line == "restart"));
+    assert!(!done.iter().any(|line| line == "close the watchdog"));
+}
+
+#[test]
+fn one_crash_starts_the_server_again_and_keeps_its_last_words() {
+    let mut fake = Fake::fresh();
+    let said = Happening::Said(Program::Server, "internal error: at store.rs:7".to_string());
+    let (done, _) =
+        play(&mut fake, vec![(5, said), (0, crash()), (30, server(Message::Health(GOOD)))]);
+    assert_eq!(count(&done, "start server"), 1, "{done:#?}");
+    let log = String::from_utf8(fake.disks.files["/data/system/crash.log"].clone()).expect("text");
+    assert!(log.contains("server ended: SIGABRT") && log.contains("at store.rs:7"), "{log}");
+    assert!(fake.serial.contains("server ended: SIGABRT"), "{}", fake.serial);
+}
+
+/// Three crashes in an hour: one restart of the box; three more: repair, and no further restart.
+#[test]
+fn a_crash_loop_restarts_the_box_once_and_then_it_stays_up_for_repair() {
+    let mut fake = Fake::fresh();
+    let crashes = || vec![(5, crash()), (5, crash()), (5, crash())];
+    let (done, off) = play(&mut fake, crashes());
+    assert!(!off && done.last().is_some_and(|line| line == "restart"), "{done:#?}");
+    assert_eq!(count(&done, "write /dev/vda at 13631488"), 1);
+
+    let mut fake = Fake::again(fake.disks);
+    let mut script = crashes();
+    script.push((4_000, Happening::End { off: true }));
+    let (done, off) = play(&mut fake, script);
+    assert!(off, "it stayed up until it was switched off");
+    assert_eq!(count(&done, "start server"), 2, "and did not start it a third time: {done:#?}");
+    assert!(fake.serial.contains("REPAIR    the server ended three times"), "{}", fake.serial);
+
+    // The same where the note cannot be written: rather repair than a restart for ever.
+    let mut fake = Fake::fresh();
+    fake.fails.push(("write /dev/vda at 13631488", nix::libc::EIO));
+    let (done, _) = play(&mut fake, crashes());
+    assert_eq!(count(&done, "restart"), 0, "{done:#?}");
+}
+
+#[test]
+fn an_hour_of_good_health_forgets_a_restart() {
+    let mut fake = Fake::fresh();
+    let (_, _) = play(&mut fake, vec![(5, crash()), (5, crash()), (5, crash())]);
+    let mut fake = Fake::again(fake.disks);
+    let script = (0..800).map(|_| (5, server(Message::Health(GOOD)))).collect();
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "write /dev/vda at 13631488"), 1, "once: {done:#?}");
+}
+
+#[test]
+fn crashes_far_apart_never_restart_the_box() {
+    let mut fake = Fake::fresh();
+    let mut script = Vec::new();
+    for _ in 0..5 {
+        script.extend((0..250).map(|_| (10, server(Message::Health(GOOD)))));
+        script.push((1, crash()));
+    }
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "start server"), 4, "the last is still waited for");
+    assert_eq!(count(&done, "restart"), 0);
+}
+
+#[test]
+fn waits_double_and_forget_after_a_long_run() {
+    let mut watch = Watch::running(seconds(0));
+    watch.ended(seconds(1));
+    assert!(!watch.due(Duration::from_millis(1_900)) && watch.due(seconds(2)));
+    watch.ended(seconds(2));
+    assert!(!watch.due(Duration::from_millis(3_900)) && watch.due(seconds(4)));
+    for at in 4..20 {
+        watch.ended(seconds(at));
+    }
+    assert!(!watch.due(seconds(19 + 59)) && watch.due(seconds(19 + 60)));
+    let mut watch = Watch::running(seconds(0));
+    watch.ended(seconds(1));
+    let mut long = Watch::running(seconds(2));
+    long.ended(seconds(100));
+    assert!(long.due(seconds(101)));
+}
+
+#[test]
+fn a_server_that_is_silent_is_started_again() {
+    let mut fake = Fake::fresh();
+    let silence = vec![
+        (5, server(Message::Health(GOOD))),
+        (62, Happening::Device(String::new())),
+        (1, Happening::Ended(Program::Server, Ended::Signal(9))),
+        (5, Happening::Device(String::new())),
+    ];
+    let (done, _) = play(&mut fake, silence);
+    let kill = done.iter().position(|line| line == "kill server AtOnce").expect("killed");
+    let start = done.iter().position(|line| line == "start server").expect("started again");
+    assert!(kill < start);
+    // One that opens a large store may take longer before its first word.
+    let mut fake = Fake::fresh();
+    let slow = vec![(200, server(Message::Health(GOOD))), (5, Happening::End { off: true })];
+    let (done, _) = play(&mut fake, slow);
+    let first = done.iter().position(|line| line == "kill server AtOnce");
+    let asked = done.iter().position(|line| line == "kill server Ask");
+    assert!(first > asked, "{done:#?}");
+}
+
+#[test]
+fn full_and_failing_stores_are_shown_and_restart_nothing() {
+    let mut fake = Fake::fresh();
+    let full = Health { store: StoreState::Full, ..GOOD };
+    let failing = Health { store: StoreState::Failing, ..GOOD };
+    let script = vec![(1, server(Message::Health(full))), (5, server(Message::Health(failing)))];
+    let (done, _) = play(&mut fake, script);
+    assert!(fake.serial.contains("mail      new mail is put off: the disk is full"));
+    assert!(fake.serial.contains("mail      the store fails"));
+    assert_eq!(count(&done, "start server") + count(&done, "restart"), 0);
+}
+
+#[test]
+fn presets_taken_remove_what_held_secrets() {
+    let mut fake = Fake::fresh();
+    let toml = b"domain = \"office.test\"\n".to_vec();
+    fake.disks.files.insert("/boot/mailroom.toml".to_string(), toml);
+    let owned = Health { owned: true, accounts: 1, ..GOOD };
+    let code = Code::parse("ABCD-2345").expect("a code");
+    let script = vec![
+        (1, server(Message::SetupCode(code))),
+        (0, server(Message::PresetTaken)),
+        (1, server(Message::Health(owned))),
+    ];
+    let (_, _) = play(&mut fake, script);
+    assert!(fake.trace.iter().any(|line| {
+        line.starts_with("tell server Start { preset: true") && line.ends_with("with 23 octets")
+    }));
+    assert!(!fake.disks.files.contains_key("/boot/mailroom.toml"));
+    assert!(!fake.disks.files.contains_key("/boot/SETUP-CODE.txt"));
+    assert!(!fake.screen.contains("ABCD-2345"), "an owned box shows no code");
+    // Read once: the next start does not look.
+    let mut fake = Fake::again(fake.disks);
+    fake.disks.files.insert("/boot/mailroom.toml".to_string(), b"x".to_vec());
+    let (_, _) = play(&mut fake, Vec::new());
+    assert!(fake.trace.iter().any(|line| line.starts_with("tell server Start { preset: false")));
+}
+
+#[test]
+fn a_broken_preset_is_told_with_line_and_reason_and_the_box_is_up() {
+    let mut fake = Fake::fresh();
+    fake.disks.files.insert("/boot/mailroom.toml".to_string(), b"domain = 7\n".to_vec());
+    let wrong = Message::PresetWrong { line: 1, why: Words::new("expected a string") };
+    let (done, _) = play(&mut fake, vec![(1, server(wrong)), (1, server(Message::Health(GOOD)))]);
+    let told = String::from_utf8(fake.disks.files["/boot/SETUP-CODE.txt"].clone()).expect("text");
+    assert!(told.contains("line 1: expected a string"), "{told}");
+    assert!(fake.serial.contains("mailroom.toml was not taken: line 1: expected a string"));
+    assert!(fake.screen.contains("setup code"), "and the code is there: {}", fake.screen);
+    assert!(fake.disks.files.contains_key("/boot/mailroom.toml"), "the owner mends it");
+    assert_eq!(count(&done, "start server"), 0, "it went on without");
+}
+
+#[test]
+fn a_static_address_on_trial_is_kept_only_once_confirmed() {
+    let fixed = Static {
+        address: Ipv4Addr::new(192, 168, 1, 20),
+        prefix: 24,
+        gateway: None,
+        resolvers: [None; 3],
+        on_trial: true,
+    };
+    let mut fake = Fake::fresh();
+    let (done, _) = play(&mut fake, vec![(1, server(Message::Network(Plan::Static(fixed))))]);
+    assert_eq!(count(&done, "tell netd Network(Static"), 1);
+    assert!(!fake.disks.files.contains_key("/data/system/network"));
+    let mut fake = Fake::again(fake.disks);
+    let script =
+        vec![(1, server(Message::Network(Plan::Static(fixed)))), (9, server(Message::NetworkKept))];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "tell netd NetworkKept"), 1);
+    let mut fake = Fake::again(fake.disks);
+    let booted = match boot(&mut fake, BUILD).expect("it starts") {
+        Outcome::Up(booted) => *booted,
+        Outcome::End { .. } => panic!("it ends"),
+    };
+    assert_eq!(booted.plan, Plan::Static(Static { on_trial: false, ..fixed }));
+}
+
+#[test]
+fn a_child_that_says_what_is_not_its_to_say_is_ended() {
+    let babbles = [
+        Happening::Babbled(Program::Netd, "it has another size"),
+        netd(Message::End { off: true }),
+        netd(Message::PresetTaken),
+        server(Message::Clock { state: ClockState::Synced, seconds: 5 }),
+    ];
+    for babble in babbles {
+        let program = match &babble {
+            Happening::Babbled(program, _) | Happening::Told(program, _) => program.clone(),
+            _ => unreachable!(),
+        };
+        let mut fake = Fake::fresh();
+        let (done, _) = play(&mut fake, vec![(1, babble)]);
+        assert_eq!(done.first(), Some(&format!("kill {} AtOnce", program.name())), "{done:#?}");
+    }
+}
+
+#[test]
+fn a_synced_clock_is_saved_at_most_once_an_hour_and_never_absurd() {
+    let clock = |seconds| netd(Message::Clock { state: ClockState::Synced, seconds });
+    let mut fake = Fake::fresh();
+    let script =
+        vec![(1, clock(BUILD + 50)), (60, clock(BUILD + 110)), (3_600, clock(BUILD + 9_999))];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "replace /data/system/clock"), 2);
+    assert_eq!(fake.disks.files["/data/system/clock"], format!("{}\n", BUILD + 9_999).as_bytes());
+    let plausible = netd(Message::Clock { state: ClockState::Plausible, seconds: BUILD + 7 });
+    let (done, _) = play(&mut Fake::fresh(), vec![(1, plausible)]);
+    assert_eq!(count(&done, "replace /data/system/clock"), 0);
+    let mut fake = Fake::fresh();
+    let (_, _) = play(&mut fake, vec![(1, clock(i64::from(u32::MAX)))]);
+    let saved = String::from_utf8_lossy(&fake.disks.files["/data/system/clock"]).trim().to_string();
+    assert_eq!(saved.parse::<i64>().expect("a number"), BUILD + 10 * 365 * 86_400);
+}
+
+#[test]
+fn a_system_on_trial_is_confirmed_by_a_minute_of_health_and_not_before() {
+    let trial = |disks: Disks| {
+        let mut fake = Fake::again(disks);
+        let state =
+            State { trial: Some(slot::Trial { slot: Slot::B, left: 0 }), ..State::first(Slot::A) };
+        for at in slot::COPIES {
+            fake.disks.put("/dev/vda", at / 512, slot::print(&state));
+        }
+        let id = fake.disks.id();
+        fake.command_line("b", id);
+        fake
+    };
+    let mut fake = Fake::fresh();
+    let (_, _) = play(&mut fake, Vec::new());
+    for (healthy, good) in [(6, Slot::A), (14, Slot::B)] {
+        let mut fake = trial(fake.disks.clone());
+        let script = (0..healthy).map(|_| (5, server(Message::Health(GOOD)))).collect();
+        let (_, _) = play(&mut fake, script);
+        for at in slot::COPIES {
+            let state = slot::parse(&fake.disks.sector("/dev/vda", at / 512)).expect("a state");
+            assert_eq!(state.good, good, "after {healthy} words");
+        }
+    }
+}
+
+#[test]
+fn addresses_come_and_go_on_the_console() {
+    let address = "192.168.1.7".parse().expect("an address");
+    let came = Message::Address { address, prefix: 24, from: From::Dhcp };
+    let mut fake = Fake::fresh();
+    let script = vec![
+        (1, netd(Message::Link { up: false, hardware: [1; 6] })),
+        (1, netd(Message::Link { up: true, hardware: [1; 6] })),
+        (1, netd(came)),
+        (5, netd(Message::AddressGone(address))),
+        (5, Happening::Device(String::new())),
+    ];
+    let (_, _) = play(&mut fake, script);
+    let lines: Vec<&str> = fake.serial.lines().filter(|line| line.contains("network ")).collect();
+    let want = [
+        "box: network   no network adapter",
+        "box: network   no cable",
+        "box: network   looking for an address",
+        "box: network   192.168.1.7 (DHCP)",
+        "box: network   looking for an address",
+    ];
+    assert_eq!(lines, want);
+}

@@ -1,0 +1,407 @@
+//! A machine that is not there: disks of sectors, files, and a script of what happens. It writes
+//! down every call that changes something.
+
+use crate::request::Message;
+use crate::system::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
+use crate::update::slot::{self, Slot, State};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+pub(crate) const BUILD: i64 = 1_800_000_000;
+pub(crate) const FACTORY: u32 = 0xB007_A0B1;
+/// Sectors of the disk as the image is, and of the card it was written to.
+pub(crate) const CARD: u64 = 8 << 21;
+const DATA_START: u64 = 1 << 20;
+const DATA_LENGTH: u64 = 1 << 18;
+
+/// What survives a power cut.
+#[derive(Clone, Default)]
+pub(crate) struct Disks {
+    sectors: BTreeMap<(String, u64), [u8; 512]>,
+    /// Files of the data and boot partitions.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// What happens, and how much time passes before it.
+pub(crate) type Script = VecDeque<(Duration, Happening)>;
+
+pub(crate) struct Fake {
+    pub disks: Disks,
+    /// Files of the kernel and the initramfs.
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub trace: Vec<String>,
+    /// Calls that fail, by how their lines in the trace begin (with a last $: by all of it), and
+    /// how.
+    pub fails: Vec<(&'static str, i32)>,
+    /// After so many calls that change the disk the power is gone.
+    pub cut: Option<usize>,
+    changes: usize,
+    pub script: Script,
+    pub check: Ended,
+    pub clock: i64,
+    pub uptime: Duration,
+    pub aliases: BTreeSet<String>,
+    pub mounted: BTreeSet<String>,
+    pub screen: String,
+    pub serial: String,
+    random: u8,
+}
+
+impl Fake {
+    /// A box that started from a fresh image on a larger card.
+    pub(crate) fn fresh() -> Fake {
+        let mut fake = Fake::of(Disks::default());
+        fake.format("vda");
+        fake
+    }
+
+    /// The same machine, started again.
+    pub(crate) fn again(disks: Disks) -> Fake {
+        let mut fake = Fake::of(disks);
+        let table = fake.disks.sector("/dev/vda", 0);
+        let length = u32::from_le_bytes(table[506..510].try_into().expect("four"));
+        let id = u32::from_le_bytes(table[440..444].try_into().expect("four"));
+        // U-Boot passes the id that it read; the kernel reads the table anew.
+        fake.command_line("a", id);
+        fake.put_file("/sys/block/vda/vda4/size", &format!("{length}\n"));
+        fake
+    }
+
+    fn of(disks: Disks) -> Fake {
+        let mut fake = Fake {
+            disks,
+            files: BTreeMap::new(),
+            trace: Vec::new(),
+            fails: Vec::new(),
+            cut: None,
+            changes: 0,
+            script: Script::new(),
+            check: Ended::Code(0),
+            clock: BUILD + 1_000,
+            uptime: Duration::from_secs(2),
+            aliases: BTreeSet::new(),
+            mounted: BTreeSet::new(),
+            screen: String::new(),
+            serial: String::new(),
+            random: 0,
+        };
+        fake.command_line("a", FACTORY);
+        fake.put_file("/proc/sys/kernel/osrelease", "6.1.0-test\n");
+        let dep = "kernel/ext4.ko: kernel/jbd2.ko kernel/crc16.ko\nkernel/jbd2.ko:\n\
+                   kernel/crc16.ko:\nkernel/crc32c_generic.ko:\nkernel/virtio_blk.ko:\n";
+        let alias = "alias virtio:d00000002v* virtio_blk\nalias crypto-crc32c crc32c_generic\n";
+        fake.put_file("/lib/modules/6.1.0-test/modules.dep", dep);
+        fake.put_file("/lib/modules/6.1.0-test/modules.alias", alias);
+        let softdep = "softdep ext4 pre: crypto-crc32c\n";
+        fake.put_file("/lib/modules/6.1.0-test/modules.softdep", softdep);
+        fake.aliases.insert("virtio:d00000002v00001AF4".to_string());
+        fake.put_file("/sys/block/vda/size", &format!("{CARD}\n"));
+        fake.put_file("/sys/block/vda/vda4/size", &format!("{DATA_LENGTH}\n"));
+        fake
+    }
+
+    pub(crate) fn command_line(&mut self, slot: &str, disk: u32) {
+        let line =
+            format!("console=ttyAMA0 mailroom.slot={slot} mailroom.disk={disk:08x} panic=5\n");
+        self.put_file("/proc/cmdline", &line);
+    }
+
+    pub(crate) fn put_file(&mut self, path: &str, text: &str) {
+        self.files.insert(path.to_string(), text.as_bytes().to_vec());
+    }
+
+    /// A disk as the image tool makes it.
+    pub(crate) fn format(&mut self, name: &str) {
+        let device = format!("/dev/{name}");
+        let mut table = [0; 512];
+        table[440..444].copy_from_slice(&FACTORY.to_le_bytes());
+        let places = [(32_768, 98_304), (131_072, 262_144), (393_216, 262_144)];
+        for (at, (start, length)) in
+            places.into_iter().chain([(DATA_START, DATA_LENGTH)]).enumerate()
+        {
+            let at = 446 + 16 * at;
+            table[at + 8..at + 12].copy_from_slice(&u32::to_le_bytes(start as u32));
+            table[at + 12..at + 16].copy_from_slice(&u32::to_le_bytes(length as u32));
+        }
+        table[510..].copy_from_slice(&[0x55, 0xAA]);
+        self.disks.put(&device, 0, table);
+        let state = slot::print(&State::first(Slot::A));
+        slot::COPIES.into_iter().for_each(|at| self.disks.put(&device, at / 512, state));
+        self.disks.set_blocks(&format!("{device}4"), DATA_LENGTH / 8);
+        self.put_file(&format!("/sys/block/{name}/size"), &format!("{CARD}\n"));
+    }
+
+    fn note(&mut self, line: String) -> io::Result<()> {
+        let fits = |call: &str| match call.strip_suffix('$') {
+            Some(whole) => line == whole,
+            None => line.starts_with(call),
+        };
+        let fails = self.fails.iter().find(|(call, _)| fits(call)).map(|(_, how)| *how);
+        let failed = fails.map(|how| format!(" -> {}", io::Error::from_raw_os_error(how)));
+        self.trace.push(format!("{line}{}", failed.unwrap_or_default()));
+        fails.map_or(Ok(()), |how| Err(io::Error::from_raw_os_error(how)))
+    }
+
+    /// A call that changes what survives.
+    fn change(&mut self, line: String) -> io::Result<()> {
+        self.changes += 1;
+        if self.cut.is_some_and(|cut| self.changes > cut) {
+            return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+        }
+        self.note(line)
+    }
+
+    fn lasting(path: &str) -> bool {
+        path.starts_with("/data/") || path.starts_with("/boot/")
+    }
+
+    fn on_disk(&mut self, path: &str) -> &mut BTreeMap<String, Vec<u8>> {
+        if Self::lasting(path) { &mut self.disks.files } else { &mut self.files }
+    }
+
+    fn is_there(&self, path: &str) -> bool {
+        let target = if path.starts_with("/data/") { "/data" } else { "/boot" };
+        !Self::lasting(path) || self.mounted.contains(target)
+    }
+}
+
+impl Disks {
+    pub(crate) fn sector(&self, device: &str, sector: u64) -> [u8; 512] {
+        self.sectors.get(&(device.to_string(), sector)).copied().unwrap_or([0; 512])
+    }
+
+    pub(crate) fn put(&mut self, device: &str, sector: u64, octets: [u8; 512]) {
+        self.sectors.insert((device.to_string(), sector), octets);
+    }
+
+    /// Sectors of the data partition by the table.
+    pub(crate) fn data_sectors(&self) -> u64 {
+        let table = self.sector("/dev/vda", 0);
+        u32::from_le_bytes(table[506..510].try_into().expect("four")).into()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        u32::from_le_bytes(self.sector("/dev/vda", 0)[440..444].try_into().expect("four"))
+    }
+
+    /// Blocks of 4 KiB of the data file system.
+    pub(crate) fn blocks(&self) -> u64 {
+        let head = self.sector("/dev/vda4", 2);
+        u32::from_le_bytes(head[4..8].try_into().expect("four")).into()
+    }
+
+    fn set_blocks(&mut self, device: &str, blocks: u64) {
+        let mut head = [0; 512];
+        head[4..8].copy_from_slice(&(blocks as u32).to_le_bytes());
+        head[24] = 2;
+        head[0x38..0x3A].copy_from_slice(&[0x53, 0xEF]);
+        self.put(device, 2, head);
+    }
+}
+
+impl System for Fake {
+    fn read(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let fails = self.fails.iter().find(|(call, _)| format!("read {path}").starts_with(call));
+        if let Some((_, how)) = fails {
+            return Err(io::Error::from_raw_os_error(*how));
+        }
+        let there = self.is_there(path);
+        let octets = self.on_disk(path).get(path).cloned().filter(|_| there);
+        octets.ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn read_at(&mut self, path: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let known = self.disks.sectors.keys().any(|(device, _)| device == path);
+        if !known {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let sectors = offset / 512..(offset + length as u64).div_ceil(512);
+        Ok(sectors.flat_map(|sector| self.disks.sector(path, sector)).take(length).collect())
+    }
+
+    fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.change(format!("write {path} at {offset}"))?;
+        for (at, sector) in octets.chunks(512).enumerate() {
+            let sector = sector.try_into().expect("whole sectors");
+            self.disks.put(path, offset / 512 + at as u64, sector);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        let line = format!("replace {path} ({} octets)", octets.len());
+        if Self::lasting(path) {
+            self.change(line)?
+        } else {
+            self.note(line)?
+        }
+        self.on_disk(path).insert(path.to_string(), octets.to_vec());
+        Ok(())
+    }
+
+    fn put(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(octets);
+        match path {
+            "/dev/tty1" => self.screen = text.into_owned(),
+            "/dev/console" => self.serial.push_str(&text),
+            "/dev/urandom" => self.note("put /dev/urandom".to_string())?,
+            _ => self.note(format!("put {path} {text}"))?,
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &str) -> io::Result<()> {
+        if !self.on_disk(path).contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.change(format!("remove {path}"))?;
+        self.on_disk(path).remove(path);
+        Ok(())
+    }
+
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        let below = format!("{path}/");
+        let names =
+            self.files.keys().filter_map(|file| file.strip_prefix(&below)?.split('/').next());
+        Ok(names.map(str::to_string).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()> {
+        self.note(format!("folder {path} {mode:o} of {owner}"))
+    }
+
+    fn link(&mut self, target: &str, path: &str) -> io::Result<()> {
+        self.note(format!("link {path} to {target}"))
+    }
+
+    fn mount(&mut self, mount: &Mount) -> io::Result<()> {
+        let Mount { source, target, kind, access, .. } = mount;
+        let how = match access {
+            Access::Write => "",
+            Access::ReadOnly => " read-only",
+            Access::BecomeReadOnly => " again, read-only",
+        };
+        self.note(format!("mount {target} {kind} {source}{how}"))?;
+        self.mounted.insert(target.clone());
+        Ok(())
+    }
+
+    fn unmount(&mut self, target: &str) -> io::Result<()> {
+        self.note(format!("unmount {target}"))?;
+        self.mounted.remove(target);
+        Ok(())
+    }
+
+    fn adopt_console(&mut self) -> io::Result<()> {
+        self.note("adopt the console".to_string())
+    }
+
+    fn modaliases(&mut self) -> Vec<String> {
+        self.aliases.iter().cloned().collect()
+    }
+
+    fn load_module(&mut self, path: &str) -> io::Result<()> {
+        self.note(format!("load {path}"))
+    }
+
+    fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()> {
+        self.note(format!("resize {disk} partition {number} to {range:?}"))?;
+        let size = format!("{}\n", range.1 / 512);
+        self.put_file("/sys/block/vda/vda4/size", &size);
+        Ok(())
+    }
+
+    fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()> {
+        self.change(format!("resize {target} to {blocks} blocks"))?;
+        self.disks.set_blocks("/dev/vda4", blocks);
+        Ok(())
+    }
+
+    fn start(&mut self, program: &Program) -> io::Result<()> {
+        self.note(format!("start {}", program.name()))?;
+        if matches!(program, Program::Check(_)) {
+            let ended = Happening::Ended(program.clone(), self.check);
+            self.script.push_front((Duration::ZERO, ended));
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, program: &Program, how: Kill) {
+        self.trace.push(format!("kill {} {how:?}", program.name()));
+    }
+
+    fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()> {
+        let along = file.map_or_else(String::new, |file| format!(" with {} octets", file.len()));
+        self.note(format!("tell {} {message:?}{along}", to.name()))
+    }
+
+    fn wait(&mut self, most: Duration) -> Vec<Happening> {
+        // Time passes in steps of what PID 1 is ready to wait.
+        match self.script.front_mut() {
+            Some((after, _)) if *after > most => {
+                *after -= most;
+                self.uptime += most;
+                self.clock += most.as_secs() as i64;
+                Vec::new()
+            }
+            Some((after, _)) => {
+                self.uptime += *after;
+                self.clock += after.as_secs() as i64;
+                let (_, happening) = self.script.pop_front().expect("there is one");
+                vec![happening]
+            }
+            None => {
+                self.uptime += most;
+                vec![Happening::End { off: true }]
+            }
+        }
+    }
+
+    fn open_watchdog(&mut self, seconds: i32) -> io::Result<i32> {
+        self.note(format!("open the watchdog, {seconds} s"))?;
+        Ok(seconds)
+    }
+
+    fn feed_watchdog(&mut self) {
+        // Told once for each run of feedings: how many there are depends on the waiting.
+        let fed = "feed the watchdog".to_string();
+        if self.trace.last() != Some(&fed) {
+            self.trace.push(fed);
+        }
+    }
+
+    fn close_watchdog(&mut self) {
+        self.trace.push("close the watchdog".to_string());
+    }
+
+    fn now(&mut self) -> i64 {
+        self.clock
+    }
+
+    fn set_clock(&mut self, seconds: i64) -> io::Result<()> {
+        self.note(format!("set the clock to {seconds}"))?;
+        self.clock = seconds;
+        Ok(())
+    }
+
+    fn uptime(&mut self) -> Duration {
+        self.uptime
+    }
+
+    fn random(&mut self, octets: &mut [u8]) -> io::Result<()> {
+        for octet in octets {
+            self.random = self.random.wrapping_add(7);
+            *octet = self.random;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) {
+        self.trace.push("sync".to_string());
+    }
+
+    fn reboot(&mut self, off: bool) -> io::Result<()> {
+        self.note(if off { "power off".to_string() } else { "restart".to_string() })
+    }
+}

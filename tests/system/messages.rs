@@ -1,0 +1,129 @@
+//! The messages between PID 1 and its children.
+
+use crate::request::{
+    ClockState, Code, From, Health, Mail, Message, Plan, Role, SIZE, Static, StoreState, Words,
+};
+use proptest::prelude::*;
+use std::net::{IpAddr, Ipv4Addr};
+
+fn all() -> Vec<Message> {
+    let health =
+        Health { mail: Mail::Open, store: StoreState::Full, owned: true, accounts: 7, waiting: 9 };
+    let code = Code::new([1, 2, 3, 4, 5, 6, 7, 255]);
+    let fixed = Static {
+        address: Ipv4Addr::new(10, 0, 0, 9),
+        prefix: 24,
+        gateway: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        resolvers: [Some(Ipv4Addr::new(10, 0, 0, 1)), None, None],
+        on_trial: true,
+    };
+    let six: IpAddr = "2001:db8::1".parse().expect("an address");
+    vec![
+        Message::Start { preset: true, code },
+        Message::Health(health),
+        Message::PresetTaken,
+        Message::PresetWrong { line: 12, why: Words::new(&"é".repeat(200)) },
+        Message::SetupCode(code),
+        Message::End { off: true },
+        Message::Network(Plan::Dhcp),
+        Message::Network(Plan::Static(fixed)),
+        Message::NetworkKept,
+        Message::Name(Words::new("office")),
+        Message::Link { up: true, hardware: [1, 2, 3, 4, 5, 6] },
+        Message::Address { address: six, prefix: 64, from: From::Router },
+        Message::AddressGone(Ipv4Addr::new(10, 0, 0, 9).into()),
+        Message::Clock { state: ClockState::Synced, seconds: 1_800_000_000 },
+        Message::Told(Words::new("no time server answers\u{7}")),
+    ]
+}
+
+#[test]
+fn what_is_said_is_heard() {
+    for message in all() {
+        assert_eq!(Message::decode(&message.encode()), Ok(message));
+    }
+}
+
+/// Each message has one sender but those that PID 1 passes on.
+#[test]
+fn every_message_fits_its_sender_alone() {
+    for message in all() {
+        let senders: Vec<Role> = [Role::Init, Role::Server, Role::Netd]
+            .into_iter()
+            .filter(|r| message.fits(*r))
+            .collect();
+        let passed_on =
+            matches!(message, Message::Network(_) | Message::NetworkKept | Message::Name(_));
+        let want = if passed_on { 2 } else { 1 };
+        assert_eq!(senders.len(), want, "{message:?}");
+        assert!(!senders.contains(&Role::Netd) || !senders.contains(&Role::Server), "{message:?}");
+    }
+}
+
+#[test]
+fn what_is_out_of_range_is_no_message() {
+    let octets = |kind: u8, fields: &[u8]| {
+        let mut octets = [0; SIZE];
+        octets[..3].copy_from_slice(b"MR\x01");
+        octets[3] = kind;
+        octets[4..4 + fields.len()].copy_from_slice(fields);
+        octets
+    };
+    assert!(Message::decode(&octets(3, &[])).is_ok());
+    let bad: Vec<(u8, Vec<u8>)> = vec![
+        (0, vec![]),
+        (99, vec![]),
+        (3, vec![1]),
+        (6, vec![2]),
+        (2, vec![2, 0, 0]),
+        (2, vec![0, 3, 0]),
+        (5, b"ABCD-234I".to_vec()),
+        (5, b"abcd-2345".to_vec()),
+        (7, vec![1, 0, 31, 10, 0, 0, 9]),
+        (7, vec![1, 0, 0, 10, 0, 0, 9]),
+        (7, vec![1, 0, 24, 0, 0, 0, 0]),
+        (9, vec![200]),
+        (9, vec![1, 0xFF]),
+        (9, vec![1, 7]),
+        (12, [&[4][..], &[10, 0, 0, 9, 1]].concat()),
+        (11, [&[4][..], &[10; 4], &[0; 12], &[33, 0]].concat()),
+        (11, [&[4][..], &[10; 4], &[0; 12], &[24, 4]].concat()),
+        (13, vec![3]),
+        (13, [&[2][..], &i64::MIN.to_le_bytes()].concat()),
+        (13, [&[2][..], &(1_i64 << 33).to_le_bytes()].concat()),
+    ];
+    for (kind, fields) in bad {
+        assert!(Message::decode(&octets(kind, &fields)).is_err(), "{kind} {fields:?}");
+    }
+    for length in [0, 1, SIZE - 1, SIZE + 1] {
+        assert!(Message::decode(&vec![0; length]).is_err());
+    }
+}
+
+#[test]
+fn setup_codes_are_typed_as_people_type() {
+    let code = Code::new([0, 31, 32, 63, 5, 6, 7, 8]);
+    assert_eq!(code.to_string(), "A9A9-FGHJ");
+    for typed in ["a9a9-fghj", " A9A9FGHJ\n", "A9A9-FGHJ"] {
+        assert_eq!(Code::parse(typed), Some(code));
+    }
+    for wrong in ["", "A9A9-FGH", "A9A9-FGHJK", "A9A9-FGH0", "A9A9-FGHI"] {
+        assert_eq!(Code::parse(wrong), None, "{wrong}");
+    }
+    assert_eq!(format!("{code:?}"), "Code", "no log shows it");
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_a_message_in_one_way_or_none(
+        octets in prop::collection::vec(any::<u8>(), 250),
+    ) {
+        let mut message = [0; SIZE];
+        message[..3].copy_from_slice(b"MR\x01");
+        message[3..253].copy_from_slice(&octets);
+        message[3] %= 16;
+        if let Ok(read) = Message::decode(&message) {
+            prop_assert_eq!(read.encode(), message);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+"""What stands in for PID 1 and the machine: folders, the socket pair, the messages."""
+
+import array
+import os
+import select
+import socket
+import subprocess
+import time
+
+SIZE = 256
+SERVER, NETD = 61025, 61026
+START, HEALTH, TAKEN, WRONG, CODE, NETWORK, KEPT = 1, 2, 3, 4, 5, 7, 8
+LINK, ADDRESS, GONE, CLOCK, TOLD = 10, 11, 12, 13, 14
+
+
+class Checks:
+    def __init__(self):
+        self.good = self.bad = 0
+
+    def __call__(self, name, fine, detail=""):
+        if fine:
+            self.good += 1
+        else:
+            self.bad += 1
+            print(f"FAIL {name}: {detail}", flush=True)
+
+
+def prepare():
+    """Folders of a box, and its settings of the kernel; all in namespaces of the suite's own."""
+    for folder in ["/data", "/run"]:
+        os.makedirs(folder, exist_ok=True)
+        subprocess.check_call(["mount", "-t", "tmpfs", "tmpfs", folder])
+    for folder, owner in [("/data/mail", SERVER), ("/run/net", NETD)]:
+        os.makedirs(folder, mode=0o755)
+        os.chown(folder, owner, owner)
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
+        file.write("25")
+    subprocess.check_call(["ip", "link", "set", "lo", "up"])
+
+
+def message(kind, fields=b""):
+    return (b"MR\x01" + bytes([kind]) + fields).ljust(SIZE, b"\0")
+
+
+def words(fields, at=0):
+    return fields[at + 1 : at + 1 + fields[at]].decode()
+
+
+class Child:
+    """A child and our end of its pair."""
+
+    def __init__(self, binary, role, log, environment=None):
+        self.pair, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.log = open(log, "w+b")
+        self.process = subprocess.Popen(
+            [binary, "child", role],
+            stdin=theirs,
+            stdout=self.log,
+            stderr=self.log,
+            env=environment or {},
+            cwd="/",
+        )
+        theirs.close()
+
+    def tell(self, kind, fields=b"", file=None):
+        rights = []
+        if file is not None:
+            memory = os.memfd_create("preset")
+            os.write(memory, file)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memory]))]
+        self.pair.sendmsg([message(kind, fields)], rights)
+        if file is not None:
+            os.close(memory)
+
+    def hear(self, wanted, seconds=120):
+        """The fields of the next message for which `wanted(kind, fields)` holds; None: it never
+        came."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not select.select([self.pair], [], [], left)[0]:
+                break
+            octets = self.pair.recv(SIZE + 1)
+            if not octets:
+                break
+            if len(octets) == SIZE and wanted(octets[3], octets[4:]):
+                return octets[4:]
+        return None
+
+    def status(self, name):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(line.split()[1:] for line in file if line.startswith(name + ":"))
+
+    def said(self):
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def end(self):
+        self.process.terminate()
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "killed"

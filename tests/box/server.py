@@ -1,0 +1,101 @@
+"""The server as a child: presets, confinement, mail."""
+
+import imaplib
+import smtplib
+import socket
+import ssl
+import subprocess
+
+from machine import CODE, HEALTH, START, TAKEN, WRONG, Child, words
+
+ALICE, PASSWORD = "alice@office.test", "wonder-land"
+PRESET = f"""
+domain = "office.test"
+setup_code = "ABCD-2345"
+
+[[people]]
+address = "{ALICE}"
+name = "Alice"
+password = "{PASSWORD}"
+"""
+OPEN = 1
+
+
+def start(binary, log, preset=None):
+    child = Child(binary, "server", log)
+    child.tell(START, bytes([preset is not None]) + b"AAAA-AAAA", preset)
+    return child
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def suite(binary, check):
+    broken(binary, check)
+    child = start(binary, "/run/server.log", PRESET.encode())
+    code = child.hear(lambda kind, _: kind == CODE)
+    check("the preset setup code is told", code and code[:9] == b"ABCD-2345", code)
+    check("the presets are taken", child.hear(lambda kind, _: kind == TAKEN) is not None)
+    health = child.hear(lambda kind, fields: kind == HEALTH and fields[0] == OPEN)
+    check("mail is open", health is not None, child.said())
+    check("and the box owned, by one account", health and health[2:4] == b"\1\1", health)
+    confined(child, check)
+    mail(check)
+    check("an orderly end", child.end() == 0, child.said())
+    with open("/data/mail/mailroom.toml") as file:
+        settings = file.read()
+    check("the settings name the host", 'host = "mail.office.test"' in settings, settings)
+    stored = subprocess.run(["grep", "-rl", PASSWORD, "/data"], capture_output=True, text=True)
+    check("the password is nowhere in clear", stored.stdout == "", stored.stdout)
+
+
+def broken(binary, check):
+    """A broken file is told by line, and the box comes up without it: its ports stay closed."""
+    child = start(binary, "/run/broken.log", b'domain = "office.test"\npeple = 1\n')
+    wrong = child.hear(lambda kind, _: kind == WRONG)
+    check("what is wrong has its line", wrong and wrong[0] == 2, wrong)
+    check("and a reason", wrong and "peple" in words(wrong, 4), wrong)
+    health = child.hear(lambda kind, _: kind == HEALTH)
+    check("the server is up and mail closed", health and health[0] == 0, child.said())
+    check("port 25 is closed", refused(25))
+    check("port 993 is closed", refused(993))
+    check("it ends when it is asked", child.end() == 0, child.said())
+
+
+def confined(child, check):
+    for name in ["CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb"]:
+        check(f"no capabilities ({name})", int(child.status(name)[0], 16) == 0, child.status(name))
+    check("its own user", set(child.status("Uid")) == {"61025"}, child.status("Uid"))
+    check("its own group", set(child.status("Gid")) == {"61025"}, child.status("Gid"))
+    check("no new privileges", child.status("NoNewPrivs") == ["1"])
+    check("a list of system calls", child.status("Seccomp") == ["2"])
+
+
+def mail(check):
+    trust = ssl.create_default_context(cafile="/data/mail/tls/ca.pem")
+    with smtplib.SMTP("127.0.0.1", 25, timeout=60) as smtp:
+        smtp._host = "mail.office.test"
+        smtp.starttls(context=trust)
+        text = f"From: f@example.org\r\nTo: {ALICE}\r\nSubject: hello\r\n\r\nbody of the mail\r\n"
+        smtp.sendmail("f@example.org", [ALICE], text)
+    with smtplib.SMTP_SSL("127.0.0.1", 465, timeout=60, context=unnamed(trust)) as smtp:
+        smtp.login(ALICE, PASSWORD)
+        text = f"From: {ALICE}\r\nTo: {ALICE}\r\nSubject: to myself\r\n\r\nsubmitted\r\n"
+        smtp.sendmail(ALICE, [ALICE], text)
+    with imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=unnamed(trust), timeout=60) as imap:
+        imap.login(ALICE, PASSWORD)
+        _, (count,) = imap.select("INBOX")
+        check("both messages arrived", count == b"2", count)
+        _, data = imap.fetch("1", "(RFC822)")
+        check("as they were sent", b"body of the mail" in data[0][1], data)
+
+
+def unnamed(trust):
+    """The certificate is for the host's name, and we call it by number; who signed it counts."""
+    trust.check_hostname = False
+    return trust

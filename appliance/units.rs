@@ -166,8 +166,7 @@ async fn run(
     if let Some((scanner, devices)) = devices {
         units.add_devices(scanner, few, devices)?;
     }
-    let mut running = units.start(early);
-    probe.iter().for_each(Probe::opened);
+    let mut running = units.start(early, probe.as_ref());
     running.spawn(background::certificate(tls, stop.clone()));
     running.spawn(background::keys(store.clone(), keys, stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
@@ -303,8 +302,9 @@ impl Units {
         Ok(())
     }
 
-    fn start(self, mut running: JoinSet<()>) -> JoinSet<()> {
+    fn start(self, mut running: JoinSet<()>, probe: Option<&Probe>) -> JoinSet<()> {
         self.starts.into_iter().for_each(|start| start(&mut running));
+        probe.into_iter().for_each(Probe::opened);
         running
     }
 }

@@ -134,9 +134,11 @@ impl Resolver {
             Some(path) => TrustAnchors::from_file(path)
                 .map_err(|error| format!("{}: no trust anchor: {error}", path.display()))?,
         };
+        let tls = no_tls()?;
         let build = |anchors: Option<TrustAnchors>| {
             let provider = TokioRuntimeProvider::default();
-            let mut builder = TokioResolver::builder_with_config(config.clone(), provider);
+            let builder = TokioResolver::builder_with_config(config.clone(), provider);
+            let mut builder = builder.with_tls_config(tls.clone());
             *builder.options_mut() = options(within);
             if let Some(anchors) = anchors {
                 builder = builder.with_trust_anchor(Arc::new(anchors));
@@ -457,6 +459,16 @@ fn options(within: Duration) -> ResolverOpts {
     options.preserve_intermediates = true;
     options.edns0 = true;
     options
+}
+
+/// Name servers are asked by UDP and TCP. Without this the library looks for the system's
+/// authorities and fails where there are none, as on a box.
+fn no_tls() -> Result<rustls::ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("name servers: {error}"))?;
+    Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
 /// The name servers of this machine; itself if none is written down, as resolv.conf(5) says.

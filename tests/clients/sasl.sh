@@ -8,8 +8,9 @@ gsasl_() { # MECHANISM PASSWORD OPTIONS...
     --mechanism="$1" --authentication-id="$USER" --password="$2" \
     "${@:3}" </dev/null 2>&1
 }
+# It takes the STARTTLS it is offered; made to (--starttls), gsasl says it before EHLO.
 gsasl_smtp() { # MECHANISM PASSWORD OPTIONS...
-  timeout 30 gsasl --smtp --connect="$NAME:$SUB" --starttls --x509-ca-file="$CA" --verbose \
+  timeout 30 gsasl --smtp --connect="$NAME:$SUB" --x509-ca-file="$CA" --verbose \
     --mechanism="$1" --authentication-id="$USER" --password="$2" \
     "${@:3}" </dev/null 2>&1
 }

@@ -1,9 +1,13 @@
-//! The load generator of `make bench`: SMTP deliveries, IDLE sessions, operations on a big mailbox.
+//! The load generator of `make bench`: SMTP deliveries, submissions, IDLE sessions, operations on a
+//! big mailbox.
 //!
 //! `load ACT key=value ...`; the result is one line of JSON on stdout. The same bytes go to every
 //! server. SMTP commands are pipelined as mail servers do; each connection comes from an address
 //! of its own (127.0.x.y), as strangers do. IMAP is spoken in clear text from 127.0.0.1, except in
-//! `idle`, which speaks TLS.
+//! `idle`, which speaks TLS. What is measured says "ready" when all are logged in, and begins when
+//! a line comes.
+
+mod leave;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -20,6 +24,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::unix::pipe;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -35,7 +40,8 @@ async fn main() -> Outcome<()> {
         "idle" => idle(options).await?,
         "fill" => fill(options).await?,
         "mailbox" => mailbox(options).await?,
-        _ => return Err("load deliver|lone|idle|fill|mailbox key=value ...".into()),
+        "leave" => leave::leave(options).await?,
+        _ => return Err("load deliver|lone|leave|idle|fill|mailbox key=value ...".into()),
     };
     say(&result)
 }
@@ -44,6 +50,14 @@ fn say(line: &str) -> Outcome<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
+}
+
+/// All is set up: who measures looks at the counters and sends a line.
+async fn ready() -> Outcome<()> {
+    say(r#"{"ready":true}"#)?;
+    let mut go = [0];
+    standard_input()?.read_exact(&mut go).await?;
+    Ok(())
 }
 
 /// What the command line says: `smtp=2025 imap=2143 connections=16 ...`.
@@ -82,14 +96,17 @@ const WORDS: &str = "\
 /// A letter of `size` bytes, told apart by `number`: generated words; above 8 KiB the second half
 /// is random hex, as an attachment hardly compresses.
 fn letter(number: u64, size: usize, to: &str) -> Vec<u8> {
+    letter_from(&format!("sender{}@example.org", number % 500), number, size, to)
+}
+
+fn letter_from(from: &str, number: u64, size: usize, to: &str) -> Vec<u8> {
     let mut dice = Dice(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let head = format!(
-        "From: \"Sender {number}\" <sender{}@example.org>\r\nTo: <{to}>\r\n\
+        "From: \"Sender {number}\" <{from}>\r\nTo: <{to}>\r\n\
          Subject: order {number} of customer {}\r\nDate: {:02} Mar 2024 {:02}:{:02}:00 +0000\r\n\
          Message-ID: <{number}.{:x}@example.org>\r\nMIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=utf-8\r\n\r\n",
-        number % 500,
         number % 97,
         1 + number % 28,
         number % 24,
@@ -134,20 +151,28 @@ impl Dice {
 
 // ---- SMTP ----
 
-struct Smtp(BufReader<TcpStream>);
+struct Smtp<S>(BufReader<S>);
 
-impl Smtp {
-    async fn connect(server: SocketAddr, from: u64) -> Outcome<Smtp> {
+impl Smtp<TcpStream> {
+    async fn connect(server: SocketAddr, from: u64) -> Outcome<Smtp<TcpStream>> {
         let mut session = Smtp(BufReader::new(connect(server, from).await?));
         session.reply().await?;
-        session.0.write_all(b"EHLO load.example\r\n").await?;
-        session.reply().await?;
+        session.command("EHLO load.example").await?;
         Ok(session)
     }
+}
 
-    async fn send(&mut self, to: &str, text: &[u8]) -> Outcome<()> {
-        let envelope = format!("MAIL FROM:<s@example.org>\r\nRCPT TO:<{to}>\r\nDATA\r\n");
+impl<S: AsyncRead + AsyncWrite + Unpin> Smtp<S> {
+    async fn command(&mut self, line: &str) -> Outcome<()> {
+        self.0.write_all(format!("{line}\r\n").as_bytes()).await?;
+        self.0.flush().await?;
+        self.reply().await
+    }
+
+    async fn send(&mut self, from: &str, to: &str, text: &[u8]) -> Outcome<()> {
+        let envelope = format!("MAIL FROM:<{from}>\r\nRCPT TO:<{to}>\r\nDATA\r\n");
         self.0.write_all(envelope.as_bytes()).await?;
+        self.0.flush().await?;
         for _ in 0..3 {
             self.reply().await?;
         }
@@ -156,12 +181,12 @@ impl Smtp {
         data.extend_from_slice(text);
         data.extend_from_slice(b".\r\n");
         self.0.write_all(&data).await?;
+        self.0.flush().await?;
         self.reply().await
     }
 
     async fn quit(mut self) -> Outcome<()> {
-        self.0.write_all(b"QUIT\r\n").await?;
-        self.reply().await
+        self.command("QUIT").await
     }
 
     async fn reply(&mut self) -> Outcome<()> {
@@ -305,6 +330,7 @@ async fn deliver(options: Arc<Options>) -> Outcome<String> {
     let (letters, next) = (Arc::new(letters), Arc::new(AtomicU64::new(0)));
     let (server, each) = (options.port("smtp")?, options.number("each")? == 1);
 
+    ready().await?;
     let start = Instant::now();
     let mut clients = JoinSet::new();
     for client in 0..options.number("connections")? {
@@ -347,7 +373,7 @@ async fn client_of(
             Some(open) => open,
             None => Smtp::connect(server, from).await?,
         };
-        open.send(to, text).await?;
+        open.send("s@example.org", to, text).await?;
         took.push(start.elapsed());
         if each {
             open.quit().await?;
@@ -370,11 +396,12 @@ async fn lone(options: Arc<Options>) -> Outcome<String> {
     let mut watcher = Imap::log_in(stream, &address, &password).await?;
     let mut session = Smtp::connect(options.port("smtp")?, 1).await?;
     let mut seen = watcher.messages().await?;
+    ready().await?;
     let (mut accepted, mut visible) = (Vec::new(), Vec::new());
     for number in 0..messages {
         let text = letter(offset + number, size, &address);
         let start = Instant::now();
-        session.send(&address, &text).await?;
+        session.send("s@example.org", &address, &text).await?;
         accepted.push(start.elapsed());
         seen += 1;
         while watcher.messages().await? < seen {
@@ -401,17 +428,7 @@ async fn lone(options: Arc<Options>) -> Outcome<String> {
 
 /// `connections` sessions over TLS, INBOX selected, in IDLE; they stay until stdin ends.
 async fn idle(options: Arc<Options>) -> Outcome<String> {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(options.text("ca")?)? {
-        roots.add(certificate?)?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from(options.text("name")?.to_owned())?;
+    let (connector, name) = tls(&options)?;
     let people = options.people()?;
     let server = options.port("imaps")?;
 
@@ -430,6 +447,21 @@ async fn idle(options: Arc<Options>) -> Outcome<String> {
     let mut rest = Vec::new();
     standard_input()?.read_to_end(&mut rest).await?;
     Ok(format!(r#"{{"closed":{}}}"#, open.len()))
+}
+
+/// Trusts the authority in `ca`, for the server called `name`.
+fn tls(options: &Options) -> Outcome<(TlsConnector, ServerName<'static>)> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(options.text("ca")?)? {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(options.text("name")?.to_owned())?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 /// Standard input, a pipe (tokio's own needs another feature of it).

@@ -1,9 +1,10 @@
 """Postfix and Dovecot from Debian as one private mail server: configurations, queue, mail and
 sockets in a folder of their own, ports of their own, nothing of the system's instance touched.
 
-Postfix receives on port 25 and hands over by LMTP to Dovecot, which stores and serves. The bench
-measures against it; tests/clients can be proven against it (`tests/clients/run --peer`). Needs
-root, as both switch users.
+Postfix receives on port 25 and hands over by LMTP to Dovecot, which stores and serves; with a port
+for submission it takes mail of people whom Dovecot knows. The bench measures against it;
+tests/clients can be proven against it (`tests/clients/run --peer`). Needs root, as both switch
+users.
 """
 
 import os
@@ -26,20 +27,22 @@ myhostname = {name}
 mydomain = {domain}
 mydestination =
 mynetworks = {host}/32
-inet_interfaces = {host}
+inet_interfaces = {interfaces}
 inet_protocols = ipv4
 alias_maps =
 alias_database =
 local_recipient_maps =
-virtual_mailbox_domains = {domain}
+virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = texthash:{config}/people
 virtual_transport = lmtp:unix:{run}/lmtp
 smtpd_relay_restrictions = permit_auth_destination, reject
 smtpd_recipient_restrictions = reject_unlisted_recipient
-smtpd_tls_security_level = may
+smtpd_tls_security_level = {tls_level}
 smtpd_tls_chain_files = {key}, {certificate}
 smtpd_tls_protocols = >=TLSv1.2
 smtpd_tls_exclude_ciphers = aNULL
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {run}/auth-client
 smtputf8_enable = yes
 message_size_limit = 52428800
 maillog_file = {log}/postfix.log
@@ -51,8 +54,17 @@ smtpd_client_connection_rate_limit = 0
 {more}
 """
 
+SUBMISSION = """\
+{host}:{submission} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+"""
+
 MASTER = """\
 {host}:{smtp} inet n - n - - smtpd
+{listeners}\
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -171,6 +183,11 @@ service lmtp {{
     mode = 0666
   }}
 }}
+service auth {{
+  unix_listener auth-client {{
+    mode = 0666
+  }}
+}}
 service stats {{
   unix_listener stats-writer {{
     mode = 0666
@@ -201,7 +218,11 @@ class Peer:
             "host": options.get("host", "127.0.0.1"),
             "name": options.get("name", "mail.office.test"),
             "domain": options.get("domain", "office.test"),
+            "interfaces": options.get("interfaces", options.get("host", "127.0.0.1")),
+            "domains": options.get("domains", options.get("domain", "office.test")),
+            "tls_level": options.get("tls_level", "may"),
             "more": options.get("postfix", ""),
+            "listeners": options.get("listeners", ""),
             "fsync": "always",
             "location": LOCATIONS[flavour],
             "certificate": tls[0],
@@ -209,6 +230,8 @@ class Peer:
             **self.paths,
             **ports,
         }
+        if "submission" in ports:
+            self.values["listeners"] += SUBMISSION.format(**self.values)
         self.dovecot = None
         self.master = None
 
@@ -273,8 +296,10 @@ def wait_for(true, what, seconds=20):
         time.sleep(0.05)
 
 
-def certificate(folder, name="mail.office.test"):
-    """A CA and a host certificate (P-256): paths of ca, certificate and key."""
+def certificate(folder, name="mail.office.test", when=None):
+    """A CA and a host certificate (P-256), for 30 days from now or from `when`, as "60 days ago":
+    paths of ca, certificate and key."""
+    openssl = ["openssl"] if when is None else ["faketime", when, "openssl"]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     ca, ca_key = folder / "ca.pem", folder / "ca.key"
@@ -282,13 +307,13 @@ def certificate(folder, name="mail.office.test"):
     extensions = folder / "extensions"
     extensions.write_text(f"subjectAltName=DNS:{name}\n")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", "30",
-            "-subj", "/CN=bench CA")
-    openssl("req", *curve, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
-    openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
-            "-days", "30", "-extfile", extensions, "-out", signed)
+    made = [
+        ["req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", "30",
+         "-subj", "/CN=bench CA"],
+        ["req", *curve, "-keyout", key, "-out", request, "-subj", f"/CN={name}"],
+        ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
+         "-days", "30", "-extfile", extensions, "-out", signed],
+    ]
+    for arguments in made:
+        subprocess.run([*openssl, *map(str, arguments)], check=True, capture_output=True)
     return ca, signed, key
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

@@ -41,6 +41,14 @@ MORE = [
     ("messages/s filled by MULTIAPPEND (peers without fsync)", "fill_per_s"),
 ]
 
+LEAVING = [
+    ("submitted/s, 16 sessions, 4 KiB", "submitted {domains}"),
+    ("sent/s from a full outbox, 4 KiB", "drained {domains}"),
+    ("CPU ms a letter, submitted and sent", "leave {domains} cpu"),
+    ("KiB written a letter, submitted and sent", "leave {domains} kib"),
+    ("flushes a letter, submitted and sent", "leave {domains} flushes"),
+]
+
 MAILBOX = [
     ("SELECT", "select"),
     ("FETCH 1:* (FLAGS)", "flags"),
@@ -72,12 +80,21 @@ def write(folder, results, configurations, plan, seconds):
         f"## A mailbox of {plan['big']:,} messages\n\nMedian ms of {plan['mailbox_rounds']}; "
         "SELECT of a fresh session each time.\n\n" + mailbox(results, labels),
         f"![mailbox]({plot_mailbox(folder, results, labels)})",
+        "## Mail that leaves\n\n" + leaving(results, labels, plan),
         "## More\n\n" + table(MORE, results, labels, plan),
         "## How it was measured\n\n" + METHOD,
         "## Configurations\n\n" + blocks(configurations),
     ]
     (folder / "results.md").write_text("\n\n".join(parts) + "\n")
 
+
+LEAVING_TEXT = """\
+Ten people log in on port 587 (STARTTLS, AUTH PLAIN) in 16 sessions and send letters, each to one
+address elsewhere. Mailroom signs every letter twice (DKIM with RSA-2048 and with Ed25519), Postfix
+signs none. Then the sink opens, which answers everything 20 ms after it was asked (what was
+pipelined together), and takes all from the full outbox. Mailroom opens at most 5 connections to one
+domain and 50 in all, Postfix as configured at most 20 to one domain and 200 in all; both send
+several letters over one connection."""
 
 METHOD = """\
 - Reproduce: `make bench` as root on Debian 12. `bench/run.py --quick` tries it in two minutes.
@@ -86,8 +103,12 @@ METHOD = """\
   except where said. MAIL, RCPT and DATA are pipelined. Letters are generated words; above 8 KiB
   half is random hex.
 - Lone: one letter after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
-- CPU: utime+stime of the server's whole process tree, children that ended included. Memory: the
-  sum of Pss of /proc/PID/smaps_rollup of the tree.
+- CPU: utime+stime of the server's whole process tree, children that ended included, from the moment
+  when the load generator is logged in: what a log-in costs is not in it. Memory: the sum of Pss of
+  /proc/PID/smaps_rollup of the tree.
+- Submitted: from the first letter, all sessions being logged in, until the last 250. Sent: from the
+  moment when the sink, which until then greets nobody, opens, until it has the last letter. Names
+  are served by the load generator to both, TLS is not offered by the sink.
 - Written and flushed: the loop device's own counters, after syncfs(2) before and after the load;
   the flushes of a lone letter are read before the closing sync. ext4's journal is in them.
 - Dovecot: mail_fsync=always while anything is measured, and only then."""
@@ -157,6 +178,15 @@ def table(rows, results, labels, plan):
     for title, metric in rows:
         out.append([title.format(**plan), *(number(results[label][metric]) for label in labels)])
     return markdown(out)
+
+
+def leaving(results, labels, plan):
+    rows = [
+        (f"{title}, {domains} domain{'s' * (domains > 1)}", metric.format(domains=domains))
+        for domains in plan["leave"]
+        for title, metric in LEAVING
+    ]
+    return LEAVING_TEXT + "\n\n" + table(rows, results, labels, plan)
 
 
 def mailbox(results, labels):

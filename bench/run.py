@@ -35,11 +35,27 @@ ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
 FULL = dict(
     rounds=2, settle=2.0, alone=200, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
     messages={(16, 4096): 1000, (64, 4096): 1000, (16, 51200): 400, (64, 51200): 400},
+    leave={1: 1000, 200: 1000},
 )
 QUICK = dict(
     rounds=1, settle=0.5, alone=40, stored=50, big=2_000, idle=50, mailbox_rounds=2,
     messages={(16, 4096): 200, (64, 4096): 200, (16, 51200): 100, (64, 51200): 100},
+    leave={1: 200, 200: 400},
 )
+
+
+# Where all mail goes that leaves: the load generator's sink (bench/leave.rs) on 127.0.0.2.
+SINK_PORT = 2525
+NAMES = "127.0.0.3"
+OUTGOING = f"""\
+host = "mail.office.test"
+listen = ["127.0.0.1"]
+[limits]
+sent_per_day = 10000000
+[outgoing]
+port = {SINK_PORT}
+name_servers = ["{NAMES}:53"]
+"""
 
 
 class Ours:
@@ -49,7 +65,10 @@ class Ours:
 
     def __init__(self, disk, scratch):
         os.environ.setdefault("MAILROOM_BIN", str(ROOT / "target/release/mailroom"))
-        self.server = Server(disk / "mailroom", log=scratch / "mailroom.log")
+        data = disk / "mailroom"
+        data.mkdir(mode=0o700)
+        (data / "mailroom.toml").write_text(OUTGOING)
+        self.server = Server(data, log=scratch / "mailroom.log")
         self.made = False
 
     def start(self):
@@ -78,11 +97,12 @@ class Theirs:
     def __init__(self, disk, scratch, flavour, tls):
         self.label = f"Postfix + Dovecot, {flavour}"
         base = free_port_base()
-        offsets = dict(smtp=25, imap=143, imaps=993, pop3=110, pop3s=995)
+        offsets = dict(smtp=25, imap=143, imaps=993, pop3=110, pop3s=995, submission=587)
         self.ports = {name: base + offset for name, offset in offsets.items()}
         self.ca = tls[0]
         folders = (disk / flavour, scratch / flavour)
-        self.peer = Peer(*folders, flavour, {**PEOPLE, **BIG}, self.ports, tls[1:])
+        people, more = {**PEOPLE, **BIG}, f"smtp_tcp_port = {SINK_PORT}"
+        self.peer = Peer(*folders, flavour, people, self.ports, tls[1:], postfix=more)
 
     def start(self, relaxed=False):
         self.peer.values["fsync"] = "never" if relaxed else "always"
@@ -108,16 +128,32 @@ class Bench:
 
     def command(self, subject, act, people, **options):
         pairs = [f"{address}:{word}" for address, word in people.items()]
-        options |= {name: subject.ports[name] for name in ("smtp", "imap", "imaps")}
+        names = ("smtp", "submission", "imap", "imaps")
+        options |= {name: subject.ports[name] for name in names}
         options |= {"people": ",".join(pairs), "ca": subject.ca, "name": "mail.office.test"}
         return [str(self.load_binary), act, *(f"{k}={v}" for k, v in options.items())]
 
     def load(self, subject, act, people=PEOPLE, **options):
         command = self.command(subject, act, people, **options)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, input="\n")
         if done.returncode:
             raise SystemExit(f"{subject.label}: load {act} {options}: {done.stderr}")
         return json.loads(done.stdout.splitlines()[-1])
+
+    def measured(self, subject, act, people=PEOPLE, **options):
+        """What the load tells, and the counters before it and after; before is when it is logged
+        in, since a log-in costs what its server wants it to cost."""
+        command = self.command(subject, act, people, **options)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as load:
+            first = load.stdout.readline()
+            before = self.state(subject)
+            out, error = load.communicate("\n" if "ready" in first else None, timeout=900)
+        if load.returncode:
+            raise SystemExit(f"{subject.label}: load {act} {options}: {error}")
+        flushes = self.disk.counters()[1] - before.flushes
+        used = self.state(subject) - before
+        return json.loads(out.splitlines()[-1]), used, flushes
 
     def note(self, subject, **values):
         for name, value in values.items():
@@ -162,14 +198,10 @@ class Bench:
         sessions.wait(60)
 
     def deliveries(self, subject, connections, size, messages, each=0):
-        offset = self.next_offset(messages)
-        before = self.state(subject)
-        told = self.load(
+        told, used, _ = self.measured(
             subject, "deliver", messages=messages, size=size, connections=connections,
-            each=each, offset=offset,
+            each=each, offset=self.next_offset(messages),
         )
-        after = self.state(subject)
-        used = after - before
         name = f"{connections}x{size}" + ("x1" if each else "")
         self.note(subject, **{
             f"{name} accepted": messages / told["accepted_s"],
@@ -188,11 +220,10 @@ class Bench:
     def lone(self, subject):
         """Flushes are counted before the closing sync, bytes after it."""
         messages = self.plan["alone"]
-        offset = self.next_offset(messages)
-        before = self.state(subject)
-        told = self.load(subject, "lone", ALONE, messages=messages, size=4096, offset=offset)
-        flushes = self.disk.counters()[1] - before.flushes
-        used = self.state(subject) - before
+        told, used, flushes = self.measured(
+            subject, "lone", ALONE, messages=messages, size=4096,
+            offset=self.next_offset(messages),
+        )
         self.note(
             subject,
             lone_kib=used.written / 1024 / messages,
@@ -200,6 +231,19 @@ class Bench:
             lone_cpu=used.cpu * 1000 / messages,
             **{f"lone_{name}": value for name, value in told.items()},
         )
+
+    def leaving(self, subject, domains, messages):
+        told, used, _ = self.measured(
+            subject, "leave", messages=messages, size=4096, connections=16, domains=domains,
+            sink=SINK_PORT, offset=self.next_offset(messages),
+        )
+        self.note(subject, **{
+            f"submitted {domains}": messages / told["submitted_s"],
+            f"drained {domains}": messages / told["drained_s"],
+            f"leave {domains} cpu": used.cpu * 1000 / messages,
+            f"leave {domains} kib": used.written / 1024 / messages,
+            f"leave {domains} flushes": used.flushes / messages,
+        })
 
     def mailbox(self, subject):
         rounds = self.plan["mailbox_rounds"]
@@ -219,6 +263,8 @@ class Bench:
             for (connections, size), messages in self.plan["messages"].items():
                 self.deliveries(subject, connections, size, messages)
             self.deliveries(subject, 16, 4096, self.plan["messages"][16, 4096], each=1)
+            for domains, messages in self.plan["leave"].items():
+                self.leaving(subject, domains, messages)
             subject.stop()
 
     def run(self):
@@ -252,10 +298,18 @@ def main():
     # So that a stop by signal cleans up as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     plan = QUICK if chosen.quick else FULL
-    load = build_load()
+    if ASKS_OURS not in os.environ:
+        # Postfix asks whom /etc/resolv.conf names: in a mount namespace it is our names.
+        os.environ[ASKS_OURS] = str(build_load())
+        command = ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv]
+        os.execvp(command[0], command)
+    load = Path(os.environ[ASKS_OURS])
     scratch = Path(tempfile.mkdtemp(prefix="mailroom-bench."))
     scratch.chmod(0o755)
     subjects = []
+    (scratch / "resolv.conf").write_text(f"nameserver {NAMES}\n")
+    mount = ["mount", "--bind", scratch / "resolv.conf", "/etc/resolv.conf"]
+    subprocess.run(mount, check=True)
     try:
         with measure.Disk(scratch, gib=8) as disk:
             tls = certificate(scratch / "tls")
@@ -270,6 +324,7 @@ def main():
                 for subject in subjects:
                     subject.stop()
     finally:
+        subprocess.run(["umount", "/etc/resolv.conf"], check=True)
         subprocess.run(["rm", "-rf", scratch], check=True)
 
 
@@ -288,6 +343,7 @@ def tell(chosen, subjects, results, plan):
     say(f"results of {plan['rounds']} rounds in {folder}/results.md")
 
 
+ASKS_OURS = "MAILROOM_BENCH_LOAD"
 START = time.monotonic()
 
 if __name__ == "__main__":

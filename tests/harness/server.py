@@ -59,7 +59,7 @@ class Server:
         self, data, port_base=None, log=None, env=None, host="127.0.0.1", demo=True
     ):
         self.data = Path(data)
-        self.port_base = port_base or free_port_base()
+        self.port_base = free_port_base() if port_base is None else port_base
         self.log = Path(log) if log else self.data.with_name(self.data.name + ".log")
         self.env = {**os.environ, **(env or {})}
         self.binary = binary()

@@ -1,7 +1,6 @@
 """The Python packages that tests/install put into .tools/venv, for the suites that the system's
-Python runs. Importing this makes them importable."""
+Python runs. Importing this makes them importable, before what the system has of the same name."""
 
-import site
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,9 @@ def install(*what):
 
 def find():
     version = "python%d.%d" % sys.version_info[:2]
-    site.addsitedir(str(ROOT / ".tools/venv/lib" / version / "site-packages"))
+    packages = str(ROOT / ".tools/venv/lib" / version / "site-packages")
+    if packages not in sys.path:
+        sys.path.insert(1, packages)
 
 
 find()

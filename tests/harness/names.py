@@ -48,7 +48,8 @@ class Names:
         """From now on these records and no others."""
         known = {}
         for name, entries in records.items():
-            known[dns.name.from_text(name)] = self.name(entries)
+            key = dns.name.from_text(name) if isinstance(name, str) else name
+            known[key] = self.name(entries)
         self.known = known
 
     def name(self, entries):

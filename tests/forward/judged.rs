@@ -63,10 +63,13 @@ async fn what_our_own_domain_vouches_for_is_passed_on() {
     }
 }
 
+/// What is found of a message, its sender, what was asked, and whether success is told.
+type Case = (fn(&mut Evidence), &'static str, Option<Notify>, bool);
+
 #[tokio::test]
 async fn success_is_told_to_a_sender_who_is_believed_and_to_no_other() {
     let asked = Some(Notify { success: true, failure: true, delay: false });
-    let cases: [(fn(&mut Evidence), &str, Option<Notify>, bool); 6] = [
+    let cases: [Case; 6] = [
         (|evidence| spf(evidence, Finding::Pass), "eve@far.test", asked, true),
         (|evidence| evidence.dmarc.finding = Finding::Pass, "eve@far.test", asked, true),
         (|evidence| spf(evidence, Finding::Neutral), "eve@far.test", asked, false),

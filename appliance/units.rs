@@ -134,12 +134,7 @@ async fn run(
     let mut units = Units::new(&settings, tls.clone(), stop.clone());
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
     let host = settings.host.clone();
-    let post = Post::new(store.clone(), host.clone()).map_err(|error| error.to_string())?;
-    let post = post.with_secret(&secret);
-    let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
-    let examiner = Examiner::new(resolver, settings.checks.blocklists.clone());
-    let post = post.judging(Checkpoint::new(examiner, settings.checks.clone()));
-    let post = Arc::new(post);
+    let post = where_mail_comes_in(&settings, store, &secret)?;
     let memory = Budget::with_share(limits::RECEIVING_BYTES, limits::RECEIVING_SHARE_BYTES);
     let keys = Keys::of(data);
     let signer = Arc::new(Signer::new(keys.clone()));
@@ -177,6 +172,19 @@ async fn run(
     let ended = until_stopped(stopper, running).await;
     drop(control);
     ended
+}
+
+/// With what it judges by, and the key of its return addresses.
+fn where_mail_comes_in(
+    settings: &Settings,
+    store: &Store,
+    secret: &[u8],
+) -> Result<Arc<Post>, String> {
+    let post = Post::new(store.clone(), settings.host.clone());
+    let post = post.map_err(|error| error.to_string())?.with_secret(secret);
+    let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
+    let examiner = Examiner::new(resolver, settings.checks.blocklists.clone());
+    Ok(Arc::new(post.judging(Checkpoint::new(examiner, settings.checks.clone()))))
 }
 
 /// Tells PID 1 how it goes and waits for the first domain of a box; false: asked to stop before.

@@ -13,6 +13,8 @@ pub(super) const EVERY: &[i64] = &[
     SYS_madvise,
     SYS_futex,
     SYS_set_robust_list,
+    // musl asks so whether mutexes that outlive a process work: the store's readers use them.
+    SYS_get_robust_list,
     SYS_rseq,
     SYS_set_tid_address,
     SYS_gettid,

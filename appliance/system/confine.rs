@@ -2,8 +2,8 @@
 //! it needs, no new privileges, files by Landlock where the kernel has it, system calls by a list.
 //!
 //! A call that is not on the list fails with EPERM, so that a library that tries something new
-//! goes on without it. The lists were worked out by running the suites under strace on the host;
-//! the suite `box` runs the server under them.
+//! goes on without it. The suite `box` runs the children under the lists; what it does not come to,
+//! and what another C library asks for, shows on the board only.
 
 mod calls;
 

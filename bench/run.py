@@ -3,15 +3,16 @@
 each in turn, in interleaved rounds, on one loop-mounted ext4 file. Needs root (mounts, and users
 of the peers). Writes bench/results.md and its plots.
 
-    bench/run.py [--quick]
+    bench/run.py [--quick] [--only ours] [--rows leaving]
 
---quick: few messages, one round; for trying the bench, results go to /tmp.
+--quick: few messages, one round; for trying the bench. --only ours: without the peers. --rows
+leaving: submitting and the outbox alone, with mailboxes that are nearly empty, printed. What is
+written by the first two goes to /tmp.
 """
 
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path += [str(HERE), str(ROOT / "tests/harness")]
 
+import island  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 from peer import Peer, certificate  # noqa: E402
@@ -121,8 +123,9 @@ class Theirs:
 
 
 class Bench:
-    def __init__(self, disk, plan, subjects, load):
+    def __init__(self, disk, plan, subjects, load, leaving_alone=False):
         self.disk, self.plan, self.subjects, self.load_binary = disk, plan, subjects, load
+        self.leaving_alone = leaving_alone
         self.offset = 1_000_000
         self.rows = {subject.label: {} for subject in subjects}
 
@@ -256,16 +259,20 @@ class Bench:
             subject.start()
             say(f"round {number + 1}, {subject.label}")
             time.sleep(self.plan["settle"])
-            if number == 0:
-                self.idle_memory(subject)
-                self.mailbox(subject)
-            self.lone(subject)
-            for (connections, size), messages in self.plan["messages"].items():
-                self.deliveries(subject, connections, size, messages)
-            self.deliveries(subject, 16, 4096, self.plan["messages"][16, 4096], each=1)
+            if not self.leaving_alone:
+                self.arriving(subject, number)
             for domains, messages in self.plan["leave"].items():
                 self.leaving(subject, domains, messages)
             subject.stop()
+
+    def arriving(self, subject, number):
+        if number == 0:
+            self.idle_memory(subject)
+            self.mailbox(subject)
+        self.lone(subject)
+        for (connections, size), messages in self.plan["messages"].items():
+            self.deliveries(subject, connections, size, messages)
+        self.deliveries(subject, 16, 4096, self.plan["messages"][16, 4096], each=1)
 
     def run(self):
         for subject in self.subjects:
@@ -292,18 +299,18 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--only", choices=["ours"], help="without the peers")
+    arguments.add_argument("--rows", choices=["leaving"], help="the outbox alone")
     chosen = arguments.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("bench needs root: it mounts a file, and Postfix and Dovecot want users")
-    # So that a stop by signal cleans up as well.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     plan = QUICK if chosen.quick else FULL
-    if ASKS_OURS not in os.environ:
-        # Postfix asks whom /etc/resolv.conf names: in a mount namespace it is our names.
-        os.environ[ASKS_OURS] = str(build_load())
-        command = ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv]
-        os.execvp(command[0], command)
-    load = Path(os.environ[ASKS_OURS])
+    if chosen.rows:
+        plan = plan | dict(stored=10, big=10)
+    if not island.entered():
+        os.environ[LOAD] = str(build_load())
+    # Postfix asks whom /etc/resolv.conf names: in mounts of our own it is our names.
+    island.enter(network=False)
+    load = Path(os.environ[LOAD])
     scratch = Path(tempfile.mkdtemp(prefix="mailroom-bench."))
     scratch.chmod(0o755)
     subjects = []
@@ -318,7 +325,7 @@ def main():
                 for flavour in ("mdbox", "maildir"):
                     subjects.append(Theirs(disk.mount, scratch, flavour, tls))
             try:
-                for rounds, results in Bench(disk, plan, subjects, load).run():
+                for rounds, results in Bench(disk, plan, subjects, load, chosen.rows).run():
                     tell(chosen, subjects, results, plan | {"rounds": rounds})
             finally:
                 for subject in subjects:
@@ -330,6 +337,9 @@ def main():
 
 def tell(chosen, subjects, results, plan):
     """Written anew after each round."""
+    if chosen.rows:
+        print(report.leaving(results, list(results), plan), flush=True)
+        return
     configurations = {}
     for subject in subjects:
         configurations |= subject.configuration()
@@ -343,7 +353,7 @@ def tell(chosen, subjects, results, plan):
     say(f"results of {plan['rounds']} rounds in {folder}/results.md")
 
 
-ASKS_OURS = "MAILROOM_BENCH_LOAD"
+LOAD = "MAILROOM_BENCH_LOAD"
 START = time.monotonic()
 
 if __name__ == "__main__":

@@ -296,24 +296,37 @@ def wait_for(true, what, seconds=20):
         time.sleep(0.05)
 
 
-def certificate(folder, name="mail.office.test", when=None):
-    """A CA and a host certificate (P-256), for 30 days from now or from `when`, as "60 days ago":
-    paths of ca, certificate and key."""
-    openssl = ["openssl"] if when is None else ["faketime", when, "openssl"]
+def certificate(folder, name="mail.office.test", when=None, by=None):
+    """A host certificate (P-256) for one name or several, for 30 days from now or from `when`, as
+    "60 days ago", and the CA that signed it: a new one, or `by`. Paths of ca, certificate, key."""
     folder = Path(folder)
+    ca, ca_key = by or authority(folder, when)
+    names = [name] if isinstance(name, str) else name
     folder.mkdir(parents=True, exist_ok=True)
-    ca, ca_key = folder / "ca.pem", folder / "ca.key"
     key, request, signed = folder / "host.key", folder / "host.csr", folder / "host.pem"
     extensions = folder / "extensions"
-    extensions.write_text(f"subjectAltName=DNS:{name}\n")
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    made = [
-        ["req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", "30",
-         "-subj", "/CN=bench CA"],
-        ["req", *curve, "-keyout", key, "-out", request, "-subj", f"/CN={name}"],
-        ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
-         "-days", "30", "-extfile", extensions, "-out", signed],
-    ]
-    for arguments in made:
-        subprocess.run([*openssl, *map(str, arguments)], check=True, capture_output=True)
+    listed = ",".join(f"DNS:{name}" for name in names)
+    extensions.write_text(f"subjectAltName={listed}\n")
+    openssl(when, "req", *CURVE, "-keyout", key, "-out", request, "-subj", f"/CN={names[0]}")
+    openssl(when, "x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
+            "-days", "30", "-extfile", extensions, "-out", signed)
     return ca, signed, key
+
+
+def authority(folder, when=None):
+    """A CA: paths of certificate and key."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    ca, key = folder / "ca.pem", folder / "ca.key"
+    openssl(when, "req", "-x509", *CURVE, "-keyout", key, "-out", ca, "-days", "30",
+            "-subj", f"/CN=bench CA {folder.name}")
+    return ca, key
+
+
+CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+
+
+def openssl(when, *words):
+    command = ["openssl"] if when is None else ["faketime", when, "openssl"]
+    done = subprocess.run([*command, *map(str, words)], check=True, capture_output=True)
+    return done.stdout

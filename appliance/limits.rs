@@ -414,6 +414,8 @@ pub(crate) const THREAD_STACK_BYTES: usize = 1 << 20;
 pub(crate) const BLOCKING_THREADS: usize = 16;
 /// After [`SHUTDOWN_GRACE`], how long the rest may take before the process ends.
 pub(crate) const SHUTDOWN_REST: Duration = Duration::from_secs(1);
+/// The first wait before a failed unit is started again; each further one is twice as long.
+pub(crate) const RESTART_WAIT_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait before a failed unit is started again.
 pub(crate) const RESTART_WAIT: Duration = Duration::from_secs(60);
 /// The owner hears this many days before a certificate ends.
@@ -427,6 +429,8 @@ pub(crate) const TRACE_SILENCE_DAYS: u64 = 7;
 pub(crate) const TRACE_DOUBT_DAYS: u64 = 3;
 /// Traces forgotten in one write.
 pub(crate) const TRACES_AT_ONCE: usize = 500;
+/// Before the next of them, so that mail waits for nothing.
+pub(crate) const TRACES_REST: Duration = Duration::from_secs(1);
 
 // ---- sending to other servers ----
 
@@ -560,6 +564,8 @@ pub(crate) const SETTINGS_BYTES: usize = 256 * 1024;
 
 // ---- control socket ----
 
+/// How often the progress of a backup is told: smooth for an eye, and nothing for the machine.
+pub(crate) const BACKUP_PROGRESS: Duration = Duration::from_millis(200);
 /// One request of the command line tool.
 pub(crate) const CONTROL_REQUEST_BYTES: usize = 1 << 20;
 /// One line of the answer: a list of all accounts or of many stories.

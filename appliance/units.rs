@@ -57,7 +57,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -333,7 +332,7 @@ fn cannot_listen(unit: &str, at: SocketAddr, error: &io::Error) -> String {
 /// Serves a door, again after each failure, until the server stops.
 async fn keep_serving<P: Service>(door: Arc<Door>, service: Arc<P>, gate: Gate, terms: Terms) {
     let unit = door.unit;
-    let mut wait = Duration::from_secs(1);
+    let mut wait = limits::RESTART_WAIT_FIRST;
     loop {
         let (door, service) = (door.clone(), service.clone());
         let (gate, task_terms) = (gate.clone(), terms.clone());

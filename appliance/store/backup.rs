@@ -25,10 +25,7 @@ use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
 
-/// How often the progress of a copy is told.
-const PROGRESS: Duration = Duration::from_millis(200);
 /// Far above what an office gives away between a backup and the loss of the store.
 const UID_GAP: u32 = 1 << 20;
 const MODSEQ_GAP: u64 = 1 << 32;
@@ -102,7 +99,7 @@ fn copy(store: &Store, part: &Path, progress: &mut dyn FnMut(u64, u64)) -> Resul
             let _ = done.send(copied.and_then(|()| length(&file)));
         });
         loop {
-            match waiting.recv_timeout(PROGRESS) {
+            match waiting.recv_timeout(limits::BACKUP_PROGRESS) {
                 Ok(result) => {
                     progress(total, total);
                     return result;

@@ -149,7 +149,7 @@ pub(super) async fn traces(store: Store, mut stop: watch::Receiver<bool>) {
             false => Ok(0),
         });
         let wait = match forget.await {
-            Ok(count) if count >= limits::TRACES_AT_ONCE => Duration::from_secs(1),
+            Ok(count) if count >= limits::TRACES_AT_ONCE => limits::TRACES_REST,
             Ok(_) => limits::TRACE_LOOK,
             Err(error) => {
                 let why = error.to_string();

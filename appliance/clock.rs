@@ -1,6 +1,7 @@
 //! The one home of the clock. Sessions and the store never ask it: time comes to them as a value
 //! or as a `fn() -> i64`, so that a test can fix it.
 
+use crate::limits::CLOCK_FLOOR;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970; 0 on a board whose clock stands before it.
@@ -40,10 +41,9 @@ pub(crate) fn state_at(now: i64) -> State {
 
 /// No clock that is right is before this. Whoever builds a release says when
 /// (SOURCE_DATE_EPOCH); else it is a day before the first release.
-fn built() -> i64 {
-    const FIRST: i64 = 1_793_491_200;
+pub(crate) fn built() -> i64 {
     let told = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok());
-    told.unwrap_or(FIRST).max(FIRST)
+    told.unwrap_or(CLOCK_FLOOR).max(CLOCK_FLOOR)
 }
 
 fn since_1970() -> std::time::Duration {

@@ -15,7 +15,7 @@ const COLUMNS: usize = 100;
 /// what they need of the world they ask for.
 const IMPORTS: &[(&str, &str)] = &[
     ("limits", ""),
-    ("clock", ""),
+    ("clock", "limits"),
     ("event", "limits clock wire"),
     ("session", "limits wire"),
     ("request", "limits"),

@@ -19,8 +19,8 @@ pub(crate) mod pair;
 pub(crate) mod supervisor;
 pub(crate) mod syscall;
 
+use crate::clock;
 use crate::event::{self, Event, emit};
-use crate::limits;
 use init::Outcome;
 use std::process::ExitCode;
 use syscall::{Linux, System};
@@ -39,7 +39,7 @@ pub(crate) fn is_first() -> bool {
 pub(crate) fn first() -> ExitCode {
     let Ok(mut system) = Linux::new() else { return ExitCode::FAILURE };
     event::start();
-    let build = build_time();
+    let build = clock::built();
     let off = match init::boot(&mut system, build) {
         Ok(Outcome::Up(booted)) => supervisor::run(&mut system, *booted, build),
         Ok(Outcome::End { off }) => {
@@ -54,12 +54,4 @@ pub(crate) fn first() -> ExitCode {
     // Only where the supervisor's own attempt failed.
     let _ = system.reboot(off);
     ExitCode::FAILURE
-}
-
-/// The earliest time that it can be: the build's, as the image tool says it.
-fn build_time() -> i64 {
-    option_env!("SOURCE_DATE_EPOCH")
-        .and_then(|seconds| seconds.parse().ok())
-        .unwrap_or(0)
-        .max(limits::CLOCK_FLOOR)
 }

@@ -112,8 +112,16 @@ pub(crate) const SMTP_REFUSED_TRACES_PER_NETWORK: u32 = 100;
 
 /// Deliveries at once, to all domains: each is a connection and a message in memory.
 pub(crate) const OUTBOX_AT_ONCE: usize = 50;
-/// Deliveries at once to one domain: large providers refuse a new sender that opens more.
-pub(crate) const OUTBOX_PER_DOMAIN: usize = 5;
+/// Deliveries at once to one domain, or over one relay, at first: who has not shown how much it
+/// takes is not flooded.
+pub(crate) const OUTBOX_PER_PLACE_FIRST: usize = 2;
+/// The same after many were served: as much as large servers take from one sender.
+pub(crate) const OUTBOX_PER_PLACE: usize = 20;
+/// So many refusals in a row, and all that waits for the place is put off: each of them would wait
+/// for a connection that does not come.
+pub(crate) const OUTBOX_REFUSALS: usize = 3;
+/// Messages put off in one write.
+pub(crate) const OUTBOX_PUT_OFF_AT_ONCE: usize = 100;
 /// Messages being sent may hold this much memory together.
 pub(crate) const OUTBOX_SENDING_BYTES: usize = 64 * 1024 * 1024;
 /// Messages whose time has come and that wait in memory for their turn: the rest waits on disk.
@@ -617,6 +625,8 @@ const _: () = assert!(POP3_LINE_BYTES > PASSWORD_BYTES + 7);
 const _: () = assert!(POP3_AUTOLOGOUT.as_secs() >= 10 * 60);
 const _: () = assert!(MESSAGE_BYTES <= RECEIVING_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= OUTBOX_SENDING_BYTES);
+const _: () = assert!(OUTBOX_PER_PLACE_FIRST <= OUTBOX_PER_PLACE);
+const _: () = assert!(OUTBOX_PER_PLACE * 2 <= OUTBOX_AT_ONCE, "one place leaves room for others");
 const _: () = assert!(OUTBOX_DELAY_WARNING.as_secs() < OUTBOX_EXPIRES.as_secs());
 const _: () = assert!(MESSAGE_BYTES <= IMAP_APPEND_BYTES);
 const _: () = assert!(IMAP_APPEND_BYTES <= RECEIVING_SHARE_BYTES);

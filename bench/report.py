@@ -92,9 +92,10 @@ LEAVING_TEXT = """\
 Ten people log in on port 587 (STARTTLS, AUTH PLAIN) in 16 sessions and send letters, each to one
 address elsewhere. Mailroom signs every letter twice (DKIM with RSA-2048 and with Ed25519), Postfix
 signs none. Then the sink opens, which answers everything 20 ms after it was asked (what was
-pipelined together), and takes all from the full outbox. Mailroom opens at most 5 connections to one
-domain and 50 in all, Postfix as configured at most 20 to one domain and 200 in all; both send
-several letters over one connection."""
+pipelined together), and takes all from the full outbox. Mailroom opens 2 connections to one domain
+at first, with each letter that is taken one more, at most 20, and 50 in all; Postfix as configured
+5 at first, at most 20 to one domain, and 200 in all; both send several letters over one
+connection."""
 
 METHOD = """\
 - Reproduce: `make bench` as root on Debian 12. `bench/run.py --quick` tries it in two minutes.

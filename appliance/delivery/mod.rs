@@ -6,6 +6,8 @@ pub(crate) mod connection;
 pub(crate) mod dsn;
 pub(crate) mod forward;
 pub(crate) mod local;
+pub(crate) mod pace;
+pub(crate) mod queue;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod remote;

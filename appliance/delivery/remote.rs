@@ -66,6 +66,8 @@ pub(crate) struct Attempt {
     /// How the connection was secured, for the trace: "encrypted with TLSv1.3, DANE", "not
     /// encrypted"; empty when no server was reached.
     pub secured: String,
+    /// Did it come so far that a server gave verdicts?
+    pub reached: bool,
     /// Did the server take over the duty to report (RFC 3461 5.2.2)?
     pub dsn: bool,
 }
@@ -83,6 +85,13 @@ pub(crate) enum Outcome {
 impl Deliver for Arc<Network> {
     async fn deliver(&self, job: Job) -> Vec<Attempt> {
         deliver(self, job).await
+    }
+
+    fn way(&self, sender: &str, domain: &str) -> String {
+        match self.outgoing.relay_of(Some(sender).filter(|sender| !sender.is_empty())) {
+            Some(relay) => format!("relay {}:{}", relay.host, relay.port),
+            None => domain.to_string(),
+        }
     }
 }
 
@@ -390,7 +399,7 @@ impl<'n> Course<'n> {
     fn attempt(&self, at: usize, outcome: Outcome, dsn: bool) -> Option<Attempt> {
         let to = self.job.recipients.get(at)?.to.clone();
         let (server, secured) = (self.server.clone(), self.secured.clone());
-        Some(Attempt { to, outcome, server, secured, dsn })
+        Some(Attempt { to, outcome, server, secured, reached: self.sessions > 0, dsn })
     }
 
     fn trouble(&mut self, trouble: Trouble, secured: String) {

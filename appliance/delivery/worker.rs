@@ -2,30 +2,31 @@
 //!
 //! ```text
 //! outbox rows due --look--> pieces: one message, recipients of one domain
-//!     domain a: piece piece piece      at most OUTBOX_PER_DOMAIN of each at once,
-//!     domain b: piece                  OUTBOX_AT_ONCE in all, domains by turns
+//!     domain a: piece piece piece      as many of each at once as its `pace` says,
+//!     relay b:  piece                  OUTBOX_AT_ONCE in all, by turns (`queue`)
 //! piece --> memory for it --> Deliver --> record: one commit --> next
+//!                                \-- the place is shut: all that waits for it is put off
 //! ```
 //!
 //! It wakes when the outbox changed, when the next row is due, and when a delivery is done. What is
 //! being worked on is known here only, in memory: after a crash all of it is due again.
 
+use super::pace::Felt;
+use super::queue::{Piece, PutOff, Queue};
 use super::record::{Came, record};
 use super::remote::{Attempt, Job, Outcome, Target};
 use super::report::Moment;
 use crate::event::{Event, emit};
 use crate::limits::{
-    OUTBOX_AT_ONCE, OUTBOX_LOOK, OUTBOX_LOOK_AGAIN, OUTBOX_PER_DOMAIN, OUTBOX_READY,
-    OUTBOX_RECIPIENTS, OUTBOX_SENDING_BYTES, OUTBOX_WRITE_AGAIN, PREPARE_INLINE_BYTES,
-    SHUTDOWN_GRACE,
+    OUTBOX_AT_ONCE, OUTBOX_LOOK, OUTBOX_LOOK_AGAIN, OUTBOX_PUT_OFF_AT_ONCE, OUTBOX_SENDING_BYTES,
+    OUTBOX_WRITE_AGAIN, PREPARE_INLINE_BYTES, SHUTDOWN_GRACE,
 };
 use crate::net::stopped;
 use crate::store::format::Outgoing;
 use crate::store::outbox::{self, Place, State};
-use crate::store::{Batch, MailId, Result, Store, StoreError};
+use crate::store::{Batch, Result, Store, StoreError};
 use crate::wire::address::Address;
 use crate::wire::smtp::Body;
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,10 @@ use tokio::task::JoinSet;
 /// Who brings a message to the servers of a domain: `remote`, or a script in a test.
 pub(crate) trait Deliver: Send + Sync + 'static {
     fn deliver(&self, job: Job) -> impl Future<Output = Vec<Attempt>> + Send;
+
+    /// Where mail from a sender of this domain to that one goes: whatever goes the same way shares
+    /// a pace.
+    fn way(&self, sender: &str, domain: &str) -> String;
 }
 
 /// What the queue works with.
@@ -74,7 +79,7 @@ pub(crate) async fn run<D: Deliver>(
     let mut look = true;
     loop {
         if look {
-            look = queue.look(&desk);
+            look = self::look(&mut queue, &desk, deliver.as_ref());
         }
         while tasks.len() < OUTBOX_AT_ONCE
             && let Some(piece) = queue.next()
@@ -85,8 +90,12 @@ pub(crate) async fn run<D: Deliver>(
         tokio::select! {
             () = stopped(&mut stop) => break,
             Some(done) = tasks.join_next(), if !tasks.is_empty() => {
-                if let Ok((piece, again)) = done {
-                    look |= queue.done(&piece) || again;
+                if let Ok(done) = done {
+                    let (again, put_off) = ended(&mut queue, done);
+                    look |= again;
+                    if let Some(put_off) = put_off {
+                        tasks.spawn(write_off(desk.clone(), put_off));
+                    }
                 }
             }
             () = bell.notified() => look = true,
@@ -97,126 +106,62 @@ pub(crate) async fn run<D: Deliver>(
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, finish).await;
 }
 
-/// One message for the recipients of one domain.
-#[derive(Debug, Clone)]
-struct Piece {
-    place: Place,
-    domain: String,
-    /// Their numbers in the row.
-    recipients: Vec<usize>,
-    size: u64,
+/// What follows from it: is there more to look for, and what is put off?
+fn ended(queue: &mut Queue, done: Done) -> (bool, Option<PutOff>) {
+    let (again, put_off) = match done {
+        Done::Carried { piece, felt, again } => (again, queue.done(&piece, &felt)),
+        Done::PutOff(pieces) => {
+            pieces.iter().for_each(|piece| queue.close(piece));
+            (false, None)
+        }
+    };
+    (again || queue.has_room_again(), put_off)
 }
 
-/// What waits and what runs.
-#[derive(Default)]
-struct Queue {
-    lines: HashMap<String, Line>,
-    /// Domains that have a piece waiting and a place free, the next first.
-    turn: VecDeque<String>,
-    /// Messages that are here, with their pieces.
-    open: HashMap<MailId, usize>,
-    /// Was there more than may wait here?
-    full: bool,
+/// What a task has come to.
+enum Done {
+    /// Is its message due again at once?
+    Carried {
+        piece: Piece,
+        felt: Felt,
+        again: bool,
+    },
+    PutOff(Vec<Piece>),
 }
 
-#[derive(Default)]
-struct Line {
-    waiting: VecDeque<Piece>,
-    running: usize,
+/// Takes in what is due. Is there more?
+fn look<D: Deliver>(queue: &mut Queue, desk: &Desk, deliver: &D) -> bool {
+    match take_due(queue, desk, deliver) {
+        Ok(more) => more,
+        Err(error) => {
+            trouble("reading the outbox", &error);
+            false
+        }
+    }
 }
 
-impl Queue {
-    /// Takes in what is due. Is there more?
-    fn look(&mut self, desk: &Desk) -> bool {
-        match self.take_due(desk) {
-            Ok(more) => more,
+fn take_due<D: Deliver>(queue: &mut Queue, desk: &Desk, deliver: &D) -> Result<bool> {
+    let most = queue.room().min(OUTBOX_LOOK);
+    if most == 0 {
+        return Ok(false);
+    }
+    let now = desk.now();
+    let read = desk.store.snapshot()?;
+    let places = outbox::due(&read, now, most, |id| queue.has(id))?;
+    let more = places.len() == most;
+    for place in places {
+        match outbox::get(&read, place) {
+            Ok(Some(row)) => {
+                queue.take(place, &row, now, |sender, domain| deliver.way(sender, domain));
+            }
+            Ok(None) => {}
             Err(error) => {
-                trouble("reading the outbox", &error);
-                false
+                queue.leave(place.id);
+                trouble("reading a message of the outbox", &error);
             }
         }
     }
-
-    fn take_due(&mut self, desk: &Desk) -> Result<bool> {
-        let room = OUTBOX_READY.saturating_sub(self.open.len());
-        self.full = room == 0;
-        let most = room.min(OUTBOX_LOOK);
-        if most == 0 {
-            return Ok(false);
-        }
-        let now = desk.now();
-        let read = desk.store.snapshot()?;
-        let places = outbox::due(&read, now, most, |id| self.open.contains_key(&id))?;
-        let more = places.len() == most;
-        for place in places {
-            match outbox::get(&read, place) {
-                Ok(Some(row)) => self.take(place, &row, now),
-                Ok(None) => {}
-                Err(error) => {
-                    // It stays where it is, and is not looked at again until the next start.
-                    self.open.insert(place.id, usize::MAX);
-                    trouble("reading a message of the outbox", &error);
-                }
-            }
-        }
-        Ok(more)
-    }
-
-    fn take(&mut self, place: Place, row: &Outgoing, now: u64) {
-        let mut domains: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (index, recipient) in row.recipients.iter().enumerate() {
-            let due = recipient.state() == State::Waiting
-                && u64::try_from(recipient.next).unwrap_or(0) <= now;
-            if due {
-                domains.entry(domain_of(&recipient.address)).or_default().push(index);
-            }
-        }
-        for (domain, recipients) in domains {
-            for recipients in recipients.chunks(OUTBOX_RECIPIENTS) {
-                let recipients = recipients.to_vec();
-                let piece = Piece { place, domain: domain.clone(), recipients, size: row.size };
-                *self.open.entry(place.id).or_default() += 1;
-                let line = self.lines.entry(domain.clone()).or_default();
-                line.waiting.push_back(piece);
-                if line.waiting.len() == 1 && line.running < OUTBOX_PER_DOMAIN {
-                    self.turn.push_back(domain.clone());
-                }
-            }
-        }
-    }
-
-    /// The next piece to be carried.
-    fn next(&mut self) -> Option<Piece> {
-        let domain = self.turn.pop_front()?;
-        let line = self.lines.get_mut(&domain)?;
-        let piece = line.waiting.pop_front()?;
-        line.running += 1;
-        if !line.waiting.is_empty() && line.running < OUTBOX_PER_DOMAIN {
-            self.turn.push_back(domain);
-        }
-        Some(piece)
-    }
-
-    /// Is there room again for what did not find any?
-    fn done(&mut self, piece: &Piece) -> bool {
-        if let Some(line) = self.lines.get_mut(&piece.domain) {
-            line.running = line.running.saturating_sub(1);
-            if line.waiting.is_empty() {
-                if line.running == 0 {
-                    self.lines.remove(&piece.domain);
-                }
-            } else if line.running + 1 == OUTBOX_PER_DOMAIN {
-                self.turn.push_back(piece.domain.clone());
-            }
-        }
-        if let Some(pieces) = self.open.get_mut(&piece.place.id) {
-            *pieces = pieces.saturating_sub(1);
-            if *pieces == 0 {
-                self.open.remove(&piece.place.id);
-            }
-        }
-        self.full && self.open.len() < OUTBOX_READY / 2
-    }
+    Ok(more)
 }
 
 impl Desk {
@@ -231,34 +176,59 @@ impl Desk {
     }
 }
 
-/// Carries a piece to its end, whatever happens. Is its message due again at once?
-async fn carry<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> (Piece, bool) {
+/// Carries a piece to its end, whatever happens.
+async fn carry<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> Done {
     let task = tokio::spawn(work(desk, deliver, piece.clone()));
-    let again = task.await.unwrap_or(false);
-    (piece, again)
+    let (felt, again) = task.await.unwrap_or((Felt::Nothing, false));
+    Done::Carried { piece, felt, again }
 }
 
-async fn work<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> bool {
+async fn work<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> (Felt, bool) {
+    let nothing = (Felt::Nothing, false);
     let kib = u32::try_from(piece.size / 1024 + 1).unwrap_or(u32::MAX);
     let most = u32::try_from(OUTBOX_SENDING_BYTES / 1024).unwrap_or(u32::MAX);
-    let Ok(_held) = desk.memory.acquire_many(kib.min(most)).await else { return false };
-    let came = match load(&desk, &piece).await {
+    let Ok(_held) = desk.memory.acquire_many(kib.min(most)).await else { return nothing };
+    let (felt, came) = match load(&desk, &piece).await {
         Ok(Some(load)) => delivered(deliver, load).await,
-        Ok(None) => return false,
+        Ok(None) => return nothing,
         Err(error @ StoreError::Corrupt(_)) => {
             trouble("reading a message of the outbox", &error);
             let why = "The message is damaged in the store.".to_string();
-            let outcome = Outcome::Failed { reply: None, why };
-            piece.recipients.iter().map(|&index| Came::here(index, outcome.clone())).collect()
+            (Felt::Nothing, came_alike(&piece, &Outcome::Failed { reply: None, why }))
         }
         Err(error) => {
             trouble("reading a message of the outbox", &error);
-            return false;
+            return nothing;
         }
     };
     tell(&piece, &came);
-    let due = written(&desk, piece.place, came).await;
-    due.is_some_and(|due| due <= desk.now())
+    let due = written(&desk, vec![(piece.place, came)]).await;
+    (felt, due.is_some_and(|due| due <= desk.now()))
+}
+
+/// Writes down that pieces have to wait since others of their way were in vain.
+async fn write_off(desk: Arc<Desk>, put_off: PutOff) -> Done {
+    let PutOff { pieces, outcome } = put_off;
+    let outcome = match outcome {
+        Outcome::Retry { reply, why } => {
+            Outcome::Retry { reply, why: format!("As others a moment ago: {why}") }
+        }
+        other => other,
+    };
+    for some in pieces.chunks(OUTBOX_PUT_OFF_AT_ONCE) {
+        let came: Vec<_> =
+            some.iter().map(|piece| (piece.place, came_alike(piece, &outcome))).collect();
+        for (piece, (_, came)) in some.iter().zip(&came) {
+            tell(piece, came);
+        }
+        written(&desk, came).await;
+    }
+    Done::PutOff(pieces)
+}
+
+/// No server was asked.
+fn came_alike(piece: &Piece, outcome: &Outcome) -> Vec<Came> {
+    piece.recipients.iter().map(|&index| Came::here(index, outcome.clone())).collect()
 }
 
 /// A piece with its message, as it goes to the other server.
@@ -323,14 +293,15 @@ fn loaded(piece: &Piece, row: &Outgoing, message: Arc<[u8]>, chance: u64) -> Opt
 }
 
 /// Has it delivered; every recipient gets an answer, also when that breaks off.
-async fn delivered<D: Deliver>(deliver: Arc<D>, load: Load) -> Vec<Came> {
+async fn delivered<D: Deliver>(deliver: Arc<D>, load: Load) -> (Felt, Vec<Came>) {
     let Load { job, indexes, lost: mut came } = load;
     if job.recipients.is_empty() {
-        return came;
+        return (Felt::Nothing, came);
     }
     let targets: Vec<Address> = job.recipients.iter().map(|target| target.to.clone()).collect();
     let task = tokio::spawn(async move { deliver.deliver(job).await });
     let mut attempts = task.await.unwrap_or_default();
+    let felt = Felt::of(&attempts);
     for (index, to) in indexes.into_iter().zip(targets) {
         came.push(match attempts.iter().position(|attempt| attempt.to == to) {
             Some(at) => {
@@ -343,17 +314,23 @@ async fn delivered<D: Deliver>(deliver: Arc<D>, load: Load) -> Vec<Came> {
             }
         });
     }
-    came
+    (felt, came)
 }
 
-/// Writes down what came of it. A disk that does not take it is asked until it does: what is not
-/// written would be sent twice.
-async fn written(desk: &Arc<Desk>, place: Place, came: Vec<Came>) -> Option<u64> {
+/// Writes down what came of messages. When is the last of them due again? A disk that does not take
+/// it is asked until it does: what is not written would be sent twice.
+async fn written(desk: &Arc<Desk>, came: Vec<(Place, Vec<Came>)>) -> Option<u64> {
     let came = Arc::new(came);
     loop {
         let (desk_in, came) = (desk.clone(), came.clone());
         let moment = (desk.moment)();
-        let job = move |batch: &mut Batch| record(batch, &desk_in.host, moment, place, &came);
+        let job = move |batch: &mut Batch| {
+            let mut due = None;
+            for (place, came) in came.iter() {
+                due = record(batch, &desk_in.host, moment, *place, came)?;
+            }
+            Ok(due)
+        };
         match desk.store.write(job).await {
             Ok(due) => return due,
             Err(StoreError::Stopped) => return None,
@@ -368,11 +345,6 @@ impl Came {
     fn here(index: usize, outcome: Outcome) -> Self {
         Self { index, outcome, server: String::new(), secured: String::new(), dsn: false }
     }
-}
-
-/// Of an address as it stands in a row.
-fn domain_of(address: &str) -> String {
-    Address::parse(address).map(|address| address.domain().to_string()).unwrap_or_default()
 }
 
 fn tell(piece: &Piece, came: &[Came]) {

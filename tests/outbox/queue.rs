@@ -2,7 +2,7 @@
 
 use super::stage::{MESSAGE, Stage, new, refused, took};
 use crate::delivery::remote::Outcome;
-use crate::limits::{OUTBOX_PER_DOMAIN, OUTBOX_RECIPIENTS};
+use crate::limits::{OUTBOX_PER_PLACE, OUTBOX_RECIPIENTS};
 use crate::store::mail::{self, FlagSet, NewMail};
 use crate::store::outbox::{self, State};
 use crate::store::{INBOX, MailId};
@@ -199,7 +199,7 @@ fn a_slow_domain_holds_up_no_other() {
         }),
     );
     assert_eq!(stage.rows(), []);
-    assert!(most.load(Ordering::SeqCst) <= OUTBOX_PER_DOMAIN);
+    assert!(most.load(Ordering::SeqCst) <= OUTBOX_PER_PLACE);
     assert!(slow.iter().all(|id| stage.story(*id).last().unwrap().what == "sent"));
     assert_eq!(stage.story(fast).last().unwrap().what, "sent");
 }

@@ -41,14 +41,23 @@ impl Deliver for Scripted {
         self.jobs.lock().unwrap().push(job.clone());
         // Sent when this call ends, also by a panic.
         let _through = Through(self.through.clone());
-        let attempt = |to: &Address| Attempt {
-            to: to.clone(),
-            outcome: (self.script)(&job, to),
-            server: "mx.b.test [127.0.0.9]".to_string(),
-            secured: "not encrypted".to_string(),
-            dsn: self.dsn,
+        let attempt = |to: &Address| {
+            let outcome = (self.script)(&job, to);
+            Attempt {
+                to: to.clone(),
+                // Who retries without a reply has not come to a server.
+                reached: !matches!(outcome, Outcome::Retry { reply: None, .. }),
+                outcome,
+                server: "mx.b.test [127.0.0.9]".to_string(),
+                secured: "not encrypted".to_string(),
+                dsn: self.dsn,
+            }
         };
         job.recipients.iter().map(|target| attempt(&target.to)).collect()
+    }
+
+    fn way(&self, _sender: &str, domain: &str) -> String {
+        domain.to_string()
     }
 }
 

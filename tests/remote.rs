@@ -12,7 +12,7 @@ mod route;
 mod sts;
 mod tls_reports;
 
-use crate::delivery::remote::{Job, Outcome, Target};
+use crate::delivery::remote::{Attempt, Job, Outcome, Target};
 use crate::wire::address::Address;
 use crate::wire::smtp::Body;
 
@@ -35,6 +35,14 @@ fn job(domain: &str, recipients: &[&str]) -> Job {
         ret: None,
         envid: None,
         random: 7,
+    }
+}
+
+/// Why it is not delivered; empty when it is.
+fn why(attempt: &Attempt) -> &str {
+    match &attempt.outcome {
+        Outcome::Delivered { .. } => "",
+        Outcome::Retry { why, .. } | Outcome::Failed { why, .. } => why,
     }
 }
 

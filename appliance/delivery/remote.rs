@@ -326,7 +326,8 @@ impl<'n> Course<'n> {
     }
 
     /// Sends to all who have no verdict yet. With `heard` the connection has been idle: if it turns
-    /// out to be dead before any reply, nothing has happened: `false`.
+    /// out to be dead before any reply, or the server only says goodbye (some do after so many
+    /// messages), nothing has happened: `false`.
     async fn send(&mut self, mut line: Line, heard: Option<u64>) -> bool {
         self.secured.clone_from(&line.secured);
         if let Some(why) = self.no_dane {
@@ -339,7 +340,9 @@ impl<'n> Course<'n> {
                 .filter(|at| self.attempts.get(*at).is_some_and(Option::is_none))
                 .collect();
             let verdicts = line.send(self.network, self.outgoing(&open)).await;
-            if heard == Some(line.client.heard()) && !line.client.is_open() {
+            let silent = heard == Some(line.client.heard());
+            let goodbye = heard.is_some() && verdicts.iter().all(is_goodbye);
+            if (silent || goodbye && !line.client.is_doubtful()) && !line.client.is_open() {
                 self.sessions -= 1;
                 line.close().await;
                 return false;
@@ -445,6 +448,11 @@ fn outcome(verdict: Verdict) -> Outcome {
         Verdict::Later { reply, why } => Outcome::Retry { reply, why },
         Verdict::Never { reply, why } => Outcome::Failed { reply, why },
     }
+}
+
+/// RFC 5321 3.8: the connection ends, which says nothing of the message
+fn is_goodbye(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Later { reply: Some(reply), .. } if reply.code == 421)
 }
 
 /// RFC 5321 4.5.3.1.10: 452 (or 552) to one of several: the rest can be said in a next transaction.

@@ -1,11 +1,11 @@
 //! DANE (RFC 7672), from a signed root down to a TLS handshake.
 
 use super::certificates::{Authority, Shown, tlsa};
-use super::live::{GREET, good, one, rest_after_dots};
+use super::live::{GREET, good, one, secure};
 use super::peers::{Peer, Script};
-use super::{job, short};
+use super::{job, short, why};
 use crate::clock;
-use crate::delivery::remote::{Attempt, Network, Outcome};
+use crate::delivery::remote::{Attempt, Network};
 use crate::net::resolver::{CLOCK, Clock, NoAnswer, Resolver};
 use crate::settings::Outgoing;
 use crate::tests::names::Names;
@@ -16,15 +16,6 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Everything after TLS.
-fn secure() -> Script {
-    let mut script = vec![GREET, ("EHLO", "250-b.test\r\n250 STARTTLS\r\n")];
-    script.push(("STARTTLS", "tls220 go\r\n"));
-    script.push(("EHLO", "250 b.test\r\n"));
-    script.extend(rest_after_dots());
-    script
-}
-
 /// What the world says of b.test, and what its host does.
 struct Scene {
     names: Names,
@@ -34,8 +25,7 @@ struct Scene {
 
 impl Scene {
     async fn new(script: Script, shown: Option<&Shown>) -> Scene {
-        let acceptor = shown.map(|shown| shown.acceptor.clone());
-        let peer = Peer::start_with("127.0.0.1:0", vec![script], acceptor).await;
+        let peer = Peer::showing(script, shown).await;
         let names = Names::start("127.0.0.1:0", "").expect("a name server");
         Scene { names, peer, folder: Folder::new() }
     }
@@ -81,13 +71,6 @@ impl Scene {
         let heard = self.peer.heard();
         let tls = heard.iter().position(|line| line == "STARTTLS").unwrap_or(usize::MAX);
         heard.iter().position(|line| line.starts_with("MAIL")).is_some_and(|mail| mail < tls)
-    }
-}
-
-fn why(attempt: &Attempt) -> &str {
-    match &attempt.outcome {
-        Outcome::Delivered { .. } => "",
-        Outcome::Retry { why, .. } | Outcome::Failed { why, .. } => why,
     }
 }
 

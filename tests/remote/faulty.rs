@@ -1,9 +1,9 @@
 //! Servers that do what servers must not: each fault its own story, at every stage where it can
 //! happen. None holds us long, none takes memory, and the trace says in words what it did.
 
-use super::live::{EHLO, GREET, OK, good, host, network, one, rest_after_dots};
+use super::live::{EHLO, GREET, OK, b_test, good, host, network, one, rest_after_dots, secure};
 use super::peers::{A, Dns, MX, Peer, Script, mx};
-use super::{job, short};
+use super::{job, short, why};
 use crate::delivery::remote::{Attempt, Job, Network, Outcome, deliver};
 use crate::net::tls::Tls;
 use crate::tests::net::toy::{Folder, NOW, names};
@@ -29,13 +29,6 @@ fn at_each_stage(says: &'static str) -> Vec<(&'static str, Script)> {
     // Nothing is said to a line of text.
     let spoken = stages.iter().enumerate().filter(|(_, stage)| **stage != "text");
     spoken.map(|(at, stage)| (*stage, cut(at))).collect()
-}
-
-fn why(attempt: &Attempt) -> &str {
-    match &attempt.outcome {
-        Outcome::Delivered { .. } => "",
-        Outcome::Retry { why, .. } | Outcome::Failed { why, .. } => why,
-    }
 }
 
 /// All at once, since each waits.
@@ -66,6 +59,33 @@ async fn who_closes_is_tried_again_at_any_stage() {
     for (stage, attempt) in all("close").await {
         assert_eq!(short(&attempt.outcome), ("retry", None), "{stage}: {attempt:?}");
         assert!(why(&attempt).contains("ended"), "{stage}: {attempt:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_says_goodbye_is_tried_again_at_any_stage() {
+    for (stage, attempt) in all("421 4.3.2 shutting down\r\n").await {
+        assert_eq!(short(&attempt.outcome), ("retry", Some(421)), "{stage}: {attempt:?}");
+        assert_eq!(attempt.reached, !matches!(stage, "greeting" | "EHLO"), "{stage}");
+    }
+}
+
+#[tokio::test]
+async fn under_tls_it_is_no_different() {
+    let folder = Folder::new();
+    let whole = secure();
+    for says in ["hang", "close", "flood", "babble"] {
+        // From the EHLO under TLS on; nothing is said to a line of text.
+        for at in (3..whole.len()).filter(|at| !whole[*at].1.is_empty()) {
+            let mut script: Script = whole[..=at].to_vec();
+            script[at].1 = says;
+            let peer = Peer::start_with("127.0.0.1:0", vec![script], Some(acceptor(&folder))).await;
+            let dns = Dns::start(b_test()).await;
+            let network = network(&dns, peer.at.port());
+            let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+            assert_eq!(short(&attempt.outcome), ("retry", None), "{says} {at}: {attempt:?}");
+            assert_eq!(peer.connections(), 1, "{says} {at}: not in clear");
+        }
     }
 }
 
@@ -185,8 +205,7 @@ async fn what_is_injected_behind_the_answer_to_starttls_is_thrown_away() {
     script.extend([EHLO]);
     script.extend(rest_after_dots());
     let peer = Peer::start_with("127.0.0.1:0", vec![script], Some(acceptor(&folder))).await;
-    let records = vec![("b.test", MX, mx(10, "mx.b.test")), ("mx.b.test", A, vec![127, 0, 0, 1])];
-    let dns = Dns::start(records).await;
+    let dns = Dns::start(b_test()).await;
     let network = network(&dns, peer.at.port());
     let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
     assert_eq!(short(&attempt.outcome), ("delivered", Some(250)), "{attempt:?}");

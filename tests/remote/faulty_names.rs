@@ -2,8 +2,8 @@
 
 use super::live::{good, one};
 use super::peers::Peer;
-use super::{job, short};
-use crate::delivery::remote::{Attempt, Network, Outcome};
+use super::{job, short, why};
+use crate::delivery::remote::{Attempt, Network};
 use crate::delivery::route;
 use crate::net::resolver::{CLOCK, Resolver};
 use crate::settings::{Ipv6, Outgoing};
@@ -34,13 +34,6 @@ async fn send(names: &Names) -> (Attempt, usize) {
     let network = network(names, peer.at.port());
     let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
     (attempt, peer.connections())
-}
-
-fn why(attempt: &Attempt) -> &str {
-    match &attempt.outcome {
-        Outcome::Delivered { .. } => "",
-        Outcome::Retry { why, .. } | Outcome::Failed { why, .. } => why,
-    }
 }
 
 #[tokio::test]

@@ -32,6 +32,15 @@ pub(super) fn rest_after_dots() -> Script {
     script
 }
 
+/// Everything after TLS.
+pub(super) fn secure() -> Script {
+    let mut script = vec![GREET, ("EHLO", "250-b.test\r\n250 STARTTLS\r\n")];
+    script.push(("STARTTLS", "tls220 go\r\n"));
+    script.push(("EHLO", "250 b.test\r\n"));
+    script.extend(rest_after_dots());
+    script
+}
+
 pub(super) fn network(dns: &Dns, port: u16) -> Arc<Network> {
     let outgoing = Outgoing { port, name_servers: vec![dns.at], ..Outgoing::default() };
     let patience = Duration::from_secs(2);
@@ -45,11 +54,15 @@ pub(super) async fn one(network: &Arc<Network>, job: Job) -> Attempt {
     attempts.into_iter().next().expect("an attempt")
 }
 
+/// b.test has one host, at 127.0.0.1.
+pub(super) fn b_test() -> Vec<(&'static str, u16, Vec<u8>)> {
+    vec![("b.test", MX, mx(10, "mx.b.test")), ("mx.b.test", A, vec![127, 0, 0, 1])]
+}
+
 /// b.test with one host at 127.0.0.1 that follows the scripts.
 pub(super) async fn host(scripts: Vec<Script>) -> (Peer, Arc<Network>) {
     let peer = Peer::start("127.0.0.1:0", scripts).await;
-    let records = vec![("b.test", MX, mx(10, "mx.b.test")), ("mx.b.test", A, vec![127, 0, 0, 1])];
-    let dns = Dns::start(records).await;
+    let dns = Dns::start(b_test()).await;
     let network = network(&dns, peer.at.port());
     (peer, network)
 }
@@ -70,12 +83,33 @@ async fn mail_finds_its_way_and_the_next_takes_the_same_connection() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_the_connection_after_some_messages_gets_the_next_over_another() {
+    for says in ["421 4.7.0 that is enough for one connection\r\n", "close"] {
+        let (peer, network) = host(vec![[good(), vec![("MAIL", says)]].concat(), good()]).await;
+        for _ in 0..2 {
+            let attempt = one(&network, job("b.test", &["bob@b.test"])).await;
+            assert_eq!(short(&attempt.outcome), ("delivered", Some(250)), "{says}: {attempt:?}");
+        }
+        assert_eq!(peer.connections(), 2, "{says}");
+    }
+}
+
+#[tokio::test]
 async fn names_that_lead_nowhere_fail_and_names_nobody_knows_of_wait() {
-    let records = vec![("null.test", MX, mx(0, "")), ("bare.test", 99, vec![0])];
+    let records = vec![
+        ("null.test", MX, mx(0, "")),
+        ("bare.test", 99, vec![0]),
+        ("lost.test", MX, mx(10, "gone.lost.test")),
+    ];
     let dns = Dns::start(records).await;
     let network = network(&dns, 25);
-    for (domain, how) in [("null.test", "failed"), ("gone.test", "failed"), ("bare.test", "failed")]
-    {
+    for (domain, how) in [
+        ("null.test", "failed"),
+        ("gone.test", "failed"),
+        ("bare.test", "failed"),
+        ("lost.test", "failed"),
+        ("silent.test", "retry"),
+    ] {
         let attempt = one(&network, job(domain, &[&format!("x@{domain}")])).await;
         assert_eq!(short(&attempt.outcome), (how, None), "{attempt:?}");
     }

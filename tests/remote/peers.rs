@@ -1,5 +1,6 @@
 //! A name server and mail servers that do what a test wrote down.
 
+use super::certificates::Shown;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -102,6 +103,12 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn start(at: &str, scripts: Vec<Script>) -> Peer {
         Self::start_with(at, scripts, None).await
+    }
+
+    /// The host of b.test, with what it shows under TLS.
+    pub(super) async fn showing(script: Script, shown: Option<&Shown>) -> Peer {
+        let acceptor = shown.map(|shown| shown.acceptor.clone());
+        Self::start_with("127.0.0.1:0", vec![script], acceptor).await
     }
 
     pub(crate) async fn start_with(

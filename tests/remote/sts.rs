@@ -1,11 +1,11 @@
 //! MTA-STS (RFC 8461): policies found, fetched, remembered and obeyed; and how TLS is counted.
 
 use super::certificates::{Authority, Shown, tlsa};
-use super::live::{GREET, good, one, rest_after_dots};
+use super::live::{good, one, secure};
 use super::peers::{Peer, Script};
-use super::{job, short};
+use super::{job, short, why};
 use crate::clock;
-use crate::delivery::remote::{Attempt, Network, Outcome};
+use crate::delivery::remote::{Attempt, Network};
 use crate::net::resolver::{CLOCK, Clock};
 use crate::settings::Outgoing;
 use crate::store::writer::Options;
@@ -159,14 +159,6 @@ struct Scene {
     store: Store,
 }
 
-fn secure() -> Script {
-    let mut script = vec![GREET, ("EHLO", "250-b.test\r\n250 STARTTLS\r\n")];
-    script.push(("STARTTLS", "tls220 go\r\n"));
-    script.push(("EHLO", "250 b.test\r\n"));
-    script.extend(rest_after_dots());
-    script
-}
-
 const RECORDS: &str = "b.test. MX 10 mx.b.test.\nmx.b.test. A 127.0.0.1\n\
     mta-sts.b.test. A 127.0.0.1\n";
 const RECORD: &str = "_mta-sts.b.test. TXT \"v=STSv1; id=one;\"\n";
@@ -174,8 +166,7 @@ const RECORD: &str = "_mta-sts.b.test. TXT \"v=STSv1; id=one;\"\n";
 impl Scene {
     /// `authority` is known to us; the host of b.test shows `shown`.
     async fn new(authority: &Authority, script: Script, shown: Option<&Shown>) -> Scene {
-        let acceptor = shown.map(|shown| shown.acceptor.clone());
-        let peer = Peer::start_with("127.0.0.1:0", vec![script], acceptor).await;
+        let peer = Peer::showing(script, shown).await;
         let web = Web::start(&authority.show("mta-sts.b.test")).await;
         web.says(&ok(ENFORCE));
         let text = format!("zone b.test. unsigned\n{RECORDS}{RECORD}");
@@ -227,13 +218,6 @@ impl Scene {
 
 fn counted(policy: &str, result: &str, sessions: u64) -> (String, String, u64) {
     (policy.to_string(), result.to_string(), sessions)
-}
-
-fn why(attempt: &Attempt) -> &str {
-    match &attempt.outcome {
-        Outcome::Delivered { .. } => "",
-        Outcome::Retry { why, .. } | Outcome::Failed { why, .. } => why,
-    }
 }
 
 // ---- obeyed ----

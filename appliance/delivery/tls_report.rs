@@ -12,6 +12,7 @@ use super::stamp::date;
 use super::tls_counts::policy;
 use crate::limits::{TLS_REPORTS_AFTER_SECONDS, TLS_REPORTS_AT_ONCE};
 use crate::net::dkim::Signer;
+use crate::net::resolver::NoAnswer;
 use crate::store::format::{StsPolicy, TlsCount, TlsDay, Trace, TraceStep};
 use crate::store::mail::{self, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
@@ -57,8 +58,13 @@ impl Network {
         let open = rows.into_iter().filter(|(day, row)| *day == yesterday && !row.reported);
         let mut sent = 0;
         for (_, row) in open.take(TLS_REPORTS_AT_ONCE) {
-            let wanted = self.resolver.texts(&format!("_smtp._tls.{}", row.domain)).await;
-            let to = tlsrpt::addresses(&wanted.unwrap_or_default());
+            let wanted = match self.resolver.texts(&format!("_smtp._tls.{}", row.domain)).await {
+                Ok(wanted) => wanted,
+                Err(NoAnswer::NoName | NoAnswer::NoRecord) => Vec::new(),
+                // Nobody can say now: in an hour it is asked again.
+                Err(_) => continue,
+            };
+            let to = tlsrpt::addresses(&wanted);
             let told = match to.is_empty() {
                 true => None,
                 false => self.written(store, signer, moment, yesterday, &row).await?,

@@ -6,6 +6,7 @@ use crate::event;
 use crate::net::authenticate::{Arrival, Examiner};
 use crate::settings::Blocklist;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// The test entries of a list that works.
 fn working(zone: &str) -> String {
@@ -85,6 +86,19 @@ async fn a_list_that_fails_its_test_is_ignored_and_told_of() {
             event::recent().into_iter().any(|line| line.contains(&format!("blocklist {what}")));
         assert!(told, "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_list_that_never_answers_takes_no_time_from_the_others() {
+    let me = four("192.0.2.7");
+    let zone =
+        format!("2.0.0.127.mute.test SILENT\n{}{me}.bl.test A 127.0.0.2", working("bl.test"));
+    let names = Names::start(&zone).await;
+    let lists = vec![list("mute.test"), list("bl.test")];
+    let examiner = Examiner::new(names.resolver(), lists).with_patience(Duration::from_secs(2));
+    let found = examiner.examine(&arrival("From: joe@far.test\r\n\r\nx\r\n")).await.listed;
+    let zones: Vec<&str> = found.iter().map(|listed| listed.zone.as_str()).collect();
+    assert_eq!(zones, ["bl.test"]);
 }
 
 #[tokio::test]

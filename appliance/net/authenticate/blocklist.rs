@@ -10,16 +10,20 @@ use crate::limits::{BLOCKLIST_FAILED, BLOCKLIST_TESTED};
 use crate::net::resolver::NoAnswer;
 use crate::policy::Listed;
 use crate::settings::Blocklist;
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
-/// The lists of the settings, and how their tests went.
-pub(super) struct Lists {
-    lists: Vec<Blocklist>,
-    /// By the list's place and by kind of address: IPv6?
-    tested: Mutex<HashMap<(usize, bool), Test>>,
+/// The lists of the settings.
+pub(super) struct Lists(Vec<Arc<List>>);
+
+/// One list, and how its tests went.
+struct List {
+    asked: Blocklist,
+    /// Of IPv4 and of IPv6.
+    tested: [Mutex<Option<Test>>; 2],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,60 +43,69 @@ pub(crate) enum Standing {
 
 impl Lists {
     pub(super) fn new(lists: Vec<Blocklist>) -> Self {
-        Self { lists, tested: Mutex::default() }
+        let list = |asked| Arc::new(List { asked, tested: Default::default() });
+        Self(lists.into_iter().map(list).collect())
     }
 
     /// The lists that name the peer. One that cannot be asked now does not.
     pub(super) async fn of(&self, answers: &Answers, peer: IpAddr) -> Vec<Listed> {
-        let mut found = Vec::new();
-        for (place, list) in self.lists.iter().enumerate() {
-            if !self.is_good(answers, place, peer.is_ipv6()).await {
-                continue;
-            }
-            if let Ok(Some(code)) = ask(answers, list, peer).await {
-                found.push(Listed { zone: list.zone.clone(), code });
-            }
-        }
-        found
+        let all = self.standing(answers, peer).await.into_iter();
+        let listed = all.filter_map(|(zone, standing)| match standing {
+            Standing::Listed(code) => Some(Listed { zone, code }),
+            Standing::Clean | Standing::Unknown => None,
+        });
+        listed.collect()
     }
 
-    /// How an address stands with each list, by its zone.
+    /// How an address stands with each list, by its zone. All are asked at once: one that has died
+    /// takes no time from the others.
     pub(super) async fn standing(
         &self,
         answers: &Answers,
         address: IpAddr,
     ) -> Vec<(String, Standing)> {
-        let mut found = Vec::new();
-        for (place, list) in self.lists.iter().enumerate() {
-            let standing = match self.is_good(answers, place, address.is_ipv6()).await {
-                false => Standing::Unknown,
-                true => match ask(answers, list, address).await {
-                    Ok(Some(code)) => Standing::Listed(code),
-                    Ok(None) => Standing::Clean,
-                    Err(_) => Standing::Unknown,
-                },
-            };
-            found.push((list.zone.clone(), standing));
+        let mut asked = JoinSet::new();
+        for (place, list) in self.0.iter().enumerate() {
+            let (answers, list) = (answers.clone(), list.clone());
+            asked.spawn(async move {
+                let standing = list.standing(&answers, address).await;
+                (place, list.asked.zone.clone(), standing)
+            });
         }
-        found
+        let mut found = asked.join_all().await;
+        found.sort_by_key(|(place, ..)| *place);
+        found.into_iter().map(|(_, zone, standing)| (zone, standing)).collect()
+    }
+}
+
+impl List {
+    async fn standing(&self, answers: &Answers, address: IpAddr) -> Standing {
+        if !self.is_good(answers, address.is_ipv6()).await {
+            return Standing::Unknown;
+        }
+        match ask(answers, &self.asked, address).await {
+            Ok(Some(code)) => Standing::Listed(code),
+            Ok(None) => Standing::Clean,
+            Err(_) => Standing::Unknown,
+        }
     }
 
-    async fn is_good(&self, answers: &Answers, place: usize, six: bool) -> bool {
+    async fn is_good(&self, answers: &Answers, six: bool) -> bool {
+        let [of_four, of_six] = &self.tested;
         // One at a time: who comes meanwhile needs the same answer.
-        let mut tested = self.tested.lock().await;
-        let Some(list) = self.lists.get(place) else { return false };
-        let fresh = tested.get(&(place, six)).copied().filter(|test| {
+        let mut tested = if six { of_six } else { of_four }.lock().await;
+        let fresh = tested.filter(|test| {
             let kept = if test.good { BLOCKLIST_TESTED } else { BLOCKLIST_FAILED };
             test.at.elapsed() < kept
         });
         if let Some(test) = fresh {
             return test.good;
         }
-        let result = test(answers, list, six).await;
+        let result = test(answers, &self.asked, six).await;
         let good = result.is_ok();
-        tested.insert((place, six), Test { at: Instant::now(), good });
+        *tested = Some(Test { at: Instant::now(), good });
         if let Err(why) = result {
-            emit(Event::BlocklistIgnored { zone: list.zone.clone(), ipv6: six, why });
+            emit(Event::BlocklistIgnored { zone: self.asked.zone.clone(), ipv6: six, why });
         }
         good
     }

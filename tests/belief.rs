@@ -86,9 +86,14 @@ fn sign(domain: &str, selector: &str, message: &str) -> String {
 
 /// With one more link of a chain on top.
 async fn seal(domain: &str, selector: &str, message: &str) -> String {
+    seal_saying(domain, selector, message, domain).await
+}
+
+/// The same with these results of its own.
+async fn seal_saying(domain: &str, selector: &str, message: &str, says: &str) -> String {
     let parsed = AuthenticatedMessage::parse(message.as_bytes()).expect("a message");
     let library = MessageAuthenticator::new_quad9().expect("a resolver that is not asked");
-    let results = AuthenticationResults::new(domain);
+    let results = AuthenticationResults::new(says);
     let sealer = ArcSealer::from_key(key()).domain(domain).selector(selector);
     let sealer = sealer.headers(["From", "Subject", "DKIM-Signature"]);
     let arc = library.verify_arc(Parameters::new(&parsed).with_txt_cache(&OneKey)).await;

@@ -142,11 +142,7 @@ fn by_dmarc(evidence: &Evidence, rules: &Rules) -> (Option<(Verdict, Reason)>, O
     if rules.dmarc == OnDmarc::Report {
         return (None, Some(Override::Settings));
     }
-    // RFC 8617 7.2.1: a chain that is whole, and whose last link is one we believe
-    if evidence.arc.finding == Finding::Pass
-        && let Some(last) = evidence.arc.sealers.last()
-        && rules.forwarders.iter().any(|domain| is_below(last, domain))
-    {
+    if is_vouched_for(evidence, rules) {
         return (None, Some(Override::TrustedForwarder));
     }
     let (wish, testing) = match evidence.dmarc.testing {
@@ -163,6 +159,19 @@ fn by_dmarc(evidence: &Evidence, rules: &Rules) -> (Option<(Verdict, Reason)>, O
         Wish::Reject if is_list(evidence) => (Some(junk), Some(Override::MailingList)),
         Wish::Reject => (Some((Verdict::Refuse, Reason::DmarcReject)), testing),
     }
+}
+
+/// RFC 8617 7.2.1: a chain that is whole, whose last link is one we believe, and says that it saw
+/// this author proven.
+fn is_vouched_for(evidence: &Evidence, rules: &Rules) -> bool {
+    let arc = &evidence.arc;
+    let believed = arc
+        .sealers
+        .last()
+        .is_some_and(|last| rules.forwarders.iter().any(|domain| is_below(last, domain)));
+    let proven = arc.proven.as_deref();
+    let saw = proven.is_some_and(|name| name.is_empty() || name == evidence.dmarc.domain);
+    arc.finding == Finding::Pass && believed && saw
 }
 
 /// It says it is from a list, and whoever sent it is proven by SPF or a signature of its own.

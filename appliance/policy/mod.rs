@@ -126,6 +126,9 @@ pub(crate) struct Arc {
     pub finding: Finding,
     /// Domains of the seals, the first hop first.
     pub sealers: Vec<String>,
+    /// The author's domain that the last hop says it saw proven (`dmarc=pass`); "" if it says so
+    /// and names none.
+    pub proven: Option<String>,
     pub why: String,
 }
 

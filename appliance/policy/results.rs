@@ -21,6 +21,56 @@ pub(crate) fn field(evidence: &Evidence, host: &str) -> String {
     format!("Authentication-Results: {host};\r\n\t{}\r\n", lines.join(";\r\n\t"))
 }
 
+/// RFC 8617 4.1.1: for which author's domain a hop before us says `dmarc=pass`; "" if it says so
+/// and names none. `value` is of ARC-Authentication-Results.
+pub(crate) fn proven_author(value: &[u8]) -> Option<String> {
+    let text = flat(&String::from_utf8_lossy(value));
+    let mut proven = None;
+    // The number of the hop and its name come first.
+    for result in text.split(';').skip(2) {
+        let words: Vec<&str> = result.split_whitespace().collect();
+        let joined = words.join(" ").replace(" =", "=").replace("= ", "=");
+        let mut words = joined.split(' ').filter_map(|word| word.split_once('='));
+        let Some((method, result)) = words.next() else { continue };
+        let method = method.split('/').next().unwrap_or_default();
+        if !method.eq_ignore_ascii_case("dmarc") {
+            continue;
+        }
+        // Whoever says two things says nothing.
+        if proven.is_some() || !result.eq_ignore_ascii_case("pass") {
+            return None;
+        }
+        let from = words.find(|(name, _)| name.eq_ignore_ascii_case("header.from"));
+        proven = Some(from.map(|(_, domain)| domain.to_ascii_lowercase()).unwrap_or_default());
+    }
+    proven
+}
+
+/// Without comments; what is quoted is one word.
+fn flat(text: &str) -> String {
+    let (mut flat, mut depth, mut quoted) = (String::new(), 0_usize, false);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if quoted || depth > 0 => {
+                chars.next();
+            }
+            '"' if depth == 0 => quoted = !quoted,
+            _ if quoted => {
+                flat.push(if c.is_alphanumeric() || "._-@".contains(c) { c } else { '?' })
+            }
+            '(' => depth += 1,
+            ')' if depth > 0 => {
+                depth -= 1;
+                flat.push(' ');
+            }
+            _ if depth > 0 => {}
+            c => flat.push(c),
+        }
+    }
+    flat
+}
+
 /// RFC 8601 2.7.3
 fn iprev(evidence: &Evidence) -> String {
     let name = comment(&evidence.iprev.name);

@@ -193,12 +193,52 @@ fn small_signs_count_together_and_a_first_contact_only_beside_them() {
     ]);
 }
 
+#[test]
+fn whose_author_is_not_clear_is_put_aside() {
+    let usual = Rules::default;
+    hold(vec![
+        (
+            "two From fields of one who is known",
+            known(with(ordinary(), |e| {
+                e.claims = Claims::of(b"From: joe@far.test\r\nFrom: joe@far.test\r\n\r\n");
+            })),
+            usual(),
+            "junk suspicious -",
+        ),
+        (
+            "authors of several domains",
+            with(ordinary(), |e| e.claims = Claims::of(b"From: a@a.test, b@b.test\r\n\r\n")),
+            usual(),
+            "junk suspicious -",
+        ),
+        (
+            "an author beside something that cannot be read",
+            with(ordinary(), |e| e.claims = Claims::of(b"From: a@a..test, b@b.test\r\n\r\n")),
+            usual(),
+            "junk suspicious -",
+        ),
+        (
+            "a domain that asks for proof, and nobody can say",
+            with(unproven(Wish::Reject), |e| e.dmarc.finding = Finding::TempError),
+            usual(),
+            "junk suspicious -",
+        ),
+        (
+            "the same of an author who is known",
+            known(with(unproven(Wish::Reject), |e| e.dmarc.finding = Finding::TempError)),
+            usual(),
+            "accept ordinary -",
+        ),
+    ]);
+}
+
 /// What the domain asks for, and what is done: policy, test mode, list, chain, settings.
 #[test]
 fn a_domains_wish_is_followed_and_each_override_named() {
     let chain = |by: &str| Arc {
         finding: Finding::Pass,
         sealers: vec!["first.test".to_string(), by.to_string()],
+        proven: Some("far.test".to_string()),
         why: String::new(),
     };
     let list = |e: &mut Evidence| {
@@ -218,6 +258,14 @@ fn a_domains_wish_is_followed_and_each_override_named() {
     let broken_seal = |e: &mut Evidence| {
         e.arc = Arc { finding: Finding::Fail, ..chain("lists.test") };
     };
+    // Whoever is trusted, and says that it was not proven there either.
+    let sealed_as_found = |e: &mut Evidence| e.arc = Arc { proven: None, ..chain("lists.test") };
+    let sealed_for_another = |e: &mut Evidence| {
+        e.arc = Arc { proven: Some("evil.test".to_string()), ..chain("lists.test") };
+    };
+    let sealed_without_name = |e: &mut Evidence| {
+        e.arc = Arc { proven: Some(String::new()), ..chain("lists.test") };
+    };
     let rules =
         |dmarc| Rules { dmarc, forwarders: vec!["lists.test".to_string()], ..Rules::default() };
     let (honour, junk, report) = (OnDmarc::Honour, OnDmarc::Junk, OnDmarc::Report);
@@ -236,6 +284,9 @@ fn a_domains_wish_is_followed_and_each_override_named() {
         (Wish::Reject, &sealed_below, honour, "accept ordinary trusted-forwarder"),
         (Wish::Reject, &sealed_by_another, honour, "refuse dmarc-reject -"),
         (Wish::Reject, &broken_seal, honour, "refuse dmarc-reject -"),
+        (Wish::Reject, &sealed_as_found, honour, "refuse dmarc-reject -"),
+        (Wish::Reject, &sealed_for_another, honour, "refuse dmarc-reject -"),
+        (Wish::Reject, &sealed_without_name, honour, "accept ordinary trusted-forwarder"),
         (Wish::Reject, &nothing, junk, "junk dmarc-reject settings"),
         (Wish::Quarantine, &nothing, junk, "junk dmarc-quarantine -"),
         (Wish::Reject, &nothing, report, "accept ordinary settings"),
@@ -259,6 +310,33 @@ fn claims_are_read_as_people_see_them() {
     assert_eq!(domain("From: root"), None);
     assert_eq!(domain("Subject: x"), None);
     assert!(of("List-ID: <l.lists.test>\r\nFrom: a@b.test").list);
+}
+
+#[test]
+fn what_a_hop_before_says_of_the_author_is_read_and_not_what_others_wrote_into_it() {
+    let said = |text: &str| results::proven_author(text.as_bytes());
+    let far = || Some("far.test".to_string());
+    assert_eq!(said(" i=2; lists.test; spf=fail; dmarc=pass header.from=Far.test"), far());
+    assert_eq!(
+        said("i=1;lists.test 1;DMARC/1 = PASS (p=none; dis=none)\r\n header.from=far.test"),
+        far()
+    );
+    assert_eq!(said("i=1; lists.test; dmarc=pass"), Some(String::new()));
+    for nothing in [
+        "",
+        "i=1; dmarc=pass",
+        "i=1; lists.test; none",
+        "i=1; lists.test; dmarc=fail header.from=far.test",
+        "i=1; lists.test; dmarc=fail; dmarc=pass header.from=far.test",
+        "i=1; lists.test; dmarc=pass header.from=far.test; dmarc=fail",
+        "i=1; lists.test; spf=pass smtp.mailfrom=\"; dmarc=pass header.from=far.test\"",
+        "i=1; lists.test; spf=pass (; dmarc=pass header.from=far.test)",
+        "i=1; lists.test; spf=pass smtp.mailfrom=\"\\\"; dmarc=pass\"",
+        "i=1; lists.test; spf=pass reason=dmarc=pass",
+        "i=1; lists.test (; dmarc=pass",
+    ] {
+        assert_eq!(said(nothing), None, "{nothing}");
+    }
 }
 
 #[test]
@@ -288,7 +366,7 @@ fn results_are_one_field_whatever_others_wrote() {
         Dkim { why: "it is \"odd\"; spf=pass (".to_string(), ..dkim("x y", Finding::Neutral) },
     ];
     evidence.arc =
-        Arc { finding: Finding::Pass, sealers: vec!["lists.test".to_string()], why: String::new() };
+        Arc { finding: Finding::Pass, sealers: vec!["lists.test".to_string()], ..Arc::default() };
     evidence.dmarc.testing = true;
     assert_eq!(
         results::field(&evidence, "mail.office.test"),
@@ -336,7 +414,7 @@ prop_compose! {
         if flags[1] {
             evidence.dkim = vec![Dkim { why: name.clone(), ..dkim(&name, findings[3]) }];
         }
-        evidence.arc = Arc { finding: findings[4], sealers, why: name.clone() };
+        evidence.arc = Arc { finding: findings[4], sealers, proven: None, why: name.clone() };
         evidence.dmarc = Dmarc { finding: findings[5], domain: name, wish, ..Dmarc::default() };
         evidence.dmarc.testing = flags[2];
         if flags[3] {

@@ -1,7 +1,7 @@
 //! DKIM and ARC: the examples of the RFCs, and what may be wrong with a signature.
 
 use super::names::Names;
-use super::{AUTUMN, KEY, arrival, evidence, seal, sign, sign_by_hand};
+use super::{AUTUMN, KEY, arrival, evidence, seal, seal_saying, sign, sign_by_hand};
 use crate::net::authenticate::{Arrival, Examiner};
 use crate::policy::{Evidence, Finding};
 
@@ -234,6 +234,18 @@ async fn a_chain_is_right_until_somebody_changes_the_message() {
         assert_ne!(changed, twice, "{from}");
         assert_eq!(evidence(&zone, &changed).await.arc.finding, finding, "{from} -> {to}");
     }
+    assert_eq!(arc.proven, None, "nobody says that the author was proven");
+    let saw = "lists.test; dmarc=pass header.from=far.test";
+    let vouched = seal_saying("lists.test", "k", &once, saw).await;
+    assert_eq!(evidence(&zone, &vouched).await.arc.proven.as_deref(), Some("far.test"));
+    let forged = vouched.replacen("header.from=far.test", "header.from=bank.test", 1);
+    let arc = evidence(&zone, &forged).await.arc;
+    assert_eq!((arc.finding, arc.proven), (Finding::Fail, None));
+    // What an earlier hop says is not what the last one says.
+    let first = seal_saying("first.test", "k", &sign("far.test", "s", LETTER), saw).await;
+    let later = seal("lists.test", "k", &first).await;
+    let arc = evidence(&zone, &later).await.arc;
+    assert_eq!((arc.finding, arc.proven), (Finding::Pass, None));
     let lost = zone.replace("k._domainkey.lists.test TXT", "k._domainkey.lists.test SERVFAIL");
     assert_eq!(evidence(&lost, &twice).await.arc.finding, Finding::TempError);
     assert_eq!(evidence(&zone, LETTER).await.arc.finding, Finding::None);

@@ -10,7 +10,7 @@
 use crate::clock;
 use crate::limits::{ARC_LINKS, DKIM_CHECKED};
 use crate::net::resolver::{NoAnswer, Resolver};
-use crate::policy::{Arc, Dkim, Finding};
+use crate::policy::{Arc, Dkim, Finding, results};
 use crate::wire::party::is_below;
 use mail_auth::common::crypto::Algorithm;
 use mail_auth::common::headers::Header;
@@ -238,13 +238,14 @@ async fn chain(
     let sealers = message.as_headers.iter().map(|seal| seal.header.d.clone()).collect();
     if message.as_headers.len() > ARC_LINKS {
         let why = format!("more than {ARC_LINKS} links");
-        return Arc { finding: Finding::Policy, sealers: Vec::new(), why };
+        return Arc { finding: Finding::Policy, why, ..Arc::default() };
     }
     // RFC 8301 3.1: what SHA-1 holds together is not held together
     let weak = message.as_headers.iter().any(|seal| seal.header.a == Algorithm::RsaSha1)
         || message.ams_headers.iter().any(|link| link.header.a == Algorithm::RsaSha1);
     if weak {
-        return Arc { finding: Finding::Fail, sealers, why: "SHA-1 is too weak".to_string() };
+        let why = "SHA-1 is too weak".to_string();
+        return Arc { finding: Finding::Fail, sealers, why, proven: None };
     }
     if given.clock == clock::State::Floor {
         message.ams_headers.iter_mut().for_each(|link| link.header.x = 0);
@@ -259,7 +260,9 @@ async fn chain(
             (Finding::Fail, plain(why))
         }
     };
-    Arc { finding, sealers, why }
+    let last = message.aar_headers.last().filter(|_| finding == Finding::Pass);
+    let proven = last.and_then(|last| results::proven_author(last.value));
+    Arc { finding, sealers, proven, why }
 }
 
 /// The answers as the library takes them.

@@ -538,7 +538,7 @@ pub(crate) const TLS_REPORTS_AT_ONCE: usize = 200;
 pub(crate) const CHECKS: Duration = Duration::from_secs(20);
 /// What DMARC has on top of it, since it begins when SPF and DKIM are done.
 pub(crate) const CHECKS_DMARC: Duration = Duration::from_secs(10);
-/// How far into a message its author is looked for.
+/// How far into a message its authors are read; a From field behind it is one too many.
 pub(crate) const CLAIMS_BYTES: usize = 256 * 1024;
 /// RFC 7208 4.6.4: terms of SPF records that ask a name server.
 pub(crate) const SPF_TERMS: usize = 10;
@@ -546,6 +546,10 @@ pub(crate) const SPF_TERMS: usize = 10;
 pub(crate) const SPF_VOIDS: usize = 2;
 /// RFC 7208 4.6.4: names that one mx or ptr looks at.
 pub(crate) const SPF_NAMES: usize = 10;
+/// Domains of authors of one message whose DMARC records are asked for: mail has one.
+pub(crate) const DMARC_DOMAINS: usize = 5;
+/// Authors of one message that a person may know: mail has one or two.
+pub(crate) const AUTHORS_KNOWN: usize = 5;
 /// Signatures of one message that are checked: mail of large senders has two or three.
 pub(crate) const DKIM_CHECKED: usize = 8;
 /// Names of an address that are checked.

@@ -5,7 +5,7 @@
 use super::local;
 use super::srs::Srs;
 use crate::event::{Event, emit};
-use crate::limits::{GREYLIST_KEPT, GREYLIST_REMEMBERED, GREYLIST_WAIT};
+use crate::limits::{AUTHORS_KNOWN, GREYLIST_KEPT, GREYLIST_REMEMBERED, GREYLIST_WAIT};
 use crate::net::authenticate::{Arrival, Examiner};
 use crate::net::network;
 use crate::policy::judge::{Judgement, OnDmarc, Reason, Rules, Verdict, judge};
@@ -165,14 +165,18 @@ impl Checkpoint {
         evidence: &Evidence,
         now: i64,
     ) -> (HashMap<AccountId, Judgement>, bool) {
-        let author = evidence.claims.authors.first();
+        let authors = &evidence.claims.authors;
         let look = || -> crate::store::Result<(Vec<(AccountId, bool)>, bool)> {
             let read = store.snapshot()?;
             let leads = local::leads(&read, srs, &arrived.recipients, now)?.unwrap_or_default();
             let (mut known, mut open) = (Vec::with_capacity(leads.copies.len()), false);
             for local::Copy { account, .. } in leads.copies {
-                let knows = author.map(|author| known::knows(&read, account, author));
-                known.push((account, knows.transpose()?.unwrap_or(false)));
+                // Whoever puts a stranger beside a friend is a stranger.
+                let mut knows = (1..=AUTHORS_KNOWN).contains(&authors.len());
+                for author in authors.iter().take(AUTHORS_KNOWN) {
+                    knows = knows && known::knows(&read, account, author)?;
+                }
+                known.push((account, knows));
             }
             for recipient in &arrived.recipients {
                 open |= local::is_always_open(&read, &recipient.to)?;

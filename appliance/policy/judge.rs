@@ -91,7 +91,11 @@ pub(crate) enum Sign {
     /// Signatures, and not one that is right.
     BrokenSignature,
     NoAuthor,
+    /// Authors of several domains, or something beside them that is no address.
+    UnclearAuthor,
     SeveralFrom,
+    /// Its domain asks for proof, and nobody can say now whether there is one.
+    NotProvenNow,
     /// The recipient never heard of the author. Counts only beside another.
     FirstContact,
 }
@@ -235,7 +239,13 @@ fn signs(evidence: &Evidence) -> Vec<Sign> {
         // RFC 5322 3.6: exactly one
         2.. => signs.push(Sign::SeveralFrom),
         _ if evidence.claims.authors.is_empty() => signs.push(Sign::NoAuthor),
+        _ if evidence.claims.unreadable > 0 || evidence.claims.domains().len() > 1 => {
+            signs.push(Sign::UnclearAuthor);
+        }
         _ => {}
+    }
+    if evidence.dmarc.finding == Finding::TempError && evidence.dmarc.wish != Wish::None {
+        signs.push(Sign::NotProvenNow);
     }
     if !signs.is_empty() && !evidence.known {
         signs.push(Sign::FirstContact);
@@ -247,7 +257,9 @@ fn weight(sign: &Sign) -> u32 {
     match sign {
         // One list alone is enough to put aside, and never to refuse.
         Sign::Listed(_) => 3,
-        Sign::SpfFail | Sign::NoAuthor | Sign::SeveralFrom => 2,
+        // RFC 5322 3.6: nobody who means it well writes two.
+        Sign::SeveralFrom => 3,
+        Sign::SpfFail | Sign::NoAuthor | Sign::UnclearAuthor | Sign::NotProvenNow => 2,
         Sign::SpfSoftFail
         | Sign::HeloSpfFail
         | Sign::NoReverseName

@@ -10,7 +10,7 @@ pub(crate) mod judge;
 pub(crate) mod results;
 pub(crate) mod words;
 
-use crate::limits::CLAIMS_BYTES;
+use crate::limits::{CLAIMS_BYTES, DMARC_DOMAINS};
 use crate::message::{headers, people};
 use crate::wire::address::{Address, check_domain};
 use std::net::{IpAddr, Ipv4Addr};
@@ -187,6 +187,8 @@ pub(crate) struct Claims {
     pub from_fields: usize,
     /// Addresses in them that are well formed.
     pub authors: Vec<Address>,
+    /// What stands in them where an address should, and is none: a mail program may show it.
+    pub unreadable: usize,
     /// It says that it comes from a mailing list. RFC 2919, RFC 2369
     pub list: bool,
 }
@@ -194,29 +196,52 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn of(message: &[u8]) -> Self {
         let mut claims = Self::default();
-        let start = message.get(..CLAIMS_BYTES).unwrap_or(message);
-        for field in headers::fields(start) {
+        let mut read = 0_usize;
+        for field in headers::fields(message) {
+            read = read.saturating_add(field.whole.len());
             claims.list |= field.is("List-Id") || field.is("List-Post");
             if !field.is("From") {
                 continue;
             }
             claims.from_fields += 1;
+            if read > CLAIMS_BYTES {
+                claims.unreadable += 1;
+                continue;
+            }
             for entry in people::list(&headers::unfold(field.value), &mut |_| true) {
-                let text = |octets: Option<Vec<u8>>| String::from_utf8(octets?).ok();
-                let (Some(local), Some(host)) = (text(entry.mailbox), text(entry.host)) else {
-                    continue;
-                };
-                claims.authors.extend(Address::new(&local, &host).ok());
+                // Without a host it is the begin or the end of a group.
+                let (Some(local), Some(host)) = (entry.mailbox, entry.host) else { continue };
+                let text = |octets| String::from_utf8(octets).unwrap_or_default();
+                match Address::new(&text(local), &text(host)) {
+                    Ok(author) => claims.authors.push(author),
+                    Err(_) => claims.unreadable += 1,
+                }
             }
         }
         claims
     }
 
-    /// RFC 9989 4.10: the domain of all authors, if it is one.
+    /// RFC 9989 4.10: the domain of all authors, if it is one, and From says nothing else.
     pub(crate) fn domain(&self) -> Option<&str> {
-        let first = self.authors.first()?.domain();
-        let same = self.authors.iter().all(|author| author.domain() == first);
-        (same && !first.starts_with('[')).then_some(first)
+        let domains = self.domains();
+        let [only] = domains[..] else { return None };
+        let literal = self.authors.iter().any(|author| author.domain().starts_with('['));
+        (self.from_fields == 1 && self.unreadable == 0 && !literal).then_some(only)
+    }
+
+    /// Domains of authors, each once; no more than are looked at.
+    pub(crate) fn domains(&self) -> Vec<&str> {
+        let mut domains: Vec<&str> = Vec::new();
+        for author in &self.authors {
+            let domain = author.domain();
+            if domains.len() < DMARC_DOMAINS
+                && !domain.starts_with('[')
+                && !domains.contains(&domain)
+            {
+                domains.push(domain);
+            }
+        }
+        domains
     }
 }
 

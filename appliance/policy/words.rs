@@ -238,7 +238,9 @@ fn sign(sign: &Sign) -> Cow<'static, str> {
         Sign::OddHelo => "the server does not say its name".into(),
         Sign::BrokenSignature => "its signature is not right (DKIM)".into(),
         Sign::NoAuthor => "it names no author".into(),
+        Sign::UnclearAuthor => "who wrote it is not clear from its From field".into(),
         Sign::SeveralFrom => "it has several From fields".into(),
+        Sign::NotProvenNow => "its author could not be checked now (DMARC)".into(),
         Sign::FirstContact => "first mail from this author".into(),
     }
 }

@@ -50,14 +50,23 @@ const TABLE: &str = "
     p=quarantine; t=y | far.test | near | - | fail quarantine | accept ordinary policy-test-mode
     p=reject; pct=0 | far.test | near | - | fail reject | junk dmarc-quarantine policy-test-mode
     p=reject; pct=20 | far.test | near | - | fail reject | refuse dmarc-reject -
-    p=reject | far.test | unsure | - | temperror reject | accept ordinary -
-    p=reject | far.test | near | lost | temperror reject | accept ordinary -
+    p=reject | far.test | unsure | - | temperror reject | junk suspicious -
+    p=reject | far.test | near | lost | temperror reject | junk suspicious -
+    p=none | far.test | near | lost | temperror none | accept ordinary -
     SERVFAIL | far.test | near | - | temperror none | accept ordinary -
     GARBAGE | far.test | near | - | temperror none | accept ordinary -
     LIE | far.test | near | - | temperror none | accept ordinary -
     SERVFAIL | far.test | near | far.test | temperror none | accept ordinary -
-    p=reject | far.test, joe@near.test | near | - | none none | accept ordinary -
+    p=reject | near.test, joe@far.test | near | - | fail reject | refuse dmarc-reject -
+    p=quarantine | near.test, joe@far.test | near | - | fail quarantine | junk dmarc-quarantine -
+    p=none | near.test, joe@far.test | near | - | fail none | junk suspicious -
+    - | near.test, joe@far.test | near | near.test | none none | junk suspicious -
+    p=reject | near.test, joe@far.test | near | far.test | none none | junk suspicious -
     p=reject | far.test, joe@far.test | near | - | fail reject | refuse dmarc-reject -
+    p=reject | far.test, joe@far.test | near | far.test | pass reject | accept proven-author -
+    p=reject | far.test, joe@near..test | near | far.test | none none | junk suspicious -
+    p=reject | far.test, joe@near..test | near | - | fail reject | refuse dmarc-reject -
+    p=reject | a, b: joe@far.test, c; | near | far.test | none none | junk suspicious -
 ";
 
 #[tokio::test]
@@ -102,7 +111,7 @@ async fn the_table_holds() {
         assert_eq!(format!("{said} {reason} {overridden}"), verdict, "{row}");
         rows += 1;
     }
-    assert_eq!(rows, 32);
+    assert_eq!(rows, 41);
 }
 
 /// The wish of each text for the domain itself and for one below it; `-`: none of it applies.

@@ -308,7 +308,17 @@ fn claims_are_read_as_people_see_them() {
     assert_eq!(domain("From: joe@bücher.test"), Some("xn--bcher-kva.test".to_string()));
     assert_eq!(domain("From: joe@[192.0.2.1]"), None);
     assert_eq!(domain("From: root"), None);
+    assert_eq!(domain("From: a@far.test\r\nFrom: b@far.test"), None, "two fields");
+    assert_eq!(domain("From: a@far..test, b@near.test"), None, "one cannot be read");
+    assert_eq!(domain("From: us: a@far.test, b@far.test;"), Some("far.test".to_string()));
+    assert_eq!(domain("From: a@far.test, x"), None);
+    assert_eq!(domain("From: <@near.test:a@far.test>"), Some("far.test".to_string()));
+    assert_eq!(domain("From: <boss@near.test@far.test>"), None);
     assert_eq!(domain("Subject: x"), None);
+    let long = format!("From: a@far.test\r\n{}From: b@near.test", "X: y\r\n".repeat(50_000));
+    assert_eq!((domain(&long), of(&long).from_fields), (None, 2), "however far below");
+    let many: Vec<String> = (0..20_000).map(|n| format!("a@d{n}.test")).collect();
+    assert_eq!(domain(&format!("From: {}", many.join(", "))), None);
     assert!(of("List-ID: <l.lists.test>\r\nFrom: a@b.test").list);
 }
 

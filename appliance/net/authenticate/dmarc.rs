@@ -11,8 +11,23 @@ use std::net::{IpAddr, Ipv4Addr};
 type Found<'d> = Result<Vec<(&'d str, Record)>, String>;
 
 pub(super) async fn check(answers: &Answers, claims: &Claims, spf: &[Spf], dkim: &[Dkim]) -> Dmarc {
-    // RFC 9989 5.3.1: only where all authors are of one domain
-    let Some(domain) = claims.domain() else { return Dmarc::default() };
+    if let Some(domain) = claims.domain() {
+        return check_one(answers, domain, spf, dkim).await;
+    }
+    // RFC 7489 6.6.1: where it is not one, each is asked for, and the strictest that is not proven
+    // counts. Nothing of such a message is proven.
+    let mut worst = Dmarc::default();
+    for domain in claims.domains() {
+        let found = check_one(answers, domain, spf, dkim).await;
+        let first = worst.finding != Finding::Fail;
+        if found.finding == Finding::Fail && (first || found.wish > worst.wish) {
+            worst = found;
+        }
+    }
+    worst
+}
+
+async fn check_one(answers: &Answers, domain: &str, spf: &[Spf], dkim: &[Dkim]) -> Dmarc {
     let own = |finding, why| Dmarc { finding, domain: domain.to_string(), why, ..Dmarc::default() };
     let found = match records(answers, domain).await {
         Ok(found) => found,

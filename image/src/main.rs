@@ -16,6 +16,8 @@ mod kernel;
 mod layout;
 mod lock;
 mod modules;
+#[path = "../../appliance/system/init/pattern.rs"]
+mod pattern;
 mod sbom;
 mod scratch;
 #[allow(dead_code, reason = "shared with PID 1, which does more with it")]

@@ -1,6 +1,7 @@
 //! Which drivers are loaded, and in what order.
 
-use crate::system::init::modules::{Modules, fits};
+use crate::system::init::modules::Modules;
+use crate::system::init::pattern::fits;
 
 const DEP: &str = "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\n\
                    kernel/fs/jbd2/jbd2.ko: kernel/lib/crc32.ko\n\
@@ -57,6 +58,8 @@ fn patterns_fit_as_a_shell_has_it() {
         ("usb:v*p*d01[0-3]?x", "usb:v1p2d012yx"),
         ("of:N*Cbrcm,bcm2711-genet-v5", "of:NethernetT(null)Cbrcm,bcm2711_genet_v5"),
         ("[abc]", "b"),
+        ("d[13A-F]*", "dB"),
+        ("a*b*c", "axxbxbxc"),
         ("*", ""),
     ] {
         assert!(fits(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");

@@ -28,6 +28,7 @@ pub(crate) mod disk;
 pub(crate) mod folder;
 pub(crate) mod modules;
 pub(crate) mod note;
+pub(crate) mod pattern;
 pub(crate) mod slots;
 
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};

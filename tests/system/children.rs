@@ -199,7 +199,10 @@ fn presets_taken_remove_what_held_secrets() {
         (0, server(Message::PresetTaken)),
         (1, server(Message::Health(owned))),
     ];
-    let (_, _) = play(&mut fake, script);
+    let (done, _) = play(&mut fake, script);
+    let wiped = ["overwrite /boot/mailroom.toml with 23 octets", "remove /boot/mailroom.toml"];
+    let at = wiped.map(|line| done.iter().position(|other| other == line));
+    assert!(at[0].is_some() && at[0] < at[1], "its octets go before its name: {done:#?}");
     assert!(fake.trace.iter().any(|line| {
         line.starts_with("tell server Start { preset: true") && line.ends_with("with 23 octets")
     }));
@@ -209,6 +212,15 @@ fn presets_taken_remove_what_held_secrets() {
     // Read once: the next start does not look.
     let mut fake = Fake::again(fake.disks);
     fake.disks.files.insert("/boot/mailroom.toml".to_string(), b"x".to_vec());
+    let (_, _) = play(&mut fake, Vec::new());
+    assert!(fake.trace.iter().any(|line| line.starts_with("tell server Start { preset: false")));
+}
+
+/// The power went between the overwriting and the removing.
+#[test]
+fn a_preset_of_zeros_alone_is_none() {
+    let mut fake = Fake::fresh();
+    fake.disks.files.insert("/boot/mailroom.toml".to_string(), vec![0; 23]);
     let (_, _) = play(&mut fake, Vec::new());
     assert!(fake.trace.iter().any(|line| line.starts_with("tell server Start { preset: false")));
 }

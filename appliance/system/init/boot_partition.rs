@@ -41,6 +41,8 @@ impl Boot<'_> {
         }
         let read =
             with_boot(self.system, &disk, Access::ReadOnly, |system| match system.read(PRESET) {
+                // One whose removal was cut off holds nothing but zeros.
+                Ok(octets) if octets.iter().all(|octet| *octet == 0) => Ok(Preset::None),
                 Ok(octets) => Ok(Preset::Waiting(octets)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Preset::None),
                 Err(error) => Err(error),
@@ -82,13 +84,17 @@ pub(crate) fn write_code(
     })
 }
 
-/// The presets are in the store, or the box has an owner: what held secrets goes.
+/// The presets are in the store, or the box has an owner: what held secrets goes. It is overwritten
+/// first, since a removed file stays readable on the card.
 pub(crate) fn finish(system: &mut dyn System, disk: &Disk) -> io::Result<()> {
     if system.read(DONE).is_ok() {
         return Ok(());
     }
     with_boot(system, disk, Access::Write, |system| {
         for path in [PRESET, CODE] {
+            if let Ok(secret) = system.read(path) {
+                system.write_at(path, 0, &vec![0; secret.len()])?;
+            }
             match system.remove(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => (),

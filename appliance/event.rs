@@ -74,6 +74,10 @@ pub(crate) enum Event {
     CheckTrouble {
         why: String,
     },
+    /// Other name servers are asked from now on.
+    NameServers {
+        servers: Vec<SocketAddr>,
+    },
     /// A blocklist failed its test and is not believed for now.
     BlocklistIgnored {
         zone: String,
@@ -136,6 +140,7 @@ impl Event {
             | Self::Stopping
             | Self::LoginGranted { .. }
             | Self::Received { .. }
+            | Self::NameServers { .. }
             | Self::PolicyOverridden { .. }
             | Self::StoreChecked { .. }
             | Self::CertificateReplaced { .. }
@@ -177,6 +182,10 @@ impl fmt::Display for Event {
             Self::StoreTrouble { doing, why } => write!(f, "store: {doing}: {why}"),
             Self::CheckTrouble { why } => {
                 write!(f, "a message was delivered without a check of its sender: {why}")
+            }
+            Self::NameServers { servers } => {
+                let list: Vec<String> = servers.iter().map(|at| at.ip().to_string()).collect();
+                write!(f, "name servers are now {}", list.join(", "))
             }
             Self::BlocklistIgnored { zone, ipv6, why } => {
                 let kind = if *ipv6 { "IPv6" } else { "IPv4" };

@@ -14,6 +14,7 @@
 
 use super::dane::Tlsa;
 use crate::clock;
+use crate::event::{Event, emit};
 use crate::limits;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -28,19 +29,45 @@ use hickory_resolver::proto::rr::domain::Label;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Asks the name servers, and remembers what they said for as long as they allowed.
 pub(crate) struct Resolver {
-    inner: TokioResolver,
-    /// Asks the same servers, and for proofs.
-    proving: TokioResolver,
+    /// Names the servers where the settings do not: it changes while we run, by DHCP.
+    follows: Option<PathBuf>,
+    known: Mutex<Known>,
+    anchors: Arc<TrustAnchors>,
     /// For a question with all its tries.
     within: Duration,
     clock: Clock,
     dnssec: Mutex<Dnssec>,
+}
+
+/// Who is asked now.
+struct Known {
+    /// Of the file when it was read.
+    stamp: Option<Stamp>,
+    servers: Vec<SocketAddr>,
+    askers: Askers,
+}
+
+/// Both ask the same servers.
+#[derive(Clone)]
+struct Askers {
+    plain: TokioResolver,
+    /// And for proofs.
+    proving: TokioResolver,
+}
+
+/// Tells a file from the one that stood there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: u64,
+    size: u64,
+    changed: (i64, i64),
 }
 
 /// Do the name servers pass on the proofs of DNSSEC?
@@ -109,8 +136,9 @@ impl fmt::Display for NoAnswer {
 }
 
 impl Resolver {
-    /// With no `servers`: those of /etc/resolv.conf. No question is longer than `patience`; a test
-    /// makes it shorter. Needs the runtime only when asked.
+    /// With no `servers`: those of /etc/resolv.conf, whatever stands there at each question. No
+    /// question is longer than `patience`; a test makes it shorter. Needs the runtime only when
+    /// asked.
     pub(crate) fn new(servers: &[SocketAddr], patience: Duration) -> Result<Resolver, String> {
         Self::with_anchor(servers, None, patience, CLOCK)
     }
@@ -122,31 +150,59 @@ impl Resolver {
         patience: Duration,
         clock: Clock,
     ) -> Result<Resolver, String> {
-        let found = match servers {
-            [] => of_system(Path::new("/etc/resolv.conf")),
-            servers => servers.to_vec(),
-        };
-        let servers = found.iter().map(server).collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let within = patience.min(limits::DNS_QUESTION);
         let anchors = match anchor {
             None => TrustAnchors::default(),
             Some(path) => TrustAnchors::from_file(path)
                 .map_err(|error| format!("{}: no trust anchor: {error}", path.display()))?,
         };
-        let tls = no_tls()?;
-        let build = |anchors: Option<TrustAnchors>| {
-            let provider = TokioRuntimeProvider::default();
-            let builder = TokioResolver::builder_with_config(config.clone(), provider);
-            let mut builder = builder.with_tls_config(tls.clone());
-            *builder.options_mut() = options(within);
-            if let Some(anchors) = anchors {
-                builder = builder.with_trust_anchor(Arc::new(anchors));
-            }
-            builder.build().map_err(|error| format!("name servers: {error}"))
-        };
-        let (inner, proving) = (build(None)?, build(Some(anchors))?);
-        Ok(Resolver { inner, proving, within, clock, dnssec: Mutex::new(Dnssec::Unknown) })
+        let follows = servers.is_empty().then(|| PathBuf::from("/etc/resolv.conf"));
+        Self::made(follows, servers.to_vec(), Arc::new(anchors), (patience, clock))
+    }
+
+    fn made(
+        follows: Option<PathBuf>,
+        given: Vec<SocketAddr>,
+        anchors: Arc<TrustAnchors>,
+        (patience, clock): (Duration, Clock),
+    ) -> Result<Resolver, String> {
+        let within = patience.min(limits::DNS_QUESTION);
+        // Looked at before it is read: one that changes meanwhile is read again.
+        let stamp = follows.as_deref().and_then(Stamp::of);
+        let servers = follows.as_deref().map_or(given, of_system);
+        let askers = Askers::new(&servers, &anchors, within)?;
+        let known = Mutex::new(Known { stamp, servers, askers });
+        let dnssec = Mutex::new(Dnssec::Unknown);
+        Ok(Resolver { follows, known, anchors, within, clock, dnssec })
+    }
+
+    /// Those who ask the servers of this moment.
+    fn askers(&self) -> Askers {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = &self.follows else { return known.askers.clone() };
+        let stamp = Stamp::of(path);
+        if stamp == known.stamp {
+            return known.askers.clone();
+        }
+        known.stamp = stamp;
+        let servers = of_system(path);
+        if servers != known.servers
+            && let Ok(askers) = Askers::new(&servers, &self.anchors, self.within)
+        {
+            emit(Event::NameServers { servers: servers.clone() });
+            (known.servers, known.askers) = (servers, askers);
+            self.other_servers();
+        }
+        known.askers.clone()
+    }
+
+    /// Whether these pass on proofs is asked anew; that others did within a day is not forgotten.
+    fn other_servers(&self) {
+        if let Ok(mut dnssec) = self.dnssec.lock() {
+            *dnssec = match *dnssec {
+                Dnssec::Works { proven, .. } => Dnssec::Works { asked: 0, proven },
+                Dnssec::Unknown | Dnssec::Missing { .. } => Dnssec::Unknown,
+            };
+        }
     }
 
     /// Can answers be proven now? If not: why, in words.
@@ -155,6 +211,7 @@ impl Resolver {
             return Err(why);
         }
         let missing = Err("the name servers do not pass on the proofs of DNSSEC");
+        let askers = self.askers();
         let known = self.dnssec.lock().map_or(Dnssec::Unknown, |known| *known);
         let now = (self.clock)();
         let fresh = |asked: i64| (now - asked).unsigned_abs() < limits::DNSSEC_AGAIN.as_secs();
@@ -163,7 +220,7 @@ impl Resolver {
             Dnssec::Missing { asked } if fresh(asked) => return missing,
             _ => {}
         }
-        self.proving.clear_lookup_cache(Name::root(), RecordType::DNSKEY);
+        askers.proving.clear_lookup_cache(Name::root(), RecordType::DNSKEY);
         let root = self.prove(&Name::root(), RecordType::DNSKEY, |_| Some(())).await;
         let works = root.is_ok_and(|root| root.secure);
         // Whoever strips the proofs off must do so for a whole day, and mail waits meanwhile; name
@@ -256,7 +313,7 @@ impl Resolver {
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
     ) -> Result<Proven<T>, NoAnswer> {
-        let answer = self.ask(&self.proving, name, kind).await?;
+        let answer = self.ask(&self.askers().proving, name, kind).await?;
         let mut proven = Proven { records: Vec::new(), secure: true, name: String::new() };
         let mut owner = name.clone();
         for _ in 0..limits::DNS_ALIASES {
@@ -354,8 +411,8 @@ impl Resolver {
     }
 
     /// For libraries that bring their own questions.
-    pub(super) fn inner(&self) -> &TokioResolver {
-        &self.inner
+    pub(super) fn inner(&self) -> TokioResolver {
+        self.askers().plain
     }
 
     async fn records<T>(
@@ -364,7 +421,7 @@ impl Resolver {
         kind: RecordType,
         read: impl Fn(&RData) -> Option<T>,
     ) -> Result<Vec<T>, NoAnswer> {
-        let answer = self.ask(&self.inner, &name(asked)?, kind).await?;
+        let answer = self.ask(&self.askers().plain, &name(asked)?, kind).await?;
         let data = |record: &Record| read(&record.data);
         let records: Vec<T> =
             answer.answers().iter().filter_map(data).take(limits::DNS_RECORDS).collect();
@@ -381,6 +438,37 @@ impl Resolver {
             Err(_) => Err(NoAnswer::Unknown("the name servers did not answer in time".to_string())),
             Ok(answer) => answer.map_err(|error| no_answer(&error)),
         }
+    }
+}
+
+impl Askers {
+    fn new(
+        servers: &[SocketAddr],
+        anchors: &Arc<TrustAnchors>,
+        within: Duration,
+    ) -> Result<Askers, String> {
+        let servers = servers.iter().map(server).collect();
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let tls = no_tls()?;
+        let build = |anchors: Option<&Arc<TrustAnchors>>| {
+            let provider = TokioRuntimeProvider::default();
+            let builder = TokioResolver::builder_with_config(config.clone(), provider);
+            let mut builder = builder.with_tls_config(tls.clone());
+            *builder.options_mut() = options(within);
+            if let Some(anchors) = anchors {
+                builder = builder.with_trust_anchor(anchors.clone());
+            }
+            builder.build().map_err(|error| format!("name servers: {error}"))
+        };
+        Ok(Askers { plain: build(None)?, proving: build(Some(anchors))? })
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Stamp> {
+        let data = std::fs::metadata(path).ok()?;
+        let changed = (data.mtime(), data.mtime_nsec());
+        Some(Stamp { file: data.ino(), size: data.size(), changed })
     }
 }
 
@@ -487,4 +575,44 @@ fn of_system(path: &Path) -> Vec<SocketAddr> {
 fn bare(name: &Name) -> String {
     let labels = name.iter().map(|label| String::from_utf8_lossy(label).to_ascii_lowercase());
     labels.collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Replaced whole, as netd does it.
+    fn write(path: &Path, text: &str) {
+        let new = path.with_extension("new");
+        std::fs::write(&new, text).expect("written");
+        std::fs::rename(new, path).expect("renamed");
+    }
+
+    #[test]
+    fn the_servers_are_those_that_the_file_names_now() {
+        let folder = crate::tests::store::Folder::new();
+        let path = folder.path().join("resolv.conf");
+        let at = |last| SocketAddr::from(([192, 0, 2, last], 53));
+        let resolver = Resolver::made(
+            Some(path.clone()),
+            Vec::new(),
+            Arc::new(TrustAnchors::default()),
+            (limits::DNS_QUESTION, CLOCK),
+        );
+        let resolver = resolver.expect("a resolver without a file");
+        let servers = || {
+            resolver.askers();
+            resolver.known.lock().expect("not poisoned").servers.clone()
+        };
+        assert_eq!(servers(), [SocketAddr::from(([127, 0, 0, 1], 53))]);
+        *resolver.dnssec.lock().expect("not poisoned") = Dnssec::Missing { asked: CLOCK() };
+        write(&path, "nameserver 192.0.2.1\n");
+        assert_eq!(servers(), [at(1)], "DHCP answers late");
+        let dnssec = *resolver.dnssec.lock().expect("not poisoned");
+        assert!(matches!(dnssec, Dnssec::Unknown), "others may pass on proofs");
+        write(&path, "nameserver 192.0.2.2\nnameserver 192.0.2.3\n");
+        assert_eq!(servers(), [at(2), at(3)], "another network");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(servers(), [SocketAddr::from(([127, 0, 0, 1], 53))]);
+    }
 }

@@ -68,7 +68,7 @@ pub(super) async fn check(
     given: &Given,
 ) -> Signed {
     let Some(mut message) = AuthenticatedMessage::parse(message) else { return Signed::default() };
-    let library = MessageAuthenticator(resolver.inner().clone());
+    let library = MessageAuthenticator(resolver.inner());
     let known = Known(keys.iter().map(|(name, answer)| entry(name, answer)).collect());
     let more = choose(&mut message, given);
     let mut dkim = unreadable(&message);

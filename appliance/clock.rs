@@ -2,6 +2,7 @@
 //! or as a `fn() -> i64`, so that a test can fix it.
 
 use crate::limits::CLOCK_FLOOR;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970; 0 on a board whose clock stands before it.
@@ -36,8 +37,17 @@ pub(crate) enum State {
 
 /// What a clock that says so is worth.
 pub(crate) fn state_at(now: i64) -> State {
-    if now < built() { State::Floor } else { State::Plausible }
+    let told = TOLD_FLOOR.load(Ordering::Relaxed);
+    if told || now < built() { State::Floor } else { State::Plausible }
 }
+
+/// A box starts its clock at the newest time that is surely past, which nobody can tell from a
+/// right one: there PID 1 says what it is worth.
+pub(crate) fn tell(state: State) {
+    TOLD_FLOOR.store(state == State::Floor, Ordering::Relaxed);
+}
+
+static TOLD_FLOOR: AtomicBool = AtomicBool::new(false);
 
 /// No clock that is right is before this. Whoever builds a release says when
 /// (SOURCE_DATE_EPOCH); else it is a day before the first release.

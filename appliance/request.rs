@@ -72,10 +72,12 @@ pub(crate) enum Message {
         from: From,
     },
     AddressGone(IpAddr),
+    // ---- netd to init, init to server ----
     Clock {
         state: ClockState,
         seconds: i64,
     },
+    // ---- netd to init ----
     /// What the network does, for the console.
     Told(Words),
 }
@@ -234,10 +236,8 @@ impl Message {
             | Self::PresetWrong { .. }
             | Self::SetupCode(_)
             | Self::End { .. } => sender == Role::Server,
-            Self::Link { .. }
-            | Self::Address { .. }
-            | Self::AddressGone(_)
-            | Self::Clock { .. } => sender == Role::Netd,
+            Self::Link { .. } | Self::Address { .. } | Self::AddressGone(_) => sender == Role::Netd,
+            Self::Clock { .. } => sender != Role::Server,
             Self::Told(_) => sender == Role::Netd,
         }
     }

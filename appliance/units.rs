@@ -192,8 +192,9 @@ async fn opens(
     early: &mut JoinSet<()>,
     stop: watch::Receiver<bool>,
 ) -> Result<bool, String> {
-    early.spawn(probe.clone().run(stop));
+    // Before PID 1 hears of us: it may ask us to end at once.
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("signals: {e}"))?;
+    early.spawn(probe.clone().run(stop));
     tokio::select! {
         () = probe.until_domain() => Ok(true),
         _ = terminate.recv() => Ok(false),

@@ -42,7 +42,7 @@ impl View {
             name: limits::HOST_NAME.to_string(),
             slot: booted.slot,
             on_trial: booted.standing == Standing::OnTrial,
-            clock: ClockState::Floor,
+            clock: booted.clock,
             now: 0,
             link: None,
             hardware: None,

@@ -385,6 +385,15 @@ impl Supervisor<'_> {
         }
     }
 
+    /// One that does not run is told at its start.
+    fn tell_server(&mut self, message: &Message) {
+        if matches!(self.server.state, State::Running { .. })
+            && let Err(error) = self.system.tell(&Program::Server, message, None)
+        {
+            self.trouble(format!("the server does not listen: {error}"));
+        }
+    }
+
     fn tell_netd(&mut self, message: &Message) {
         if let Err(error) = self.system.tell(&Program::Netd, message, None) {
             self.trouble(format!("netd does not listen: {error}"));
@@ -394,7 +403,8 @@ impl Supervisor<'_> {
     fn netd_said(&mut self, message: Message, now: Duration) {
         match message {
             Message::Clock { state, seconds } => {
-                self.view.clock = state;
+                (self.booted.clock, self.view.clock) = (state, state);
+                self.tell_server(&message);
                 let kept = self.clock_kept;
                 let due = kept.is_none_or(|at| now.saturating_sub(at) > limits::CLOCK_KEEP);
                 if state == ClockState::Synced && due && self.booted.repair.is_none() {

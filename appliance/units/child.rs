@@ -1,8 +1,9 @@
 //! The children of a box: what PID 1 starts from the same binary.
 
 use super::{ServeOptions, preset, probe};
+use crate::clock;
 use crate::event::{self, Event, emit};
-use crate::request::{Code, Message, Words};
+use crate::request::{ClockState, Code, Message, Words};
 use crate::settings::{self, Ports, Settings};
 use crate::system::confine::{NETD, SERVER};
 use crate::system::init::folder;
@@ -64,8 +65,28 @@ fn server() -> Result<(), String> {
     if let Some(preset) = &preset {
         tell_box(&pair, preset)?;
     }
-    let boxed = Boxed { pair: Arc::new(pair), preset };
+    let pair = Arc::new(pair);
+    listen(pair.clone())?;
+    let boxed = Boxed { pair, preset };
     super::serve_box(data, ServeOptions::default(), boxed)
+}
+
+/// Hears what PID 1 says later, on a thread of its own.
+fn listen(pair: Arc<Pair>) -> Result<(), String> {
+    clock::tell(clock::State::Floor);
+    let hear = move || {
+        // Once PID 1 is gone nobody is left to be told anything.
+        while let Ok(Some(heard)) = pair.hear() {
+            if let Message::Clock { state, .. } = heard.message {
+                clock::tell(match state {
+                    ClockState::Floor => clock::State::Floor,
+                    ClockState::Plausible | ClockState::Synced => clock::State::Plausible,
+                });
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("pid 1".to_string()).spawn(hear);
+    thread.map(drop).map_err(|error| format!("no thread: {error}"))
 }
 
 fn say(pair: &Pair, message: &Message) -> Result<(), String> {

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 SIZE = 256
+RESOLV = "/run/resolv.conf"
 SERVER, NETD = 61025, 61026
 START, HEALTH, TAKEN, WRONG, CODE, NETWORK, KEPT = 1, 2, 3, 4, 5, 7, 8
 LINK, ADDRESS, GONE, CLOCK, TOLD = 10, 11, 12, 13, 14
@@ -33,9 +34,17 @@ def prepare():
     for folder, owner in [("/data/mail", SERVER), ("/run/net", NETD)]:
         os.makedirs(folder, mode=0o755)
         os.chown(folder, owner, owner)
+    name_server(None)
+    subprocess.check_call(["mount", "--bind", RESOLV, "/etc/resolv.conf"])
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
         file.write("25")
     subprocess.check_call(["ip", "link", "set", "lo", "up"])
+
+
+def name_server(address):
+    """Who answers questions for names from now on."""
+    with open(RESOLV, "w") as file:
+        file.write(f"nameserver {address}\n" if address else "")
 
 
 def message(kind, fields=b""):

@@ -5,8 +5,10 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import time
 
-from machine import CODE, HEALTH, START, TAKEN, WRONG, Child, words
+from machine import CLOCK, CODE, HEALTH, START, TAKEN, WRONG, Child, name_server, words
+from names import Names
 
 ALICE, PASSWORD = "alice@office.test", "wonder-land"
 PRESET = f"""
@@ -18,7 +20,10 @@ address = "{ALICE}"
 name = "Alice"
 password = "{PASSWORD}"
 """
-OPEN = 1
+OPEN, PLAUSIBLE = 1, 1
+# Not of the networks that are trusted.
+FAR = "198.51.100.9"
+NOT_SET = "clock of this server is not set"
 
 
 def start(binary, log, preset=None):
@@ -46,6 +51,7 @@ def suite(binary, check):
     check("and the box owned, by one account", health and health[2:4] == b"\1\1", health)
     confined(child, check)
     mail(check)
+    late(binary, child, check)
     check("an orderly end", child.end() == 0, child.said())
     with open("/data/mail/mailroom.toml") as file:
         settings = file.read()
@@ -93,6 +99,51 @@ def mail(check):
         check("both messages arrived", count == b"2", count)
         _, data = imap.fetch("1", "(RFC822)")
         check("as they were sent", b"body of the mail" in data[0][1], data)
+
+
+def late(binary, child, check):
+    """A clock and a name server that come late: senders are judged by them from then on."""
+    subprocess.check_call(["ip", "address", "add", f"{FAR}/32", "dev", "lo"])
+    early = letter("early")
+    check("no name server yet", "spf=temperror" in early, early)
+    check("the clock is not set", NOT_SET in story(binary, "early"), story(binary, "early"))
+    records = {"far.test": [("TXT", f'"v=spf1 ip4:{FAR} -all"')]}
+    Names(records, host="127.0.0.53", port=53)
+    name_server("127.0.0.53")
+    child.tell(CLOCK, bytes([PLAUSIBLE]) + int(time.time()).to_bytes(8, "little"))
+    number, end = 0, time.monotonic() + 60
+    while True:
+        number += 1
+        found = letter(f"late-{number}")
+        told = story(binary, f"late-{number}")
+        # Nothing says when the server has heard it.
+        if NOT_SET not in told or time.monotonic() > end:
+            break
+    check("the name server is asked without a restart", "spf=pass" in found, found)
+    check("the clock is set without a restart", NOT_SET not in told, told)
+
+
+def letter(subject):
+    """Sends a letter from afar; returns what was found about its sender."""
+    with smtplib.SMTP("127.0.0.1", 25, timeout=60, source_address=(FAR, 0)) as smtp:
+        text = f"From: f@far.test\r\nTo: {ALICE}\r\nSubject: {subject}\r\n\r\nfrom afar\r\n"
+        smtp.sendmail("f@far.test", [ALICE], text)
+    trust = ssl.create_default_context(cafile="/data/mail/tls/ca.pem")
+    with imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=unnamed(trust), timeout=60) as imap:
+        imap.login(ALICE, PASSWORD)
+        for mailbox in ["INBOX", "Junk"]:
+            imap.select(mailbox)
+            _, (found,) = imap.search(None, "SUBJECT", subject)
+            if found:
+                _, data = imap.fetch(found.split()[-1], "(RFC822.HEADER)")
+                return data[0][1].decode()
+    return "no such letter"
+
+
+def story(binary, subject):
+    """What the trace tells the owner."""
+    command = [binary, "trace", "--data", "/data/mail", subject]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def unnamed(trust):

@@ -302,6 +302,40 @@ fn a_synced_clock_is_saved_at_most_once_an_hour_and_never_absurd() {
     assert_eq!(saved.parse::<i64>().expect("a number"), BUILD + 10 * 365 * 86_400);
 }
 
+/// What of the clock is told to the server, in its order.
+fn told_of_the_clock(done: &[String]) -> Vec<&str> {
+    let told = done.iter().filter_map(|line| line.strip_prefix("tell server Clock { state: "));
+    told.filter_map(|rest| rest.split(',').next()).collect()
+}
+
+#[test]
+fn the_server_is_told_what_the_clock_is_worth_also_one_that_starts_later() {
+    let clock = |state| netd(Message::Clock { state, seconds: BUILD + 70 });
+    let mut fake = Fake::fresh();
+    fake.clock = 12;
+    let script = vec![
+        (5, clock(ClockState::Plausible)),
+        (5, crash()),
+        // Nobody is there to be told.
+        (0, clock(ClockState::Synced)),
+        (30, Happening::Device(String::new())),
+    ];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(told_of_the_clock(&fake.trace), ["Floor"], "a board without a clock");
+    assert_eq!(told_of_the_clock(&done), ["Plausible", "Synced"]);
+    assert!(fake.serial.contains("clock     not set yet"), "{}", fake.serial);
+    // A board with a clock of its own, and one that is behind what was known before.
+    for (clock, saved, want) in
+        [(BUILD + 90, BUILD, "Plausible"), (BUILD + 90, BUILD + 99, "Floor")]
+    {
+        let mut fake = Fake::fresh();
+        fake.clock = clock;
+        fake.disks.files.insert("/data/system/clock".to_string(), saved.to_string().into());
+        let (_, _) = play(&mut fake, Vec::new());
+        assert_eq!(told_of_the_clock(&fake.trace), [want]);
+    }
+}
+
 #[test]
 fn a_system_on_trial_is_confirmed_by_a_minute_of_health_and_not_before() {
     let trial = |disks: Disks| {

@@ -33,7 +33,7 @@ pub(crate) mod slots;
 
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};
 use crate::limits;
-use crate::request::{Code, Message, Plan};
+use crate::request::{ClockState, Code, Message, Plan};
 use crate::update::slot::{Slot, Standing};
 use boot_partition::Preset;
 use disk::Disk;
@@ -55,6 +55,7 @@ pub(crate) struct Booted {
     pub code: Option<Code>,
     pub preset: Preset,
     pub plan: Plan,
+    pub clock: ClockState,
     /// Restarts that PID 1 ordered because of trouble.
     pub restarts: u8,
     /// Why the server does not run.
@@ -130,6 +131,7 @@ impl Booted {
             code: None,
             preset: Preset::None,
             plan: Plan::Dhcp,
+            clock: ClockState::Floor,
             restarts: 0,
             repair: None,
             faults: Vec::new(),
@@ -246,15 +248,19 @@ impl Boot<'_> {
 
     // ---- 5 ----
     fn clock_floor(&mut self) {
+        // Where the board has a clock of its own the kernel took its time over.
+        self.booted.clock = ClockState::Plausible;
         let floor = self.build;
         self.not_before(floor);
     }
 
-    /// Never backwards: a clock that is ahead stays.
+    /// Never backwards: a clock that is ahead stays. One that is behind is not believed.
     pub(crate) fn not_before(&mut self, floor: i64) {
-        if self.system.now() < floor
-            && let Err(error) = self.system.set_clock(floor)
-        {
+        if self.system.now() >= floor {
+            return;
+        }
+        self.booted.clock = ClockState::Floor;
+        if let Err(error) = self.system.set_clock(floor) {
             self.fault(format!("the clock cannot be set: {error}"));
         }
     }
@@ -428,7 +434,10 @@ pub(crate) fn start_child(
         Program::Server => {
             let code = booted.code.unwrap_or(Code::new([0; 8]));
             let file = booted.preset.octets();
-            system.tell(program, &Message::Start { preset: file.is_some(), code }, file)
+            let start = Message::Start { preset: file.is_some(), code };
+            let clock = Message::Clock { state: booted.clock, seconds: system.now() };
+            let told = system.tell(program, &start, file);
+            told.and_then(|()| system.tell(program, &clock, None))
         }
         _ => system.tell(program, &Message::Network(booted.plan), None),
     };

@@ -10,4 +10,5 @@ mod interface;
 mod messages;
 mod modules;
 mod presets;
+mod resolvers;
 mod sntp;

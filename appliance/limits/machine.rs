@@ -119,6 +119,8 @@ pub(crate) const DHCP_LEASE_LEAST: Duration = Duration::from_secs(60);
 pub(crate) const DHCP_LEASE_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Resolvers, routers and time servers of one lease.
 pub(crate) const DHCP_SERVERS: usize = 4;
+/// RFC 8106 5.3.1: three are enough.
+pub(crate) const RESOLVERS_ANNOUNCED: usize = 3;
 /// RFC 5227 1.1: PROBE_NUM.
 pub(crate) const ARP_PROBES: u32 = 3;
 /// RFC 5227 1.1 has one to two seconds; a wired network answers in milliseconds, and the box is up

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Servers and neighbours of the test network: lan.py dhcp ADDRESS | time | ask NAME | claim
-ADDRESS"""
+ADDRESS | announce RESOLVER SECONDS"""
 
 import socket
 import struct
@@ -94,6 +94,18 @@ def claim(address):
     sender.send(b"\xff" * 6 + hardware + b"\x08\x06" + packet)
 
 
+def announce(resolver, seconds):
+    """What a router of IPv6 says: who answers questions for names (RFC 8106)."""
+    sender = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    # RFC 4861 6.1.2: what came over a router is not believed.
+    sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    packet = bytes([134, 0, 0, 0, 64, 0, 0, 0]) + bytes(8)
+    packet += bytes([25, 3, 0, 0]) + struct.pack(">I", int(seconds))
+    packet += socket.inet_pton(socket.AF_INET6, resolver)
+    sender.sendto(packet, ("ff02::1", 0, 0, socket.if_nametoindex("lan0")))
+
+
 if __name__ == "__main__":
     acts = {"dhcp": dhcp, "time": clock, "ask": ask, "claim": claim}
+    acts["announce"] = announce
     acts[sys.argv[1]](*sys.argv[2:])

@@ -9,6 +9,7 @@ import time
 
 from machine import ADDRESS, CLOCK, GONE, KEPT, LINK, NETWORK, TOLD, Child, words
 
+SIX = "2001:db8::53"
 LENT, FIXED, ROUTER = "10.9.0.50", "10.9.0.20", "10.9.0.1"
 DHCP, LINK_LOCAL, STATIC = 0, 1, 2
 SYNCED_OR_PLAUSIBLE = (1, 2)
@@ -71,6 +72,7 @@ def suite(binary, check):
     try:
         lent(lan, child, check)
         names(lan, check)
+        announced(lan, child, check)
         trial(lan, child, check)
         cable(lan, child, check)
         neighbour(lan, child, check)
@@ -111,6 +113,23 @@ def names(lan, check):
     """mailroom.local, asked as a phone asks."""
     found = lan.run("python3", __file__.replace("netd.py", "lan.py"), "ask", "mailroom.local")
     check("mailroom.local is answered", found.strip() == LENT, found)
+
+
+def announced(lan, child, check):
+    """A router names a resolver of IPv6, and takes it back."""
+    script = __file__.replace("netd.py", "lan.py")
+    for seconds, want in [(600, f"nameserver {ROUTER}\nnameserver {SIX}\n"),
+                          (0, f"nameserver {ROUTER}\n")]:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            # Until the adapter has its address of the link nothing is heard.
+            lan.run("python3", script, "announce", SIX, str(seconds))
+            time.sleep(0.2)
+            with open("/run/net/resolv.conf") as file:
+                written = file.read()
+            if written == want:
+                break
+        check(f"announced for {seconds} s", written == want, written + child.said())
 
 
 def trial(lan, child, check):

@@ -6,6 +6,7 @@
 //!   dhcp.rs     lent by a server
 //!   arp.rs      nobody else's
 //! names.rs      NAME.local
+//! resolvers.rs  who answers questions for other names
 //! sntp.rs       what time it is, by several servers; time.rs asks them
 //! ```
 //!
@@ -16,6 +17,7 @@ pub(crate) mod arp;
 pub(crate) mod dhcp;
 pub(crate) mod interface;
 pub(crate) mod names;
+pub(crate) mod resolvers;
 pub(crate) mod route;
 pub(crate) mod sntp;
 pub(crate) mod sockets;
@@ -31,11 +33,12 @@ use crate::request::{ClockState, From, Message, Plan, Words};
 use interface::{Act, Bound, Event, Interface};
 use names::Responder;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
+use resolvers::Resolvers;
 use route::{News, Route};
 use sntp::Correction;
 use sockets::{ArpSocket, Dhcp};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use time::{Order, Rounds};
@@ -59,6 +62,7 @@ struct Netd {
     adapter: Option<Adapter>,
     rounds: Rounds,
     responder: Option<Responder>,
+    resolvers: Resolvers,
     state: ClockState,
 }
 
@@ -79,6 +83,7 @@ pub(crate) fn run(pair: Pair) -> Result<(), String> {
         adapter: None,
         rounds: Rounds::new(clock::now()),
         responder: None,
+        resolvers: Resolvers::default(),
         state: ClockState::Floor,
     };
     netd.route.ask_links().map_err(fault("the kernel's adapters"))?;
@@ -102,6 +107,7 @@ impl Netd {
             self.order(order)?;
         }
         self.interface(Event::Tick);
+        self.write_resolvers();
         Ok(true)
     }
 
@@ -114,7 +120,7 @@ impl Netd {
         let mut watched: Vec<PollFd<'_>> =
             all.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let due = self.adapter.as_ref().and_then(|adapter| adapter.interface.due());
-        let due = due.into_iter().chain(self.rounds.due()).min();
+        let due = due.into_iter().chain(self.rounds.due()).chain(self.resolvers.due()).min();
         let most = due.map_or(limits::NETD_LOOK, |due| due.saturating_sub(uptime()));
         let most = most.min(limits::NETD_LOOK) + Duration::from_millis(1);
         let most = u16::try_from(most.as_millis()).unwrap_or(u16::MAX);
@@ -179,6 +185,12 @@ impl Netd {
                 self.say(&Message::AddressGone(IpAddr::V6(address)))
             }
             News::Address { .. } | News::AddressGone { .. } => Ok(()),
+            News::Resolvers { index, announced } => {
+                if self.adapter.as_ref().is_some_and(|adapter| adapter.index == index) {
+                    self.resolvers.announce(uptime(), &announced);
+                }
+                Ok(())
+            }
             News::Failed(why) => {
                 emit(Log::BoxTrouble {
                     what: format!("the kernel refuses a network setting: {why}"),
@@ -233,6 +245,9 @@ impl Netd {
     fn link_turned(&mut self, up: bool, hardware: [u8; 6]) -> Result<(), String> {
         if let Some(adapter) = &mut self.adapter {
             adapter.up = up;
+        }
+        if !up {
+            self.resolvers.forget_routers();
         }
         self.say(&Message::Link { up, hardware })?;
         self.interface(if up { Event::LinkUp } else { Event::LinkDown });
@@ -298,12 +313,19 @@ impl Netd {
         let (address, prefix, from) = (bound.address.into(), bound.prefix, bound.from);
         self.say(&Message::Address { address, prefix, from })?;
         if from != From::LinkLocal {
-            write_resolvers(&bound.resolvers)
-                .map_err(|error| format!("resolv.conf cannot be written: {error}"))?;
+            self.resolvers.give(&bound.resolvers);
+            self.write_resolvers();
             self.rounds.network(uptime(), &bound.time_servers);
         }
         self.announce();
         Ok(())
+    }
+
+    fn write_resolvers(&mut self) {
+        let Some(text) = self.resolvers.changed(uptime()) else { return };
+        if let Err(error) = write_resolvers(&text) {
+            self.tell(&format!("resolv.conf cannot be written: {error}"));
+        }
     }
 
     /// Once; it follows the addresses by itself then.
@@ -345,8 +367,7 @@ impl Netd {
 }
 
 /// Replaced whole: the server may read it at any time.
-fn write_resolvers(resolvers: &[Ipv4Addr]) -> io::Result<()> {
-    let text: String = resolvers.iter().map(|server| format!("nameserver {server}\n")).collect();
+fn write_resolvers(text: &str) -> io::Result<()> {
     let (new, path) = (format!("{RESOLV}/resolv.conf.new"), format!("{RESOLV}/resolv.conf"));
     std::fs::write(&new, text)?;
     std::fs::rename(new, path)

@@ -1,6 +1,7 @@
 //! The kernel's adapters, addresses and routes, over its route socket.
 
 use super::interface::Bound;
+use super::resolvers::{self, Announced};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
     NetlinkMessage, NetlinkPayload,
@@ -18,8 +19,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// RTMGRP_LINK, _IPV4_IFADDR and _IPV6_IFADDR of linux/rtnetlink.h.
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// RTMGRP_LINK, _IPV4_IFADDR and _IPV6_IFADDR of linux/rtnetlink.h, and RTNLGRP_ND_USEROPT: what
+/// routers announce and the kernel does not follow itself.
+const GROUPS: u32 = 0x1 | 0x10 | 0x100 | 1 << 19;
+/// RTM_NEWNDUSEROPT of linux/rtnetlink.h, and struct nduseroptmsg before the options.
+const OPTIONS: u16 = 68;
+const OPTIONS_HEAD: usize = 16;
+const HEADER_BYTES: usize = 16;
 /// The kernel sends no larger piece of an answer.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -45,6 +51,11 @@ pub(crate) enum News {
     AddressGone {
         index: u32,
         address: IpAddr,
+    },
+    /// A router names those who answer questions for names.
+    Resolvers {
+        index: u32,
+        announced: Announced,
     },
     Failed(String),
 }
@@ -133,6 +144,11 @@ impl Route {
 }
 
 fn read(mut octets: &[u8], news: &mut Vec<News>) {
+    // The library does not know this one; it comes alone.
+    if octets.get(4..6) == Some(&OPTIONS.to_ne_bytes()) {
+        news.extend(of_options(octets.get(HEADER_BYTES..).unwrap_or_default()));
+        return;
+    }
     while let Ok(packet) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(octets) {
         match packet.payload {
             NetlinkPayload::InnerMessage(message) => news.extend(of_message(message)),
@@ -162,6 +178,15 @@ fn of_message(message: RouteNetlinkMessage) -> Option<News> {
         }
         _ => None,
     }
+}
+
+fn of_options(message: &[u8]) -> Vec<News> {
+    let Some((head, options)) = message.split_at_checked(OPTIONS_HEAD) else { return Vec::new() };
+    let length = usize::from(u16::from_ne_bytes([head[2], head[3]]));
+    let index = u32::from_ne_bytes([head[4], head[5], head[6], head[7]]);
+    let options = options.get(..length).unwrap_or_default();
+    let announced = resolvers::read(options).into_iter();
+    announced.map(|announced| News::Resolvers { index, announced }).collect()
 }
 
 fn of_link(link: &LinkMessage) -> Option<News> {

@@ -374,20 +374,24 @@ fn settings_of(data: &Path, options: ServeOptions) -> Result<Settings, String> {
 fn open_store(data: &Path) -> Result<Store, String> {
     let folder = data.join("store");
     let mut options = Options::default();
-    crash_control(&mut options);
+    under_test(&mut options);
     Store::open(&folder, options).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-/// The crash suite's control: with this a debug build answers before the commit, and the suite must
-/// find mail lost.
+/// What suites ask of a debug build: the control of the crash suite, which answers before the
+/// commit and must be found to lose mail; a small map, so that the box suite sees it grow.
 #[cfg(debug_assertions)]
-fn crash_control(options: &mut Options) {
+fn under_test(options: &mut Options) {
     options.answer_before_commit =
         std::env::var_os("MAILROOM_TEST_ANSWER_BEFORE_COMMIT").is_some_and(|value| value == "1");
+    let map = std::env::var("MAILROOM_TEST_MAP_BYTES").unwrap_or_default();
+    if let Ok(octets) = map.parse() {
+        (options.map_bytes, options.map_step_bytes) = (octets, octets);
+    }
 }
 
 #[cfg(not(debug_assertions))]
-fn crash_control(_options: &mut Options) {}
+fn under_test(_options: &mut Options) {}
 
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(2, |count| count.get().max(2))

@@ -65,7 +65,7 @@ const BANS: &[Ban] = &[
     ban("std::net::TcpListener", &["net/"], "use net::listen"),
     ban("std::net::UdpSocket", &["net/"], "use net"),
     ban("std::os::unix::net", &["net/", "cli/"], "use net"),
-    ban("unsafe", &["store/kv.rs", "system/syscall.rs"], "find a safe call"),
+    ban("unsafe", &["store/kv.rs", "system/syscall"], "find a safe call"),
     ban("::tracing", &["event.rs"], "emit an Event"),
     ban("println!", &["cli/print.rs"], "use cli::print, or emit an Event"),
     ban("eprintln!", &["cli/print.rs"], "use cli::print, or emit an Event"),

@@ -2,11 +2,14 @@
 //! it needs, no new privileges, files by Landlock where the kernel has it, system calls by a list.
 //!
 //! A call that is not on the list fails with EPERM, so that a library that tries something new
-//! goes on without it. The suite `box` runs the children under the lists; what it does not come to,
-//! and what another C library asks for, shows on the board only.
+//! goes on without it, and stands in the kernel's log. The suite `box` runs the children under the
+//! lists and lets nothing be refused; what a planted child tries is (`planted`).
 
 mod calls;
+#[cfg(debug_assertions)]
+pub(crate) mod planted;
 
+use super::syscall::filter;
 use crate::limits;
 use crate::system::init::folder;
 use caps::{CapSet, Capability};
@@ -39,7 +42,15 @@ pub(crate) const SERVER: Cage = Cage {
     user: limits::SERVER_USER,
     capabilities: &[],
     write: &[folder::MAIL],
-    read: &[folder::RESOLV, "/etc", "/proc", "/sys/devices/system/cpu", "/dev/urandom"],
+    // How many processors there are for it stands in the last two.
+    read: &[
+        folder::RESOLV,
+        "/etc",
+        "/proc",
+        "/dev/urandom",
+        "/sys/devices/system/cpu",
+        "/sys/fs/cgroup",
+    ],
     calls: calls::SERVER,
     sockets: &[nix::libc::AF_INET, nix::libc::AF_INET6, nix::libc::AF_UNIX],
 };
@@ -117,7 +128,8 @@ impl Cage {
         // glibc falls back to clone, whose flags can be looked at, only at this error.
         let modern = BTreeMap::from([(nix::libc::SYS_clone3, Vec::new())]);
         let no_such_call = SeccompAction::Errno(nix::libc::ENOSYS as u32);
-        apply(modern, SeccompAction::Allow, no_such_call, arch)?;
+        let modern = program(modern, SeccompAction::Allow, no_such_call, arch)?;
+        step("system calls", seccompiler::apply_filter(&modern))?;
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
         for call in calls::EVERY.iter().chain(calls::OF_MACHINE).chain(self.calls) {
             rules.insert(*call, Vec::new());
@@ -133,19 +145,19 @@ impl Cage {
         let vma = u64::from(nix::libc::PR_SET_VMA.cast_unsigned());
         rules.insert(nix::libc::SYS_prctl, vec![is(0, name)?, is(0, vma)?]);
         let denied = SeccompAction::Errno(nix::libc::EPERM as u32);
-        apply(rules, denied, SeccompAction::Allow, arch)
+        let listed = program(rules, denied, SeccompAction::Allow, arch)?;
+        step("system calls", filter::apply_logged(&listed))
     }
 }
 
-fn apply(
+fn program(
     rules: BTreeMap<i64, Vec<SeccompRule>>,
     others: SeccompAction,
     these: SeccompAction,
     arch: TargetArch,
-) -> Result<(), String> {
+) -> Result<BpfProgram, String> {
     let filter = step("system calls", SeccompFilter::new(rules, others, these, arch))?;
-    let program: BpfProgram = step("system calls", filter.try_into())?;
-    step("system calls", seccompiler::apply_filter(&program))
+    step("system calls", filter.try_into())
 }
 
 fn is(argument: u8, value: u64) -> Result<SeccompRule, String> {

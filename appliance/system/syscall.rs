@@ -4,6 +4,8 @@
 
 #![allow(unsafe_code)]
 
+pub(super) mod filter;
+
 use crate::limits;
 use crate::request::{Message, SIZE};
 use nix::mount::{MntFlags, MsFlags};

@@ -27,6 +27,12 @@ pub(crate) fn run(role: &str) -> ExitCode {
     let ran = match role {
         "server" => server(),
         "netd" => pair().and_then(|pair| NETD.enter().and_then(|()| netd::run(pair))),
+        #[cfg(debug_assertions)]
+        "planted-server" => crate::system::confine::planted::run(Some(&SERVER)),
+        #[cfg(debug_assertions)]
+        "planted-netd" => crate::system::confine::planted::run(Some(&NETD)),
+        #[cfg(debug_assertions)]
+        "planted-free" => crate::system::confine::planted::run(None),
         other => Err(format!("there is no child {other:?}")),
     };
     match ran {

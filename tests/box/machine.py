@@ -2,6 +2,7 @@
 
 import array
 import os
+import re
 import select
 import socket
 import subprocess
@@ -56,13 +57,15 @@ def words(fields, at=0):
 
 
 class Child:
-    """A child and our end of its pair."""
+    """A child and our end of its pair. `calls`: a file for the system calls that fail; strace
+    looks on as another process of ours, and the child is ours as without it."""
 
-    def __init__(self, binary, role, log, environment=None):
+    def __init__(self, binary, role, log, environment=None, calls=None):
         self.pair, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.log = open(log, "w+b")
+        self.log, self.calls = open(log, "w+b"), calls
+        look_on = ["strace", "-f", "-D", "-q", "-Z", "-o", calls] if calls else []
         self.process = subprocess.Popen(
-            [binary, "child", role],
+            [*look_on, binary, "child", role],
             stdin=theirs,
             stdout=self.log,
             stderr=self.log,
@@ -104,6 +107,20 @@ class Child:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
+    def refused(self):
+        """The calls that were refused, each with how often, once the child has ended."""
+        deadline = time.monotonic() + 60
+        last = f"{self.process.pid} +++ "
+        while not any(line.startswith(last) for line in lines(self.calls)):
+            assert time.monotonic() < deadline, f"strace has not ended: {self.calls}"
+            time.sleep(0.05)
+        found = {}
+        for line in lines(self.calls):
+            if call := re.search(r"(\w+\(.*)= -1 (EPERM|EACCES) ", line):
+                words = re.sub(r"0x[0-9a-f]+|\d+", "n", call[1])[:60] + call[2]
+                found[words] = found.get(words, 0) + 1
+        return found
+
     def end(self):
         self.process.terminate()
         try:
@@ -111,3 +128,12 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return "killed"
+
+
+def lines(path):
+    """strace pads the numbers of processes."""
+    try:
+        with open(path, errors="replace") as file:
+            return [re.sub(r"^(\d+) +", r"\1 ", line) for line in file]
+    except FileNotFoundError:
+        return []

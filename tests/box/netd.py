@@ -68,7 +68,7 @@ def came(child, number, origin, seconds=120):
 
 def suite(binary, check):
     lan = Lan()
-    child = Child(binary, "netd", "/run/netd.log")
+    child = Child(binary, "netd", "/run/netd.log", calls="/run/netd.calls")
     try:
         lent(lan, child, check)
         names(lan, check)
@@ -76,6 +76,8 @@ def suite(binary, check):
         trial(lan, child, check)
         cable(lan, child, check)
         neighbour(lan, child, check)
+        child.end()
+        check("netd was refused nothing", child.refused() == {}, child.refused())
     finally:
         child.end()
         lan.end()

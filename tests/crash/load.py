@@ -56,7 +56,7 @@ class Worker(threading.Thread):
         return f"{self.label}-{self.generation}-{self.count}"
 
     def imap(self, account):
-        session = imaplib.IMAP4(self.server.host, self.server.ports["imap"], timeout=60)
+        session = self.server.imap(60)
         session.login(account, self.people[account])
         return session
 
@@ -320,7 +320,7 @@ class Take(Worker):
 
 def look(server, account, password, seen_bodies, ledger):
     """All that an account has: {mailbox: (uidvalidity, uidnext, {uid: (id, flags)})}."""
-    session = imaplib.IMAP4(server.host, server.ports["imap"], timeout=120)
+    session = server.imap(120)
     session.login(account, password)
     found = {}
     for line in good(session.list()):
@@ -346,7 +346,7 @@ def look(server, account, password, seen_bodies, ledger):
 
 def reports(server, account, password, after):
     """The addresses that the reports with a uid above `after` are about, and the highest uid."""
-    session = imaplib.IMAP4(server.host, server.ports["imap"], timeout=120)
+    session = server.imap(120)
     session.login(account, password)
     good(session.select("INBOX", readonly=True))
     addresses = []
@@ -380,7 +380,7 @@ def check_bodies(session, account, mailbox, messages, seen, ledger):
 
 def empty(server, account, password, ledger, many):
     """Expunges an INBOX of many messages, so that looking at all stays quick."""
-    session = imaplib.IMAP4(server.host, server.ports["imap"], timeout=120)
+    session = server.imap(120)
     session.login(account, password)
     if int(good(session.select("INBOX"))[0]) <= many:
         session.logout()

@@ -3,6 +3,7 @@
 Used by tests/clients, tests/crash and bench. Only the standard library.
 """
 
+import imaplib
 import json
 import os
 import random
@@ -108,6 +109,9 @@ class Server:
 
     def port(self, name):
         return self.ports[name]
+
+    def imap(self, timeout):
+        return imaplib.IMAP4(self.host, self.ports["imap"], timeout=timeout)
 
     @property
     def ca(self):

@@ -29,6 +29,8 @@ pub(super) const EVERY: &[i64] = &[
     SYS_rt_sigreturn,
     SYS_sigaltstack,
     SYS_tgkill,
+    // musl's abort ends the process so.
+    SYS_tkill,
     SYS_clock_gettime,
     SYS_clock_nanosleep,
     SYS_clock_getres,

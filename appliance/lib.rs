@@ -43,11 +43,12 @@
 //!    the socket.
 //! 3. A change: [`serve`], [`store::Store::write`], after the commit [`store::change::Hub`], and
 //!    every session that watches wakes.
-//! 4. An act of the owner: [`cli::args`], [`cli::call`], [`serve::control`], [`cli::act`],
+//! 4. An act of the owner: [`cli::args`], [`act::call`], [`serve::control`], [`act::act`],
 //!    [`cli::render`].
 //! 5. Leaving mail: [`serve::submit`], [`delivery::submit`], [`store::outbox`], then 250; and
 //!    [`delivery::worker`], [`delivery::remote`], [`smtp::client`], [`delivery::record`].
 
+pub(crate) mod act;
 pub(crate) mod cli;
 pub(crate) mod clock;
 pub(crate) mod delivery;

@@ -49,7 +49,7 @@ use crate::settings::{self, Ports, Scanner, ScannerTls, Settings};
 use crate::store::Store;
 use crate::store::writer::Options;
 use crate::wire::budget::Budget;
-use crate::{cli, clock, limits};
+use crate::{act, cli, clock, limits};
 use child::Boxed;
 use probe::Probe;
 use std::io;
@@ -121,7 +121,7 @@ async fn run(
     let (stopper, stop) = watch::channel(false);
     // These stand before the first port is open: who can connect finds everything there.
     let socket = data.join("control.sock");
-    let control = control::start(&socket, store.clone(), cli::act::answer)
+    let control = control::start(&socket, store.clone(), act::answer)
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let lines = first::start(data, options.demo, &settings, store).await?;
     let (probe, mut early) = (boxed.map(|boxed| boxed.probe(store)), JoinSet::new());

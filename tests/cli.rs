@@ -10,8 +10,9 @@ mod tls;
 mod transfer;
 mod world;
 
+use crate::act::{self, check, words};
 use crate::cli::print::Screen;
-use crate::cli::{act, args, check, print, run_on};
+use crate::cli::{args, run_on};
 use crate::serve::control::{Control, start};
 use crate::store::format::{Trace, TraceStep};
 use crate::store::writer::Options;
@@ -479,12 +480,12 @@ fn times_and_sizes_are_read_and_said() {
     }
     let sizes = [(0, "0 octets"), (999, "999 octets"), (1_000, "1.0 kB"), (999_999, "999.9 kB")];
     for (octets, text) in sizes {
-        assert_eq!(print::octets(octets), text);
+        assert_eq!(words::octets(octets), text);
     }
-    assert_eq!(print::octets(1_000_000), "1.0 MB");
-    assert_eq!(print::octets(2_147_483_648), "2.1 GB");
-    assert_eq!(print::octets(u64::MAX), "18446744.0 TB");
-    assert_eq!(print::date_time(i64::MAX), format!("{} s", i64::MAX));
+    assert_eq!(words::octets(1_000_000), "1.0 MB");
+    assert_eq!(words::octets(2_147_483_648), "2.1 GB");
+    assert_eq!(words::octets(u64::MAX), "18446744.0 TB");
+    assert_eq!(words::date_time(i64::MAX), format!("{} s", i64::MAX));
 }
 
 #[test]

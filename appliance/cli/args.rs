@@ -1,10 +1,11 @@
 //! The command line: what can be asked, and the help for it.
 
-use super::act::{Backup, Request, StorySearch};
-use super::outbox::OutboxAct;
-use super::people::{AccountAct, AddressAct, DomainAct};
-use super::tls::TlsAct;
-use super::transfer::{Export, Import, Revive};
+use crate::act::dns::Dkim;
+use crate::act::outbox::OutboxAct;
+use crate::act::people::{AccountAct, AddressAct, DomainAct};
+use crate::act::tls::TlsAct;
+use crate::act::transfer::{Export, Import, Revive};
+use crate::act::{Backup, Request, StorySearch};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -106,7 +107,7 @@ pub(crate) enum Command {
         domain: Option<String>,
         /// What others are asked to do with mail in your name that is not proven
         #[arg(long, value_enum, default_value_t)]
-        dmarc: super::records::Dmarc,
+        dmarc: crate::act::records::Dmarc,
     },
     /// Keys that sign the mail of a domain (DKIM)
     #[command(subcommand)]
@@ -214,25 +215,6 @@ pub(crate) enum Account {
         #[arg(long)]
         yes: bool,
     },
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum Dkim {
-    /// Show the keys and the records to publish for them
-    Show {
-        /// One domain; all without it
-        domain: Option<String>,
-    },
-    /// Make new keys: publish their records, then activate them
-    #[command(
-        after_help = "Example:\n  mailroom dkim rotate office.test     publish what it prints, \
-                            wait a day\n  mailroom dkim activate office.test m20261123"
-    )]
-    Rotate { domain: String },
-    /// Let these keys sign from now on
-    Activate { domain: String, pair: String },
-    /// Remove keys that no longer sign
-    Remove { domain: String, pair: String },
 }
 
 #[derive(Args, Debug)]
@@ -397,7 +379,7 @@ pub(crate) fn since(text: &str, now: i64) -> Result<i64, String> {
 pub(crate) fn request(
     command: Command,
     now: i64,
-    password: &mut dyn FnMut(&GivenPassword) -> Result<super::people::Password, String>,
+    password: &mut dyn FnMut(&GivenPassword) -> Result<crate::act::people::Password, String>,
 ) -> Result<Option<Request>, String> {
     Ok(Some(match command {
         Command::Account(act) => Request::Account(account(act, password)?),
@@ -437,7 +419,7 @@ pub(crate) fn request(
 
 fn account(
     act: Account,
-    password: &mut dyn FnMut(&GivenPassword) -> Result<super::people::Password, String>,
+    password: &mut dyn FnMut(&GivenPassword) -> Result<crate::act::people::Password, String>,
 ) -> Result<AccountAct, String> {
     Ok(match act {
         Account::Add { address, name, quota, password: given } => {

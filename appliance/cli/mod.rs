@@ -6,28 +6,18 @@
 //!         Reply or Failure -> render, print -> exit code 0 done, 1 failed, 2 wrong usage
 //! ```
 
-pub(crate) mod act;
 pub(crate) mod args;
-pub(crate) mod call;
-pub(crate) mod check;
-pub(crate) mod dns;
-pub(crate) mod failure;
-pub(crate) mod outbox;
-pub(crate) mod people;
 pub(crate) mod print;
-pub(crate) mod records;
 pub(crate) mod render;
 pub(crate) mod salvage;
 pub(crate) mod salvaged;
-pub(crate) mod tls;
-pub(crate) mod transfer;
 
+use crate::act::failure::Failure;
+use crate::act::people::Password;
+use crate::act::{Reply, call, check, dns};
 use crate::{clock, units};
-use act::Reply;
 use args::{Command, GivenPassword, Line};
 use clap::Parser;
-use failure::Failure;
-use people::Password;
 use print::Screen;
 use std::ffi::OsString;
 use std::io::BufRead;

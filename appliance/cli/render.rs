@@ -1,13 +1,13 @@
 //! Replies in words and tables, for people.
 
-use super::act::{Reply, Step, Story, Verified};
-use super::check::{Finding, State};
-use super::dns;
-use super::outbox::{OutgoingView, RecipientView};
-use super::people::{AccountView, FoundView, PasswordSet};
-use super::print::{date_time, octets, plain, table};
-use super::records;
-use super::tls;
+use crate::act::check::{Finding, State};
+use crate::act::dns;
+use crate::act::outbox::{OutgoingView, RecipientView};
+use crate::act::people::{AccountView, FoundView, PasswordSet};
+use crate::act::records;
+use crate::act::tls;
+use crate::act::words::{date_time, octets, plain, table};
+use crate::act::{Reply, Step, Story, Verified};
 
 pub(crate) fn text(reply: &Reply) -> String {
     match reply {
@@ -16,7 +16,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Account(account) => account_sheet(account),
         Reply::Password(set) => password(set),
         Reply::Domains(domains) => {
-            let row = |d: &super::people::DomainView| {
+            let row = |d: &crate::act::people::DomainView| {
                 let catch_all = d.catch_all.clone().unwrap_or_else(|| "-".into());
                 let postmaster = d.postmaster.clone().unwrap_or_else(|| "-".into());
                 vec![d.domain.clone(), d.addresses.to_string(), catch_all, postmaster]
@@ -26,7 +26,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Addresses(addresses) => {
             let kind = |primary: bool| if primary { "log-in" } else { "alias" };
-            let row = |a: &super::people::AddressView| {
+            let row = |a: &crate::act::people::AddressView| {
                 let all = [a.logins.as_slice(), a.targets.as_slice()].concat();
                 vec![a.address.clone(), kind(a.primary).into(), all.join(", ")]
             };
@@ -45,7 +45,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Verified(verified) => self::verified(verified),
         Reply::LastCheck(last) => {
-            let words = |last: &super::act::LastCheck| {
+            let words = |last: &crate::act::LastCheck| {
                 format!("checked {} UTC, {} faults\n", date_time(last.at), last.faults)
             };
             last.as_ref().map_or_else(|| "not checked yet\n".to_string(), words)

@@ -6,10 +6,10 @@
 //!                  <--lines--  progress, then the reply or the failure
 //! ```
 
-use super::act::{AnswerLine, Reply};
-use super::call::STORE;
-use super::failure::Failure;
 use super::print;
+use crate::act::call::STORE;
+use crate::act::failure::Failure;
+use crate::act::{AnswerLine, Reply};
 use crate::limits::{
     SALVAGE_BEAT, SALVAGE_CPU, SALVAGE_MEMORY_BYTES, SALVAGE_OCTETS_PER_CPU_SECOND, SALVAGE_STALL,
 };

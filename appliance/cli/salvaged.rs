@@ -1,6 +1,6 @@
 //! What a salvage brought, in words.
 
-use super::print::{octets, plain};
+use crate::act::words::{octets, plain};
 use crate::store::salvage::Salvaged;
 use crate::store::salvage::report::Share;
 

@@ -1,8 +1,8 @@
 //! The owner's presets, put into the settings and the store. What is there already stays: a start
 //! that was cut off is done again.
 
-use crate::cli::failure::Failure;
-use crate::cli::people::{self, AccountAct, DomainAct, Password};
+use crate::act::failure::Failure;
+use crate::act::people::{self, AccountAct, DomainAct, Password};
 use crate::limits;
 use crate::request::{Plan, SERVERS, Static};
 use crate::settings::Settings;

@@ -1,7 +1,7 @@
 //! What to publish, and the keys behind it.
 
 use super::Data;
-use crate::cli::records::{self, Known};
+use crate::act::records::{self, Known};
 use crate::net::authority::Names;
 use crate::net::dkim::PublicKey;
 use crate::net::tls::Tls;

@@ -1,6 +1,6 @@
 //! Import and export: what goes out comes in again; a cut import goes on; broken sources.
 
-use crate::cli::transfer::{Export, Format, Import, Imported, export, import};
+use crate::act::transfer::{Export, Format, Import, Imported, export, import};
 use crate::store::mail::{self, FlagSet, Flags, NewMail, Prepared};
 use crate::store::{AccountId, Batch, INBOX, MailboxId, mailbox};
 use crate::tests::store::{ALICE, BOB, NOW, Office};

@@ -2,10 +2,10 @@
 //! world.
 
 use super::Data;
-use crate::cli::check::published::judge;
-use crate::cli::check::reach::{self, Reached, seen_in};
-use crate::cli::check::{State, world};
-use crate::cli::records::{Need, Place, Record};
+use crate::act::check::published::judge;
+use crate::act::check::reach::{self, Reached, seen_in};
+use crate::act::check::{State, world};
+use crate::act::records::{Need, Place, Record};
 use crate::limits::CHECK_RECEIVERS;
 use crate::net::resolver::NoAnswer;
 use crate::settings::{self, Ports, Settings};

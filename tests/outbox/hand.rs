@@ -1,8 +1,8 @@
 //! The owner's hand on the outbox: list, show, hold, now, drop.
 
 use super::stage::{Stage, refused, took};
-use crate::cli::act::Reply;
-use crate::cli::outbox::{OutboxAct, act};
+use crate::act::Reply;
+use crate::act::outbox::{OutboxAct, act};
 use crate::cli::render::text;
 use crate::store::outbox::{NEVER, State};
 use crate::tests::store::ALICE;

@@ -1,6 +1,6 @@
 //! Acts on the outbox: what waits to be sent, and the owner's hand on it.
 
-use super::act::Reply;
+use super::Reply;
 use super::failure::Failure;
 use crate::clock;
 use crate::delivery::record;

@@ -1,8 +1,8 @@
 //! How TLS with other servers goes, and the policies they ask for.
 
-use super::act::Reply;
+use super::Reply;
 use super::failure::Failure;
-use super::print::{date_time, plain, table};
+use super::words::{date_time, plain, table};
 use crate::store::format::{StsPolicy, TlsDay};
 use crate::store::{Store, remote};
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ fn policy(row: StsPolicy) -> StsPolicyView {
 
 // ---- for people ----
 
-pub(super) fn printed_days(days: &[TlsDayView]) -> String {
+pub(crate) fn printed_days(days: &[TlsDayView]) -> String {
     if days.is_empty() {
         return "no connection to another server was counted in these days\n".into();
     }
@@ -147,7 +147,7 @@ pub(super) fn printed_days(days: &[TlsDayView]) -> String {
     table(&["day", "domain", "policy", "good", "failed", "what failed"], &rows)
 }
 
-pub(super) fn printed_policies(policies: &[StsPolicyView]) -> String {
+pub(crate) fn printed_policies(policies: &[StsPolicyView]) -> String {
     if policies.is_empty() {
         return "no MTA-STS policy of another domain is known\n".into();
     }

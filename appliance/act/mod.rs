@@ -1,21 +1,30 @@
-//! Every act of the command line on an open store, as values: what is asked and what is answered.
-//! The same function runs in the server (over the control socket) and, without a server, in the
-//! command line itself.
+//! Every act of the owner, as values: what is asked and what is answered. The command line and the
+//! setup page do the same acts. The same function runs in the server (over the control socket, or
+//! for the page) and, without a server, in the command line itself.
 
-use super::failure::Failure;
-use super::outbox::{self, OutboxAct, OutgoingView};
-use super::people::{
-    self, AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView,
-};
-use super::tls::{self, StsPolicyView, TlsAct, TlsDayView};
-use super::transfer::{self, Export, Exported, Import, Imported, Revive};
+pub(crate) mod call;
+pub(crate) mod check;
+pub(crate) mod dns;
+pub(crate) mod failure;
+pub(crate) mod outbox;
+pub(crate) mod people;
+pub(crate) mod records;
+pub(crate) mod tls;
+pub(crate) mod transfer;
+pub(crate) mod words;
+
 use crate::clock;
 use crate::limits::TRACE_SHOWN_AT_MOST;
 use crate::store::format::Trace;
 use crate::store::salvage::Salvaged;
 use crate::store::{MailId, Store, backup, trace, verify};
+use failure::Failure;
+use outbox::{OutboxAct, OutgoingView};
+use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use tls::{StsPolicyView, TlsAct, TlsDayView};
+use transfer::{Export, Exported, Import, Imported, Revive};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,9 +97,9 @@ pub(crate) enum Reply {
     Imported(Imported),
     Exported(Exported),
     Salvaged(Salvaged),
-    Checked(Vec<super::check::Finding>),
-    Records(Vec<super::records::Record>),
-    Pairs(Vec<super::dns::PairView>),
+    Checked(Vec<check::Finding>),
+    Records(Vec<records::Record>),
+    Pairs(Vec<dns::PairView>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

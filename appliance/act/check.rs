@@ -5,10 +5,10 @@ pub(crate) mod published;
 pub(crate) mod reach;
 pub(crate) mod world;
 
-use super::act::{LastCheck, Reply, Request};
 use super::call::{self, SOCKET, STORE};
 use super::dns;
-use super::print::{date_time, octets};
+use super::words::{date_time, octets};
+use super::{LastCheck, Reply, Request};
 use crate::limits::{
     CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES,
     STORE_WORTH_COMPACTING_BYTES,

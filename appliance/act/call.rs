@@ -1,8 +1,8 @@
 //! Who does an act: the running server, asked over its control socket, or, when none runs, this
 //! process with the store opened for itself alone.
 
-use super::act::{AnswerLine, Reply, Request, act};
 use super::failure::Failure;
+use super::{AnswerLine, Reply, Request, act};
 use crate::net::unix::Caller;
 use crate::store::writer::Options;
 use crate::store::{Store, StoreError, backup};

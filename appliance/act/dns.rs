@@ -8,13 +8,12 @@
 //!
 //! Both work on the files of the data folder; of the server they ask only which domains there are.
 
-use super::act::{Reply, Request};
-use super::args::Dkim;
 use super::call;
 use super::check::world::Domain;
 use super::failure::Failure;
 use super::people::DomainAct;
 use super::records::{self, Dmarc, Known, Record};
+use super::{Reply, Request};
 use crate::net::dkim::{DkimFault, Keys, Pair};
 use crate::net::tls;
 use crate::settings::{self, Settings};
@@ -30,6 +29,25 @@ pub(crate) struct PairView {
     /// Does it sign?
     pub active: bool,
     pub records: Vec<Record>,
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Dkim {
+    /// Show the keys and the records to publish for them
+    Show {
+        /// One domain; all without it
+        domain: Option<String>,
+    },
+    /// Make new keys: publish their records, then activate them
+    #[command(
+        after_help = "Example:\n  mailroom dkim rotate office.test     publish what it prints, \
+                            wait a day\n  mailroom dkim activate office.test m20261123"
+    )]
+    Rotate { domain: String },
+    /// Let these keys sign from now on
+    Activate { domain: String, pair: String },
+    /// Remove keys that no longer sign
+    Remove { domain: String, pair: String },
 }
 
 /// `mailroom dns`, for one domain or all.

@@ -1,6 +1,6 @@
 //! Acts on accounts, domains and addresses.
 
-use super::act::Reply;
+use super::Reply;
 use super::failure::Failure;
 use crate::limits::{PASSWORD_BYTES, SCRAM_ITERATIONS};
 use crate::serve::login::{make_credential, new_salt};
@@ -165,7 +165,7 @@ pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
             })
         }
         AccountAct::Quota { login, quota } => {
-            let now_is = if quota == 0 { "no limit".into() } else { super::print::octets(quota) };
+            let now_is = if quota == 0 { "no limit".into() } else { super::words::octets(quota) };
             change(store, &login, format!("{login} has {now_is} of room"), move |account| {
                 account.quota = quota;
                 Ok(())
@@ -279,7 +279,7 @@ fn delete_account(store: &Store, login: &str, yes: bool) -> Outcome {
         let (octets, messages) = read(store, &what, |read| accounts::usage(read, id))?;
         let why = format!(
             "it has {messages} messages ({}), which would be gone for ever",
-            super::print::octets(octets)
+            super::words::octets(octets)
         );
         return Err(Failure::new(&what, why, "say --yes if that is what you want"));
     }

@@ -22,6 +22,8 @@ pub(crate) enum Event {
         at: SocketAddr,
     },
     Stopping,
+    /// The units of mail start anew, for new settings.
+    Again,
     /// Connections beyond a limit of limits.rs.
     ConnectionRefused {
         unit: &'static str,
@@ -138,6 +140,7 @@ impl Event {
         match self {
             Self::Listening { .. }
             | Self::Stopping
+            | Self::Again
             | Self::LoginGranted { .. }
             | Self::Received { .. }
             | Self::NameServers { .. }
@@ -156,6 +159,7 @@ impl fmt::Display for Event {
         match self {
             Self::Listening { unit, at } => write!(f, "{unit}: listening on {at}"),
             Self::Stopping => f.write_str("stopping"),
+            Self::Again => f.write_str("the settings have changed: starting anew"),
             Self::ConnectionRefused { unit, remote, why } => {
                 write!(f, "{unit}: connection of {remote} refused: {why}")
             }

@@ -49,6 +49,8 @@
 //!    [`delivery::worker`], [`delivery::remote`], [`smtp::client`], [`delivery::record`].
 
 pub(crate) mod act;
+#[allow(dead_code, reason = "what the pages share stands before each of them does")]
+pub(crate) mod admin;
 pub(crate) mod cli;
 pub(crate) mod clock;
 pub(crate) mod delivery;

@@ -3,8 +3,10 @@
 //! A number that bounds what the world may do to the box stands here and nowhere else.
 
 mod machine;
+mod web;
 
 pub(crate) use machine::*;
+pub(crate) use web::*;
 
 use std::time::Duration;
 

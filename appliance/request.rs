@@ -87,7 +87,7 @@ pub(crate) enum Message {
 pub(crate) struct Health {
     pub mail: Mail,
     pub store: StoreState,
-    /// Somebody may log in: the setup code is no longer shown.
+    /// The box has an owner: the setup code is no longer shown.
     pub owned: bool,
     pub accounts: u32,
     /// Messages on their way out.

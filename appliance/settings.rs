@@ -55,6 +55,9 @@ pub(crate) struct Ports {
     pub imaps: u16,
     pub pop3: u16,
     pub pop3s: u16,
+    /// The pages: one in clear that leads to the other.
+    pub http: u16,
+    pub https: u16,
 }
 
 impl Ports {
@@ -67,11 +70,13 @@ impl Ports {
         imaps: 993,
         pop3: 110,
         pop3s: 995,
+        http: 80,
+        https: 443,
     };
 
     /// Each with its name, as the settings and the demonstration call it.
-    pub(crate) fn named(self) -> [(&'static str, u16); 7] {
-        let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = self;
+    pub(crate) fn named(self) -> [(&'static str, u16); 9] {
+        let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s, http, https } = self;
         [
             ("smtp", smtp),
             ("submission", submission),
@@ -80,6 +85,8 @@ impl Ports {
             ("imaps", imaps),
             ("pop3", pop3),
             ("pop3s", pop3s),
+            ("http", http),
+            ("https", https),
         ]
     }
 
@@ -94,6 +101,8 @@ impl Ports {
             imaps: base.checked_add(known.imaps)?,
             pop3: base.checked_add(known.pop3)?,
             pop3s: base.checked_add(known.pop3s)?,
+            http: base.checked_add(known.http)?,
+            https: base.checked_add(known.https)?,
         })
     }
 }
@@ -245,6 +254,8 @@ struct WrittenPorts {
     imaps: Option<Spanned<u16>>,
     pop3: Option<Spanned<u16>>,
     pop3s: Option<Spanned<u16>>,
+    http: Option<Spanned<u16>>,
+    https: Option<Spanned<u16>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -362,6 +373,8 @@ fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {
         &written.imaps,
         &written.pop3,
         &written.pop3s,
+        &written.http,
+        &written.https,
     ];
     let mut seen: Vec<u16> = Vec::new();
     for port in all.into_iter().flatten().filter(|port| *port.get_ref() != 0) {
@@ -380,6 +393,8 @@ fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {
         imaps: or(&written.imaps, known.imaps),
         pop3: or(&written.pop3, known.pop3),
         pop3s: or(&written.pop3s, known.pop3s),
+        http: or(&written.http, known.http),
+        https: or(&written.https, known.https),
     })
 }
 

@@ -10,6 +10,7 @@
 //! submissions   465
 //! imap imaps    143   993
 //! pop3 pop3s    110   995
+//! http https    80    443        the pages on the LAN (admin); on a box before anything else
 //! scanner       2525             devices on the LAN; only where [scanner] is set
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! traces        forgets stories older than TRACE_DAYS
@@ -26,7 +27,9 @@ pub(crate) mod child;
 pub(crate) mod first;
 pub(crate) mod preset;
 pub(crate) mod probe;
+mod web;
 
+use crate::admin::Place;
 use crate::delivery::checkpoint::Checkpoint;
 use crate::delivery::receive::Post;
 use crate::delivery::remote::Network;
@@ -41,6 +44,7 @@ use crate::net::listen::{Door, Gate};
 use crate::net::resolver::Resolver;
 use crate::net::tls::Tls;
 use crate::net::{Service, stopped};
+use crate::request::Code;
 use crate::serve::login::{self, Logins};
 use crate::serve::{
     control, imap::Imap, pop3::Pop3, receive::Smtp, scanner::Devices, submit::Submission,
@@ -52,14 +56,16 @@ use crate::wire::budget::Budget;
 use crate::{act, cli, clock, limits};
 use child::Boxed;
 use probe::Probe;
+use ring::rand::SecureRandom;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use web::Web;
 
 /// How the server is started, beside its settings.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,9 +101,13 @@ fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<
         .enable_all()
         .build()
         .map_err(|error| format!("no threads: {error}"))?;
+    let place = Place::new(match &boxed {
+        Some(boxed) => boxed.code,
+        None => new_code()?,
+    });
     let applied = boxed.as_ref().map_or(Ok(()), |boxed| boxed.apply(&store, clock::now()));
     let result = match applied {
-        Ok(()) => runtime.block_on(run(data, options, settings, &store, boxed)),
+        Ok(()) => runtime.block_on(run(data, options, settings, &store, (place, boxed))),
         Err(why) => Err(why),
     };
     runtime.shutdown_timeout(limits::SHUTDOWN_REST);
@@ -105,15 +115,33 @@ fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<
     result
 }
 
+/// What stands for as long as the process, while the units of mail may be started anew.
+struct Standing {
+    store: Store,
+    keys: Keys,
+    secret: Vec<u8>,
+    tls: Arc<Tls>,
+    logins: Arc<Logins>,
+    place: Arc<Place>,
+    probe: Option<Probe>,
+}
+
+/// Why the units of mail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Asked,
+    /// The settings were changed on the page.
+    Again,
+}
+
 async fn run(
     data: &Path,
     options: ServeOptions,
-    settings: Settings,
+    mut settings: Settings,
     store: &Store,
-    boxed: Option<Boxed>,
+    (place, boxed): (Arc<Place>, Option<Boxed>),
 ) -> Result<(), String> {
-    let names = Names { host: settings.host.clone(), others: settings.names.clone() };
-    let tls = Tls::open(&data.join("tls"), names, clock::at_least_built());
+    let tls = Tls::open(&data.join("tls"), names(&settings), clock::at_least_built());
     let tls = tls.map_err(|fault| fault.to_string())?;
     let secret = data.join("secret.key");
     let secret = login::secret(&secret).map_err(|e| format!("{}: {e}", secret.display()))?;
@@ -123,19 +151,55 @@ async fn run(
     let socket = data.join("control.sock");
     let control = control::start(&socket, store.clone(), act::answer)
         .map_err(|error| format!("{}: {error}", socket.display()))?;
-    let lines = first::start(data, options.demo, &settings, store).await?;
-    let (probe, mut early) = (boxed.map(|boxed| boxed.probe(store)), JoinSet::new());
-    if let Some(probe) = &probe
-        && !opens(probe, &mut early, stop.clone()).await?
+    let web = Web::open(data, &settings, store, (&tls, place.clone()), boxed.is_some())?;
+    let setup = web.setup(boxed.is_some());
+    let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
+    let probe = boxed.map(|boxed| boxed.probe(store));
+    let (store, keys) = (store.clone(), Keys::of(data));
+    let standing = Standing { store, keys, secret, tls: tls.clone(), logins, place, probe };
+    // Before PID 1 hears of us: it may ask us to end at once.
+    let mut asked = Asked::listen()?;
+    let mut base = JoinSet::new();
+    let house = web.house();
+    let pages = web.start(&mut base, &stop)?;
+    base.spawn(background::certificate(tls.clone(), stop.clone()));
+    standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
+    while mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? == Ended::Again
     {
-        return Ok(());
+        settings = settings_of(data, options)?;
+        tls.rename(names(&settings), clock::at_least_built());
+        house.settle(&settings);
     }
-    let mut units = Units::new(&settings, tls.clone(), stop.clone());
-    let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s } = settings.ports;
+    let _ = stopper.send(true);
+    let finish = async { while base.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(limits::SHUTDOWN_REST, finish).await;
+    drop((control, pages));
+    Ok(())
+}
+
+fn names(settings: &Settings) -> Names {
+    Names { host: settings.host.clone(), others: settings.names.clone() }
+}
+
+/// The units of mail, from the first domain on until somebody asks for their end.
+async fn mail(
+    standing: &Standing,
+    settings: &Settings,
+    lines: &[String],
+    asked: &mut Asked,
+) -> Result<Ended, String> {
+    if let Some(probe) = &standing.probe
+        && let Some(ended) = opens(probe, &standing.place, asked).await
+    {
+        return Ok(ended);
+    }
+    let Standing { store, keys, secret, tls, logins, place, probe } = standing;
+    let (stopper, stop) = watch::channel(false);
+    let mut units = Units::new(settings, tls.clone(), stop.clone());
+    let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s, .. } = settings.ports;
     let host = settings.host.clone();
-    let post = where_mail_comes_in(&settings, store, &secret)?;
+    let post = where_mail_comes_in(settings, store, secret)?;
     let memory = Budget::with_share(limits::RECEIVING_BYTES, limits::RECEIVING_SHARE_BYTES);
-    let keys = Keys::of(data);
     let signer = Arc::new(Signer::new(keys.clone()));
     let counter = Counter::new(post.clone(), signer.clone(), settings.sent_per_day);
     let counter = Arc::new(counter);
@@ -160,17 +224,14 @@ async fn run(
     if let Some((scanner, devices)) = devices {
         units.add_devices(scanner, few, devices)?;
     }
-    let mut running = units.start(early, probe.as_ref());
-    running.spawn(background::certificate(tls, stop.clone()));
-    running.spawn(background::keys(store.clone(), keys, stop.clone()));
+    let mut running = units.start(probe.as_ref());
+    running.spawn(background::keys(store.clone(), keys.clone(), stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::traces(store.clone(), stop));
     lines.iter().for_each(|line| cli::print::line(line));
-    let ended = until_stopped(stopper, running).await;
-    drop(control);
-    ended
+    Ok(until_stopped(stopper, running, place, asked).await)
 }
 
 /// With what it judges by, and the key of its return addresses.
@@ -186,18 +247,42 @@ fn where_mail_comes_in(
     Ok(Arc::new(post.judging(Checkpoint::new(examiner, settings.checks.clone()))))
 }
 
-/// Tells PID 1 how it goes and waits for the first domain of a box; false: asked to stop before.
-async fn opens(
-    probe: &Probe,
-    early: &mut JoinSet<()>,
-    stop: watch::Receiver<bool>,
-) -> Result<bool, String> {
-    // Before PID 1 hears of us: it may ask us to end at once.
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("signals: {e}"))?;
-    early.spawn(probe.clone().run(stop));
+/// The setup code of a server that is not a box: said at each start until there is an owner.
+fn new_code() -> Result<Code, String> {
+    let mut random = [0; 8];
+    let filled = ring::rand::SystemRandom::new().fill(&mut random);
+    filled.map_err(|_| "the system gives no random numbers".to_string())?;
+    Ok(Code::new(random))
+}
+
+/// The signals that ask the process to end.
+struct Asked {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Asked {
+    /// Who sends one from now on is heard.
+    fn listen() -> Result<Asked, String> {
+        let of = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Asked { terminate: of(terminate)?, interrupt: of(interrupt)? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}
+
+/// Waits for the first domain of a box, unless something ends the wait before.
+async fn opens(probe: &Probe, place: &Place, asked: &mut Asked) -> Option<Ended> {
     tokio::select! {
-        () = probe.until_domain() => Ok(true),
-        _ = terminate.recv() => Ok(false),
+        () = probe.until_domain() => None,
+        () = place.again.notified() => Some(Ended::Again),
+        () = asked.wait() => Some(Ended::Asked),
     }
 }
 
@@ -205,26 +290,21 @@ async fn opens(
 async fn until_stopped(
     stopper: watch::Sender<bool>,
     mut running: JoinSet<()>,
-) -> Result<(), String> {
-    let no_signal = |error: io::Error| format!("signals: {error}");
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
-    let mut asked = async || {
-        tokio::select! {
-            _ = terminate.recv() => (),
-            _ = interrupt.recv() => (),
-        }
+    place: &Place,
+    asked: &mut Asked,
+) -> Ended {
+    let ended = tokio::select! {
+        () = asked.wait() => Ended::Asked,
+        () = place.again.notified() => Ended::Again,
     };
-    asked().await;
-    emit(Event::Stopping);
+    emit(if ended == Ended::Asked { Event::Stopping } else { Event::Again });
     let _ = stopper.send(true);
     let finish = async { while running.join_next().await.is_some() {} };
     tokio::select! {
-        () = finish => (),
-        () = tokio::time::sleep(limits::SHUTDOWN_GRACE + limits::SHUTDOWN_REST) => (),
-        () = asked() => (),
+        () = finish => ended,
+        () = tokio::time::sleep(limits::SHUTDOWN_GRACE + limits::SHUTDOWN_REST) => ended,
+        () = asked.wait() => Ended::Asked,
     }
-    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,7 +390,8 @@ impl Units {
         Ok(())
     }
 
-    fn start(self, mut running: JoinSet<()>, probe: Option<&Probe>) -> JoinSet<()> {
+    fn start(self, probe: Option<&Probe>) -> JoinSet<()> {
+        let mut running = JoinSet::new();
         self.starts.into_iter().for_each(|start| start(&mut running));
         probe.into_iter().for_each(Probe::opened);
         running
@@ -332,19 +413,29 @@ fn cannot_listen(unit: &str, at: SocketAddr, error: &io::Error) -> String {
 
 /// Serves a door, again after each failure, until the server stops.
 async fn keep_serving<P: Service>(door: Arc<Door>, service: Arc<P>, gate: Gate, terms: Terms) {
-    let unit = door.unit;
+    let (unit, stop) = (door.unit, terms.stop.clone());
+    let serve = move || {
+        let (door, service) = (door.clone(), service.clone());
+        let (gate, terms) = (gate.clone(), terms.clone());
+        async move { door.serve(&service, &gate, &terms).await }
+    };
+    keep_running(unit, stop, serve).await;
+}
+
+/// Runs what serves, again after each failure, until the server stops.
+async fn keep_running<F, R>(unit: &'static str, mut stop: watch::Receiver<bool>, serve: F)
+where
+    F: Fn() -> R,
+    R: Future<Output = io::Result<()>> + Send + 'static,
+{
     let mut wait = limits::RESTART_WAIT_FIRST;
     loop {
-        let (door, service) = (door.clone(), service.clone());
-        let (gate, task_terms) = (gate.clone(), terms.clone());
-        let serving = tokio::spawn(async move { door.serve(&service, &gate, &task_terms).await });
-        let why = match serving.await {
+        let why = match tokio::spawn(serve()).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         emit(Event::UnitFailed { unit, why });
-        let mut stop = terms.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(wait) => (),
             () = stopped(&mut stop) => return,

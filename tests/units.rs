@@ -35,7 +35,7 @@ fn a_port_that_is_taken_stops_the_whole_start() {
     let port = taken.local_addr().expect("an address").port();
     let text = format!(
         "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\n\
-         imap = 0\nimaps = 0\npop3 = {port}\npop3s = 0\n"
+         imap = 0\nimaps = 0\npop3 = {port}\npop3s = 0\nhttp = 0\nhttps = 0\n"
     );
     write(&folder.0, &text);
     let why = refused(&folder.0, ServeOptions::default());
@@ -52,7 +52,7 @@ fn a_broken_certificate_or_first_run_file_stops_the_start() {
     write(
         &folder.0,
         "host = \"m.test\"\n[ports]\nsmtp = 0\nsubmission = 0\nsubmissions = 0\n\
-         imap = 0\nimaps = 0\npop3 = 0\npop3s = 0\n",
+         imap = 0\nimaps = 0\npop3 = 0\npop3s = 0\nhttp = 0\nhttps = 0\n",
     );
     std::fs::write(folder.0.join("first-run.json"), "{\"domain\": 7}").expect("written");
     let why = refused(&folder.0, ServeOptions::default());
@@ -70,7 +70,7 @@ async fn a_demonstration_is_made_once_and_told_each_time() {
     let store = Store::open(&data.join("store"), Options::default()).expect("a store");
     let ports = crate::settings::Ports::above(2000).expect("ports");
     let settings = crate::settings::Settings::first(first::HOST, ports);
-    let told = first::start(&data, true, &settings, &store).await.expect("made");
+    let told = first::start(&data, true, &settings, &store, None).await.expect("made");
     let path = data.join("first-run.json");
     let mode = std::fs::metadata(&path).expect("written").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -92,7 +92,7 @@ async fn a_demonstration_is_made_once_and_told_each_time() {
     drop(read);
     // Later, with or without --demo, the same passwords are told and nobody is made anew.
     for demo in [true, false] {
-        let again = first::start(&data, demo, &settings, &store).await.expect("told");
+        let again = first::start(&data, demo, &settings, &store, None).await.expect("told");
         assert_eq!(again.join("\n"), told);
     }
     let read = store.snapshot().expect("a snapshot");
@@ -100,7 +100,9 @@ async fn a_demonstration_is_made_once_and_told_each_time() {
     drop(read);
     // Another folder that never was a demonstration is told nothing.
     let plain = folder.0.join("plain");
-    assert!(first::start(&plain, false, &settings, &store).await.expect("nothing").is_empty());
+    assert!(
+        first::start(&plain, false, &settings, &store, None).await.expect("nothing").is_empty()
+    );
     store.close();
 }
 
@@ -114,10 +116,10 @@ async fn a_first_start_that_was_cut_off_goes_on_with_the_same_passwords() {
     );
     let open = |name: &str| Store::open(&folder.0.join(name), Options::default()).expect("a store");
     let lost = open("lost");
-    let told = first::start(&folder.0, true, &settings, &lost).await.expect("made");
+    let told = first::start(&folder.0, true, &settings, &lost, None).await.expect("made");
     lost.close();
     let store = open("store");
-    assert_eq!(first::start(&folder.0, true, &settings, &store).await.expect("made"), told);
+    assert_eq!(first::start(&folder.0, true, &settings, &store, None).await.expect("made"), told);
     let read = store.snapshot().expect("a snapshot");
     assert!(account::by_login(&read, "bob@office.test").expect("read").is_some());
     drop(read);

@@ -17,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A bound socket that does not accept yet.
@@ -61,7 +62,33 @@ impl Door {
         gate: &Gate,
         terms: &Terms,
     ) -> io::Result<()> {
-        let mut stop = terms.stop.clone();
+        let refusal = (!self.implicit_tls).then(|| service.refusal());
+        let each = |socket: TcpStream, remote: SocketAddr| {
+            let connection = Connection {
+                unit: self.unit,
+                remote,
+                implicit_tls: self.implicit_tls,
+                service: service.clone(),
+                terms: terms.clone(),
+            };
+            connection.run(socket)
+        };
+        self.accept_each(gate, &mut terms.stop.clone(), refusal, each).await
+    }
+
+    /// Accepts until the server stops, and runs what `serve` makes of each connection that the gate
+    /// lets in; the others hear `refusal`.
+    pub(super) async fn accept_each<F, R>(
+        &self,
+        gate: &Gate,
+        stop: &mut watch::Receiver<bool>,
+        refusal: Option<&'static str>,
+        serve: F,
+    ) -> io::Result<()>
+    where
+        F: Fn(TcpStream, SocketAddr) -> R,
+        R: Future<Output = ()> + Send + 'static,
+    {
         let mut tasks = JoinSet::new();
         let mut back_off = Backoff::default();
         loop {
@@ -69,12 +96,19 @@ impl Door {
                 accepted = self.listener.accept() => match accepted {
                     Ok((socket, remote)) => {
                         back_off = Backoff::default();
-                        self.welcome(socket, remote, service, gate, terms, &mut tasks);
+                        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+                        if let Some(permit) = self.admit(gate, &socket, remote, refusal) {
+                            let serving = serve(socket, remote);
+                            tasks.spawn(async move {
+                                serving.await;
+                                drop(permit);
+                            });
+                        }
                     }
                     Err(error) => back_off.after(self.unit, error).await?,
                 },
                 Some(ended) = tasks.join_next() => self.ended(ended),
-                () = stopped(&mut stop) => break,
+                () = stopped(stop) => break,
             }
         }
         let finish = async { while tasks.join_next().await.is_some() {} };
@@ -83,35 +117,21 @@ impl Door {
         Ok(())
     }
 
-    fn welcome<P: Service>(
+    fn admit(
         &self,
-        socket: TcpStream,
-        remote: SocketAddr,
-        service: &Arc<P>,
         gate: &Gate,
-        terms: &Terms,
-        tasks: &mut JoinSet<()>,
-    ) {
-        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        let permit = match gate.enter(self.unit, remote.ip(), self.per_address) {
-            Ok(permit) => permit,
+        socket: &TcpStream,
+        remote: SocketAddr,
+        refusal: Option<&'static str>,
+    ) -> Option<Permit> {
+        match gate.enter(self.unit, remote.ip(), self.per_address) {
+            Ok(permit) => Some(permit),
             Err(why) => {
                 emit(Event::ConnectionRefused { unit: self.unit, remote, why });
-                if !self.implicit_tls {
-                    refuse(&socket, service.refusal());
-                }
-                return;
+                refusal.into_iter().for_each(|line| refuse(socket, line));
+                None
             }
-        };
-        let connection = Connection {
-            unit: self.unit,
-            remote,
-            implicit_tls: self.implicit_tls,
-            service: service.clone(),
-            terms: terms.clone(),
-            _permit: permit,
-        };
-        tasks.spawn(connection.run(socket));
+        }
     }
 
     /// A fault in one session ends that connection and no other.
@@ -136,7 +156,6 @@ struct Connection<P: Service> {
     implicit_tls: bool,
     service: Arc<P>,
     terms: Terms,
-    _permit: Permit,
 }
 
 impl<P: Service> Connection<P> {

@@ -15,7 +15,7 @@ use rustls::{ProtocolVersion, ServerConfig};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -52,7 +52,7 @@ impl std::error::Error for TlsFault {}
 /// The server's side of TLS, shared by all connections.
 pub(crate) struct Tls {
     folder: PathBuf,
-    names: Names,
+    names: RwLock<Names>,
     tickets: Arc<dyn rustls::server::ProducesTickets>,
     current: RwLock<Arc<Current>>,
     /// How the files looked when they were last read, whether they were good or not.
@@ -82,15 +82,26 @@ impl Tls {
         let tickets = rustls::crypto::ring::Ticketer::new().map_err(crypto)?;
         let seen = Mutex::new(stamps(folder));
         let current = RwLock::new(Arc::new(read(folder, &tickets)?));
+        let names = RwLock::new(names);
         let (folder, told) = (folder.to_path_buf(), Mutex::default());
         Ok(Arc::new(Tls { folder, names, tickets, current, seen, told }))
+    }
+
+    /// The server is called otherwise from now on: our own certificate is made anew for it.
+    pub(crate) fn rename(&self, names: Names, now: i64) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+        self.refresh(now);
+    }
+
+    fn names(&self) -> Names {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks whether the files were replaced, and renews our own certificate in time. A pair that
     /// can't be used is told once and left alone: the one in use stays.
     pub(crate) fn refresh(&self, now: i64) {
         let renewed = match self.current().ours {
-            true => authority::make_missing(&self.folder, &self.names, now),
+            true => authority::make_missing(&self.folder, &self.names(), now),
             false => Ok(()),
         };
         self.tell(renewed.err());
@@ -105,7 +116,7 @@ impl Tls {
                 if let Ok(mut place) = self.current.write() {
                     *place = Arc::new(current);
                 }
-                emit(Event::CertificateReplaced { host: self.names.host.clone() });
+                emit(Event::CertificateReplaced { host: self.names().host });
             }
             Err(fault) => emit(Event::CertificateTrouble { why: fault.to_string() }),
         }
@@ -124,6 +135,11 @@ impl Tls {
     /// Seconds since 1970 at which the certificate in use ends.
     pub(crate) fn ends(&self) -> i64 {
         self.current().ends
+    }
+
+    /// Is the certificate in use made by the box's own authority?
+    pub(crate) fn is_ours(&self) -> bool {
+        self.current().ours
     }
 
     /// The handshake as the server, at most `within`.

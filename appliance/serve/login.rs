@@ -399,15 +399,7 @@ pub(crate) fn make_credential(
     iterations: u32,
     now: i64,
 ) -> Result<Credential, &'static str> {
-    if password.is_empty() {
-        return Err("the password is empty");
-    }
-    if password.len() > limits::PASSWORD_BYTES {
-        return Err("the password is longer than 512 octets");
-    }
-    let prepared = prepare(password.as_bytes())
-        .filter(|prepared| !prepared.is_empty())
-        .ok_or("the password holds a character that cannot be typed everywhere")?;
+    let prepared = prepare_new(password)?;
     let (stored_key, server_key) = scram::keys(&prepared, salt, iterations);
     Ok(Credential {
         label: label.to_string(),
@@ -416,6 +408,29 @@ pub(crate) fn make_credential(
         server_key: server_key.to_vec(),
         created: now,
     })
+}
+
+/// What is kept of a password that only the pages ask for: a PHC string. Takes as long.
+pub(crate) fn hash_of(password: &str) -> Result<String, &'static str> {
+    hash_password(prepare_new(password)?.as_bytes(), &new_salt()?)
+}
+
+/// Is this the password of such a PHC string?
+pub(crate) fn is_password(password: &str, phc: &str) -> bool {
+    let prepared = prepared(&Secret(password.as_bytes().to_vec()));
+    prepared.is_some_and(|prepared| is_hashed(&prepared.0, phc))
+}
+
+fn prepare_new(password: &str) -> Result<String, &'static str> {
+    if password.is_empty() {
+        return Err("the password is empty");
+    }
+    if password.len() > limits::PASSWORD_BYTES {
+        return Err("the password is longer than 512 octets");
+    }
+    prepare(password.as_bytes())
+        .filter(|prepared| !prepared.is_empty())
+        .ok_or("the password holds a character that cannot be typed everywhere")
 }
 
 /// Reads the store's secret from `path`, made at first.

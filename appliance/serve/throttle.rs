@@ -69,6 +69,19 @@ impl Throttle {
         Turn::After(Duration::from_millis(ahead))
     }
 
+    /// How long it is until an attempt may run, for one who is told so and comes again: it takes no
+    /// turn from anybody.
+    pub(crate) fn look(&mut self, pair: Pair, now: u64) -> Duration {
+        let spread = spread_wait(self.names.get(&pair.network).copied().unwrap_or_default());
+        let Some(record) = self.pairs.get(&pair) else { return spread };
+        if now.saturating_sub(record.last) >= millis(limits::LOGIN_MEMORY) {
+            self.forget(pair);
+            return spread;
+        }
+        let wait = millis(pair_wait(record.failures).max(spread));
+        Duration::from_millis(record.last.saturating_add(wait).saturating_sub(now))
+    }
+
     /// A wrong password.
     pub(crate) fn failed(&mut self, pair: Pair, now: u64) {
         if !self.pairs.contains_key(&pair) {

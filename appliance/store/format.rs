@@ -26,8 +26,11 @@
 //! 'O' due mail                              Outgoing    a message on its way out
 //! 'P' domain                                StsPolicy   the MTA-STS policy of another domain
 //! 'T' day domain                            TlsDay      how TLS with another domain went that day
+//! 'W' 00                                    Owner       who may do everything on the setup page
+//! 'W' 01                                    Setup       how far the setting up has come
+//! 'A' act                                   Audit       an act of the owner
 //!
-//! account, mailbox, uid: u32 · mail, modseq, due: u64 · part, day: u32 · domain, local: UTF-8
+//! account, mailbox, uid: u32 · mail, modseq, due, act: u64 · part, day: u32 · domain, local: UTF-8
 //! hash1: the last octet of SHA-256 of the address in lower case
 //! ```
 //!
@@ -91,6 +94,8 @@ pub(crate) mod tag {
     pub(crate) const STS_POLICY: u8 = b'P';
     pub(crate) const TLS_DAY: u8 = b'T';
     pub(crate) const KNOWN: u8 = b'K';
+    pub(crate) const OWNER: u8 = b'W';
+    pub(crate) const AUDIT: u8 = b'A';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -481,6 +486,67 @@ pub(crate) struct TlsCount {
     pub host: String,
     #[prost(string, tag = "5")]
     pub why: String,
+}
+
+/// The one who set the box up. While there is no such row, whoever knows the setup code may.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Owner {
+    /// PHC string of argon2id.
+    #[prost(string, tag = "1")]
+    pub argon2: String,
+    /// RFC 6238: the secret shared with the owner's app; empty: no second factor.
+    #[prost(bytes = "vec", tag = "2")]
+    pub totp: Vec<u8>,
+    /// RFC 6238 5.2: the last time step that was accepted, which is not accepted again.
+    #[prost(uint64, tag = "3")]
+    pub totp_step: u64,
+    #[prost(int64, tag = "4")]
+    pub created: i64,
+    /// Grows with each change of password or second factor.
+    #[prost(uint32, tag = "5")]
+    pub changes: u32,
+}
+
+/// What was chosen while setting up, so that it can be gone on with after a break.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Setup {
+    /// The steps that are done, by their names in the page's addresses.
+    #[prost(string, repeated, tag = "1")]
+    pub done: Vec<String>,
+    /// IANA name of the time zone that the pages show times in; empty: UTC.
+    #[prost(string, tag = "2")]
+    pub zone: String,
+    /// The letter that was sent to try things: its Message-ID, and to whom.
+    #[prost(string, tag = "3")]
+    pub letter: String,
+    #[prost(string, tag = "4")]
+    pub letter_to: String,
+    /// When the page began to wait for a letter from outside, seconds since 1970; 0: not yet.
+    #[prost(int64, tag = "5")]
+    pub waits_since: i64,
+}
+
+/// One act of the owner, or of somebody who tried to be.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Audit {
+    /// Seconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    /// "owner", "setup code", a person's log-in address, the name of a token.
+    #[prost(string, tag = "2")]
+    pub who: String,
+    /// The address it came from.
+    #[prost(string, tag = "3")]
+    pub from: String,
+    /// A short word for programs, such as "people.add".
+    #[prost(string, tag = "4")]
+    pub what: String,
+    /// Whom or what it concerns, never a secret.
+    #[prost(string, tag = "5")]
+    pub about: String,
+    /// Why it was not done; empty when it was.
+    #[prost(string, tag = "6")]
+    pub failed: String,
 }
 
 /// The story of one message, as steps in time.

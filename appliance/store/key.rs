@@ -19,6 +19,9 @@ const MAIL_TAIL: u8 = 0xff;
 pub(super) const BODY_HEAD: u8 = 0;
 pub(super) const BODY_PART: u8 = 1;
 pub(super) const BODY_TRACE: u8 = 2;
+/// What stands behind the tag of the owner's rows.
+pub(super) const OWNER_SELF: u8 = 0;
+pub(super) const OWNER_SETUP: u8 = 1;
 /// What stands behind the Message-ID's hash in an 'I' key.
 pub(super) const INDEX_BODY: u8 = 0;
 pub(super) const INDEX_THREAD: u8 = 1;
@@ -53,6 +56,14 @@ pub(super) fn sts_policy(domain: &str) -> Vec<u8> {
 
 pub(super) fn tls_day(day: u32, domain: &str) -> Vec<u8> {
     join(&[&[tag::TLS_DAY], &day.to_be_bytes(), domain.as_bytes()])
+}
+
+pub(super) fn owner(kind: u8) -> Vec<u8> {
+    vec![tag::OWNER, kind]
+}
+
+pub(super) fn audit(number: u64) -> Vec<u8> {
+    join(&[&[tag::AUDIT], &number.to_be_bytes()])
 }
 
 pub(super) fn route(domain: &str, local: &str) -> Vec<u8> {
@@ -275,6 +286,12 @@ fn words(key: &[u8]) -> Option<String> {
             let domain = String::from_utf8_lossy(key.get(5..)?).into_owned();
             format!("TLS counts of {domain} on day {}", u32_in(key, 1)?)
         }
+        tag::OWNER => match *rest.first()? {
+            OWNER_SELF => "the owner".to_string(),
+            OWNER_SETUP => "how far the setting up has come".to_string(),
+            _ => return None,
+        },
+        tag::AUDIT => format!("act {} of the owner", u64_in(key, 1)?),
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
             _ => format!("index of threads at {}", hex(rest)),

@@ -8,11 +8,11 @@ pub(crate) mod night;
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, MailRow, MailboxName,
-    MailboxTail, Outgoing, OutgoingRecipient, Route, Sent, StsPolicy, Subscribed, ThreadRef,
-    TlsDay, Trace, Version, tag,
+    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, MailRow,
+    MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Owner, Route, Sent, Setup, StsPolicy,
+    Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
 };
-use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
+use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OWNER_SELF, OWNER_SETUP};
 use super::mail::Flags;
 use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
@@ -236,6 +236,12 @@ impl Check {
                 let right = key::tls_day(key::u32_at(key, 1)?, &row.domain) == key;
                 self.expect(right, || format!("{}: is another domain's", key::describe(key)));
             }
+            Some(&tag::OWNER) => match key.get(1) {
+                Some(&OWNER_SELF) => drop(key::decode::<Owner>(key, payload)?),
+                Some(&OWNER_SETUP) => drop(key::decode::<Setup>(key, payload)?),
+                _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
+            },
+            Some(&tag::AUDIT) => drop(key::decode::<Audit>(key, payload)?),
             _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
         }
         Ok(())

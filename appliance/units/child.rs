@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(crate) struct Boxed {
     pub pair: Arc<Pair>,
     pub preset: Option<settings::preset::Preset>,
+    /// Opens the setup page.
+    pub code: Code,
 }
 
 /// Runs a child by its role; the error goes to PID 1, which shows it.
@@ -53,9 +55,9 @@ fn server() -> Result<(), String> {
     SERVER.enter()?;
     let first = pair.hear().map_err(|error| format!("PID 1: {error}"))?;
     let Some(heard) = first else { return Ok(()) };
-    if !matches!(heard.message, Message::Start { .. }) {
+    let Message::Start { code, .. } = heard.message else {
         return Err("the first message is not the start's".to_string());
-    }
+    };
     let data = Path::new(folder::MAIL);
     let preset = match heard.file.as_deref().map(settings::preset::parse) {
         None => None,
@@ -71,9 +73,11 @@ fn server() -> Result<(), String> {
     if let Some(preset) = &preset {
         tell_box(&pair, preset)?;
     }
+    let chosen = preset.as_ref().and_then(|preset| preset.setup_code.as_deref());
+    let code = chosen.and_then(Code::parse).unwrap_or(code);
     let pair = Arc::new(pair);
     listen(pair.clone())?;
-    let boxed = Boxed { pair, preset };
+    let boxed = Boxed { pair, preset, code };
     super::serve_box(data, ServeOptions::default(), boxed)
 }
 

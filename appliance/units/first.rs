@@ -5,8 +5,10 @@
 //!
 //! ```text
 //! {"domain", "host", "ca",
-//!  "ports": {"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"},
-//!  "people": [{"address", "password"}]}
+//!  "ports": {"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http",
+//!            "https"},
+//!  "people": [{"address", "password"}],
+//!  "setup": {"url", "code"}}            while nobody owns it
 //! ```
 
 use crate::serve::login::{make_credential, new_salt};
@@ -32,6 +34,15 @@ struct FirstRun {
     ca: String,
     ports: BTreeMap<String, u16>,
     people: Vec<Person>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    setup: Option<Setup>,
+}
+
+/// Where to set it up, and what opens the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub url: String,
+    pub code: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,24 +52,26 @@ struct Person {
 }
 
 /// Makes what a demonstration needs and is not there; returns the lines to print. Without `demo`
-/// only a demonstration made before is told again.
+/// only a demonstration made before is told again, and where to set the server up.
 pub(crate) async fn start(
     data: &Path,
     demo: bool,
     settings: &Settings,
     store: &Store,
+    setup: Option<Setup>,
 ) -> Result<Vec<String>, String> {
     let path = data.join("first-run.json");
     let fault = |why: String| format!("{}: {why}", path.display());
     let mut first: FirstRun = match std::fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| fault(error.to_string()))?,
-        Err(_) if !demo => return Ok(Vec::new()),
+        Err(_) if !demo => return Ok(setup.iter().flat_map(setup_lines).collect()),
         Err(_) => invent()?,
     };
     let data = data.canonicalize().map_err(|error| fault(error.to_string()))?;
     first.ca = data.join("tls/ca.pem").display().to_string();
     first.host.clone_from(&settings.host);
     first.ports = ports(settings.ports);
+    first.setup = setup;
     let text = serde_json::to_vec_pretty(&first).map_err(|error| fault(error.to_string()))?;
     replace_file(&path, &text).map_err(|error| fault(error.to_string()))?;
     if demo {
@@ -77,6 +90,7 @@ fn invent() -> Result<FirstRun, String> {
         ca: String::new(),
         ports: BTreeMap::new(),
         people: PEOPLE.into_iter().map(person).collect::<Result<_, _>>()?,
+        setup: None,
     })
 }
 
@@ -172,7 +186,13 @@ fn lines(first: &FirstRun, listen: Option<IpAddr>) -> Vec<String> {
             ));
         }
     }
+    lines.extend(first.setup.iter().flat_map(setup_lines));
     lines
+}
+
+fn setup_lines(setup: &Setup) -> [String; 2] {
+    let Setup { url, code } = setup;
+    ["Set it up in a browser:".to_string(), format!("  {url}  setup code {code}")]
 }
 
 /// As one word of a shell.

@@ -5,7 +5,7 @@ use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::stopped;
 use crate::request::{Health, Mail, Message, StoreState};
-use crate::store::{Result, Store, account, address, outbox};
+use crate::store::{Result, Store, account, address, outbox, owner};
 use crate::system::pair::Pair;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,7 +87,7 @@ pub(crate) fn health(store: &Store, mail: Mail) -> Result<Health> {
     Ok(Health {
         mail,
         store: if full { StoreState::Full } else { StoreState::Good },
-        owned: accounts > 0,
+        owned: owner::get(&read)?.is_some(),
         accounts,
         waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
     })

@@ -48,7 +48,7 @@ def suite(binary, check):
     check("the presets are taken", child.hear(lambda kind, _: kind == TAKEN) is not None)
     health = child.hear(lambda kind, fields: kind == HEALTH and fields[0] == OPEN)
     check("mail is open", health is not None, child.said())
-    check("and the box owned, by one account", health and health[2:4] == b"\1\1", health)
+    check("one account, and no owner yet", health and health[2:4] == b"\0\1", health)
     confined(child, check)
     mail(check)
     late(binary, child, check)

@@ -102,7 +102,7 @@ fn presets_make_domain_and_people_once_and_health_tells() {
     assert_eq!(account::list(&read).expect("read").len(), 2);
     drop(read);
     let health = probe_health(&store, Mail::Open).expect("health");
-    assert_eq!((health.store, health.owned, health.accounts), (StoreState::Good, true, 2));
+    assert_eq!((health.store, health.owned, health.accounts), (StoreState::Good, false, 2));
     store.close();
     assert!(probe_health(&store, Mail::Open).is_err(), "a store that is gone has no health");
 }

@@ -203,6 +203,8 @@ impl Scan<'_, '_> {
                 | tag::KNOWN
                 | tag::STS_POLICY
                 | tag::TLS_DAY
+                | tag::OWNER
+                | tag::AUDIT
                 | tag::OUTGOING),
             ) => self.found.rows.push(key, &[&page.to_be_bytes(), payload])?,
             _ => self.found.strange += 1,

@@ -441,6 +441,8 @@ impl Check {
             tag::KNOWN,
             tag::STS_POLICY,
             tag::TLS_DAY,
+            tag::OWNER,
+            tag::AUDIT,
         ];
         for tag in tags {
             snapshot.raw(&[tag], &[tag + 1], &mut |key, row| {

@@ -1,0 +1,124 @@
+//! What the pages stand on.
+
+use super::code::Codes;
+use super::lan::{self, Lan};
+use super::owner::OwnerDesk;
+use super::who::Sessions;
+use crate::clock;
+use crate::limits;
+use crate::net::tls::Tls;
+use crate::request::Code;
+use crate::settings::Settings;
+use crate::store::Store;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// What outlasts a restart of the units: who is logged in, and what was tried.
+pub(crate) struct Place {
+    pub codes: Mutex<Codes>,
+    pub owner: Mutex<OwnerDesk>,
+    sessions: Mutex<Sessions>,
+    started: Instant,
+    lan: Mutex<Option<(u64, Arc<Lan>)>>,
+    /// The settings were changed: the units of mail start anew.
+    pub again: Notify,
+}
+
+/// Everything that a handler may ask.
+pub(crate) struct House {
+    pub place: Arc<Place>,
+    pub store: Store,
+    pub data: PathBuf,
+    pub settings: RwLock<Arc<Settings>>,
+    pub tls: Arc<Tls>,
+    /// Seconds since 1970.
+    pub clock: fn() -> i64,
+    /// The networks of the interfaces, when they are not to be asked for.
+    pub networks: Option<Lan>,
+    pub is_box: bool,
+}
+
+impl Place {
+    /// `code` opens the page while there is no owner.
+    pub(crate) fn new(code: Code) -> Arc<Place> {
+        Arc::new(Place {
+            codes: Mutex::new(Codes::new(code)),
+            owner: Mutex::default(),
+            sessions: Mutex::default(),
+            started: Instant::now(),
+            lan: Mutex::default(),
+            again: Notify::new(),
+        })
+    }
+
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds of a clock that only grows.
+    pub(crate) fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl House {
+    /// Of a server that is no box, at the time of the machine.
+    pub(crate) fn new(
+        place: Arc<Place>,
+        store: Store,
+        data: &Path,
+        settings: &Settings,
+        tls: Arc<Tls>,
+    ) -> House {
+        House {
+            place,
+            store,
+            data: data.to_path_buf(),
+            settings: RwLock::new(Arc::new(settings.clone())),
+            tls,
+            clock: clock::now,
+            networks: None,
+            is_box: false,
+        }
+    }
+
+    /// The settings in use.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// These settings are in use from now on.
+    pub(crate) fn settle(&self, settings: &Settings) {
+        let mut place = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Arc::new(settings.clone());
+    }
+
+    pub(crate) fn seconds(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The networks that the box is in; looked at again after a few seconds.
+    pub(crate) fn lan(&self) -> Arc<Lan> {
+        if let Some(fixed) = &self.networks {
+            return Arc::new(fixed.clone());
+        }
+        let now = self.place.millis();
+        let mut kept = self.place.lan.lock().unwrap_or_else(PoisonError::into_inner);
+        let within = u64::try_from(limits::LAN_LOOK.as_millis()).unwrap_or(u64::MAX);
+        match &*kept {
+            Some((at, lan)) if now.saturating_sub(*at) < within => lan.clone(),
+            _ => {
+                let lan = Arc::new(lan::of_this_machine());
+                *kept = Some((now, lan.clone()));
+                lan
+            }
+        }
+    }
+
+    /// Is the certificate of an authority that browsers know?
+    pub(crate) fn is_proven(&self) -> bool {
+        !self.tls.is_ours()
+    }
+}

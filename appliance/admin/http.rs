@@ -1,0 +1,218 @@
+//! Requests and replies as values: what comes in is checked here, what goes out is secured here.
+
+use crate::limits;
+use crate::session::Peer;
+use std::io::{self, Read};
+
+/// A request, whole and within its limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub query: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub peer: Peer,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Request {
+    /// Header names are given in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn query(&self, name: &str) -> &str {
+        self.query.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// A cookie of this name.
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.header("cookie")?.split(';');
+        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(it, _)| *it == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.peer.tls.is_some()
+    }
+}
+
+/// What goes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub status: u16,
+    pub kind: &'static str,
+    pub body: Vec<u8>,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Reply {
+    pub(crate) fn html(body: String) -> Reply {
+        Reply { status: 200, kind: "text/html; charset=utf-8", body: body.into(), headers: vec![] }
+    }
+
+    pub(crate) fn plain(status: u16, words: &str) -> Reply {
+        let body = format!("{words}\n").into_bytes();
+        Reply { status, kind: "text/plain; charset=utf-8", body, headers: Vec::new() }
+    }
+
+    /// After a form was taken: the browser asks for another page, and Back sends nothing twice.
+    pub(crate) fn see(path: &str) -> Reply {
+        let reply = Reply { status: 303, ..Reply::plain(303, "") };
+        reply.with("Location", path)
+    }
+
+    /// A file to keep.
+    pub(crate) fn file(kind: &'static str, name: &str, body: Vec<u8>) -> Reply {
+        let reply = Reply { status: 200, kind, body, headers: Vec::new() };
+        let safe = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        let name: String = name.chars().filter(|c| safe(*c)).collect();
+        reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\""))
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Reply {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub(crate) fn status(self, status: u16) -> Reply {
+        Reply { status, ..self }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let is_it = |it: &str| it.eq_ignore_ascii_case(name);
+        self.headers.iter().find(|(it, _)| is_it(it)).map(|(_, value)| value.as_str())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Nothing of elsewhere, nothing inline, in no frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' \
+                      data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// What every reply says to the browser. `proven`: the certificate is of an authority that
+/// browsers know, so that insisting on TLS locks nobody out.
+pub(super) fn secure(mut reply: Reply, proven: bool) -> Reply {
+    let mut says = |name: &'static str, value: &str| {
+        if reply.header(name).is_none() {
+            reply.headers.push((name, value.to_string()));
+        }
+    };
+    says("Content-Security-Policy", POLICY);
+    says("X-Content-Type-Options", "nosniff");
+    says("X-Frame-Options", "DENY");
+    says("Referrer-Policy", "no-referrer");
+    says("Cross-Origin-Opener-Policy", "same-origin");
+    says("Cross-Origin-Resource-Policy", "same-origin");
+    says("Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    says("Cache-Control", "no-store");
+    if proven {
+        says("Strict-Transport-Security", "max-age=31536000");
+    }
+    reply
+}
+
+/// Reads what tiny_http parsed; the error is the reply to it.
+pub(super) fn read(
+    request: &mut tiny_http::Request,
+    peer: Peer,
+    now: i64,
+) -> Result<Request, Reply> {
+    let method = match request.method() {
+        tiny_http::Method::Get | tiny_http::Method::Head => Method::Get,
+        tiny_http::Method::Post => Method::Post,
+        _ => return Err(Reply::plain(405, "not by this method").with("Allow", "GET, HEAD, POST")),
+    };
+    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    let bad = |why: &str| Reply::plain(400, why);
+    let path = decoded(path, false).ok_or_else(|| bad("the address is not UTF-8"))?;
+    let query = pairs(query.as_bytes()).map_err(|why| bad(why.words()))?;
+    let text = |header: &tiny_http::Header| {
+        (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().to_string())
+    };
+    let headers = request.headers().iter().map(text).collect();
+    let mut body = Vec::new();
+    if method == Method::Post {
+        let most = limits::WEB_BODY_BYTES;
+        let reader = request.as_reader();
+        let taken = reader.take(most + 1).read_to_end(&mut body);
+        taken.map_err(|_| bad("the request is not whole"))?;
+        if body.len() as u64 > most {
+            return Err(Reply::plain(413, "the request is too large"));
+        }
+    }
+    Ok(Request { method, path, query, headers, body, peer, now })
+}
+
+pub(super) fn respond(request: tiny_http::Request, reply: Reply) -> io::Result<()> {
+    let header = |name: &str, value: &str| {
+        tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
+    };
+    let mut headers: Vec<_> = reply.headers.iter().filter_map(|(n, v)| header(n, v)).collect();
+    headers.extend(header("Content-Type", reply.kind));
+    let length = reply.body.len();
+    let body = io::Cursor::new(reply.body);
+    let status = tiny_http::StatusCode(reply.status);
+    let response = tiny_http::Response::new(status, headers, body, Some(length), None);
+    // In one piece, with its length: net::splice hands it on so.
+    request.respond(response.with_chunked_threshold(usize::MAX))
+}
+
+/// Why fields cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadFields {
+    NotUtf8,
+    TooMany,
+}
+
+impl BadFields {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "what was sent is not UTF-8 text",
+            Self::TooMany => "the form has too many fields",
+        }
+    }
+}
+
+/// `application/x-www-form-urlencoded`, in order.
+pub(crate) fn pairs(octets: &[u8]) -> Result<Vec<(String, String)>, BadFields> {
+    let text = std::str::from_utf8(octets).map_err(|_| BadFields::NotUtf8)?;
+    let mut pairs = Vec::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        if pairs.len() >= limits::FORM_FIELDS {
+            return Err(BadFields::TooMany);
+        }
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decoded(name, true).ok_or(BadFields::NotUtf8)?;
+        let value = decoded(value, true).ok_or(BadFields::NotUtf8)?;
+        // Browsers end the lines of a text field with CRLF.
+        pairs.push((name, value.replace("\r\n", "\n")));
+    }
+    Ok(pairs)
+}
+
+/// Percent-encoding undone; in forms a plus is a space.
+fn decoded(text: &str, of_form: bool) -> Option<String> {
+    let text = if of_form { text.replace('+', " ") } else { text.to_string() };
+    let octets = percent_encoding::percent_decode_str(&text);
+    octets.decode_utf8().ok().map(|text| text.into_owned())
+}
+
+/// As part of a path or a query.
+pub(crate) fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

@@ -1,0 +1,103 @@
+//! The pages on the LAN, the only user of tiny_http and askama.
+//!
+//! ```text
+//! net::splice -> loopback port -> a thread of the pool -> Request (http) -> routes: who may?
+//!     -> a handler (one file a page) -> act or store -> a template of pages/ -> Reply
+//! ```
+//!
+//! A page is one file here, one template, and its rows in the table of [`routes`]. What it says
+//! stands in config/words, what it does is an act of [`crate::act`] or of the store.
+
+mod assets;
+mod audit;
+mod code;
+mod enter;
+pub(crate) mod fingerprint;
+mod form;
+mod house;
+pub(crate) mod http;
+pub(crate) mod lan;
+pub(crate) mod owner;
+mod page;
+pub(crate) mod routes;
+mod trouble;
+mod welcome;
+pub(crate) mod who;
+pub(crate) mod words;
+
+pub(crate) use house::{House, Place};
+
+use crate::event::{Event, emit};
+use crate::limits;
+use crate::net::splice::Register;
+use http::Reply;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The pages while they are served. Dropping it stops them.
+pub(crate) struct Pages {
+    server: Arc<tiny_http::Server>,
+    at: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Serves the pages on a loopback port of their own, for connections that are in the register.
+pub(crate) fn start(house: &Arc<House>, register: &Register) -> io::Result<Pages> {
+    let server = tiny_http::Server::http((Ipv4Addr::LOCALHOST, 0)).map_err(io::Error::other)?;
+    let at = server.server_addr().to_ip().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let server = Arc::new(server);
+    let mut pages = Pages { server, at, threads: Vec::new() };
+    for _ in 0..limits::PAGE_THREADS {
+        let (server, house) = (pages.server.clone(), house.clone());
+        let register = register.clone();
+        let thread = std::thread::Builder::new().name("page".into());
+        pages.threads.push(thread.spawn(move || work(&server, &house, &register))?);
+    }
+    Ok(pages)
+}
+
+impl Pages {
+    /// Where they listen.
+    pub(crate) fn at(&self) -> SocketAddr {
+        self.at
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.threads.iter().for_each(|_| self.server.unblock());
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(server: &tiny_http::Server, house: &House, register: &Register) {
+    // `unblock` ends one thread's waiting with an error.
+    while let Ok(mut request) = server.recv() {
+        let peer = request.remote_addr().and_then(|source| register.find(*source));
+        let reply = match peer {
+            Some(peer) => {
+                let made = std::panic::AssertUnwindSafe(|| {
+                    let asked = http::read(&mut request, peer, house.seconds());
+                    asked.map_or_else(|reply| reply, |asked| routes::answer(house, &asked))
+                });
+                std::panic::catch_unwind(made).unwrap_or_else(|_| Reply::plain(500, "failed"))
+            }
+            None => Reply::plain(403, "not by this way"),
+        };
+        if let Err(error) = http::respond(request, reply) {
+            let why = error.to_string();
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                emit(Event::UnitFailed { unit: "page", why });
+            }
+        }
+    }
+}
+
+/// How large the body of a request may be: the bound that `net::splice` holds.
+pub(crate) fn allowance(method: &str, path: &str) -> u64 {
+    routes::allowance(method, path)
+}

@@ -1,0 +1,323 @@
+//! Every page in one table: method, path, who may, which handler. The guard in front of the
+//! handlers is driven by the table, so that no handler can forget it.
+//!
+//! ```text
+//! request -> in clear? only `welcome` -> near? else nothing -> called by our name? -> the row
+//!         -> the session may? else the way to log in -> a form's token? -> handler
+//! ```
+
+use super::form::Form;
+use super::house::House;
+use super::http::{Method, Reply, Request, secure};
+use super::page::{Page, nav};
+use super::trouble::Trouble;
+use super::who::{self, Key, Session, Who};
+use super::words::Words;
+use super::{assets, audit, enter, lan, welcome};
+use crate::act::failure::Failure;
+use crate::act::{self, Request as Act};
+use crate::limits;
+use crate::store::{account, owner};
+
+/// Who may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum May {
+    /// Whoever is on the LAN.
+    Anybody,
+    /// Whoever gave the setup code, while there is no owner; then the owner.
+    Setup,
+    Owner,
+    /// A person who has mail here, for themselves.
+    Person,
+}
+
+/// What a page is made of.
+pub(crate) type Answer = Result<Reply, Trouble>;
+type Handler = fn(&mut Visit<'_>) -> Answer;
+
+/// One row of the table.
+pub(crate) struct Route {
+    pub method: Method,
+    /// `{}` stands for one part of the path; the handler asks for it with `part`.
+    pub path: &'static str,
+    pub may: May,
+    handler: Handler,
+}
+
+const fn get(path: &'static str, may: May, handler: Handler) -> Route {
+    Route { method: Method::Get, path, may, handler }
+}
+
+const fn post(path: &'static str, may: May, handler: Handler) -> Route {
+    Route { method: Method::Post, path, may, handler }
+}
+
+/// Every page.
+pub(crate) const ROUTES: &[Route] = &[
+    get("/", May::Anybody, enter::start),
+    get("/code", May::Anybody, enter::code_page),
+    post("/code", May::Anybody, enter::code),
+    get("/login", May::Anybody, enter::login_page),
+    post("/login", May::Anybody, enter::login),
+    post("/logout", May::Anybody, enter::logout),
+    get("/setup/owner", May::Setup, enter::claim_page),
+    post("/setup/owner", May::Setup, enter::claim),
+    get("/acts", May::Owner, audit::page),
+    get("/style.css", May::Anybody, assets::style),
+    get("/script.js", May::Anybody, assets::script),
+    get("/icon.svg", May::Anybody, assets::icon),
+];
+
+/// The way around, in order: for whom, where to, and the key of its name.
+pub(super) const NAV: &[(May, &str, &str)] = &[(May::Owner, "/acts", "nav.acts")];
+
+impl Route {
+    /// Is it the row of this path?
+    pub(super) fn fits(&self, path: &str) -> bool {
+        matches(self.path, path).is_some()
+    }
+}
+
+/// One request that may be answered.
+pub(crate) struct Visit<'a> {
+    pub house: &'a House,
+    pub request: &'a Request,
+    pub words: &'static Words,
+    pub form: Form,
+    pub session: Option<(Key, Session)>,
+    /// Given to the browser with the reply.
+    pub cookie: Option<String>,
+    pub may: May,
+    parts: Vec<String>,
+}
+
+/// How large the body of a request may be. `net::splice` holds it.
+pub(super) fn allowance(method: &str, _path: &str) -> u64 {
+    if method == "POST" { limits::WEB_BODY_BYTES } else { 0 }
+}
+
+/// The reply to a request.
+pub(crate) fn answer(house: &House, request: &Request) -> Reply {
+    let reply = match guard(house, request) {
+        Ok((mut visit, handler)) => {
+            let reply = handler(&mut visit).unwrap_or_else(|trouble| visit.tell(&trouble));
+            visit.forget_notice(&reply);
+            match &visit.cookie {
+                Some(cookie) => reply.with("Set-Cookie", cookie),
+                None => reply,
+            }
+        }
+        Err(reply) => *reply,
+    };
+    secure(reply, house.is_proven() && request.is_secure())
+}
+
+/// Everything that must be so before a handler runs; the error is what is said instead.
+fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handler), Box<Reply>> {
+    let refuse = |status: u16, words: &str| Box::new(Reply::plain(status, words));
+    let words = Words::choose(request.header("accept-language"));
+    let local = request.peer.local.ip();
+    if !house.lan().holds(request.peer.remote.ip()) {
+        // Nothing tells a stranger what this is.
+        return Err(refuse(404, "not found"));
+    }
+    let named = request.header("host").and_then(lan::host);
+    let settings = house.settings();
+    let ours = |name: &str| lan::is_ours(name, &settings, local, &lan::machine());
+    let Some((name, port)) = named.filter(|(name, _)| ours(name)) else {
+        return Err(refuse(421, words.t("guard.name")));
+    };
+    if !request.is_secure() {
+        return Err(Box::new(welcome::page(house, words, &name, port)));
+    }
+    let Some((route, parts)) = find(request) else {
+        let known = ROUTES.iter().any(|route| matches(route.path, &request.path).is_some());
+        let (status, key) = if known { (405, "guard.method") } else { (404, "guard.missing") };
+        return Err(refuse(status, words.t(key)));
+    };
+    let now = house.place.millis();
+    let session = house.place.sessions().find(request, now);
+    let visit = Visit {
+        house,
+        request,
+        words,
+        form: Form::default(),
+        session,
+        cookie: None,
+        may: route.may,
+        parts,
+    };
+    admit(visit, route)
+}
+
+/// The part of the guard that knows the row and the session.
+fn admit<'a>(mut visit: Visit<'a>, route: &Route) -> Result<(Visit<'a>, Handler), Box<Reply>> {
+    if route.method == Method::Post {
+        let form = Form::read(visit.request);
+        visit.form = form.map_err(|bad| Box::new(Reply::plain(400, bad.words())))?;
+        let site = visit.request.header("sec-fetch-site");
+        if site.is_some_and(|site| site != "same-origin") {
+            let words = visit.words.t("guard.elsewhere");
+            return Err(Box::new(Reply::plain(403, words)));
+        }
+    }
+    match visit.allows(route.may) {
+        Ok(true) => (),
+        Ok(false) => return Err(Box::new(visit.way_in(route))),
+        Err(trouble) => return Err(Box::new(visit.tell(&trouble))),
+    }
+    if route.method == Method::Post {
+        let token = visit.form.raw("csrf").to_string();
+        let right = visit.session.as_ref().is_some_and(|(_, session)| session.is_csrf(&token));
+        if !right {
+            return Err(Box::new(enter::stale(&mut visit)));
+        }
+    }
+    Ok((visit, route.handler))
+}
+
+fn find(request: &Request) -> Option<(&'static Route, Vec<String>)> {
+    let fits = |route: &'static Route| {
+        let parts = matches(route.path, &request.path)?;
+        (route.method == request.method).then_some((route, parts))
+    };
+    ROUTES.iter().find_map(fits)
+}
+
+/// What stands in the places of `{}`.
+fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut parts = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(parts),
+            (Some("{}"), Some(part)) if !part.is_empty() => parts.push(part.to_string()),
+            (Some(wanted), Some(given)) if wanted == given => (),
+            _ => return None,
+        }
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// The part of the path in the place of the `number`th `{}`.
+    pub(crate) fn part(&self, number: usize) -> &str {
+        self.parts.get(number).map_or("", String::as_str)
+    }
+
+    pub(crate) fn who(&self) -> &Who {
+        self.session.as_ref().map_or(&Who::Visitor, |(_, session)| &session.who)
+    }
+
+    /// May whoever this is do it? An owner whose password was changed elsewhere may no longer.
+    fn allows(&self, may: May) -> Result<bool, Trouble> {
+        if may == May::Anybody {
+            return Ok(true);
+        }
+        let read = self.house.store.snapshot()?;
+        let row = owner::get(&read)?;
+        Ok(match (may, self.who()) {
+            (May::Setup, Who::Code) => row.is_none(),
+            (May::Setup | May::Owner, Who::Owner { changes }) => {
+                row.is_some_and(|row| row.changes == *changes)
+            }
+            (May::Person, Who::Person { account, credential, .. }) => {
+                account::is_open(&read, crate::store::AccountId(*account), *credential)?
+            }
+            _ => false,
+        })
+    }
+
+    /// Where somebody who may not do this is sent; a form is kept for after the log-in.
+    fn way_in(&mut self, route: &Route) -> Reply {
+        if route.method == Method::Post {
+            return enter::stale(self);
+        }
+        let owned = self.house.is_owned().unwrap_or(true);
+        match route.may {
+            May::Setup if !owned => Reply::see("/code"),
+            _ if !owned && route.may != May::Person => Reply::see("/"),
+            _ => Reply::see("/login"),
+        }
+    }
+
+    /// The frame of a page with this title.
+    pub(crate) fn page(&self, title: &str) -> Page<'_> {
+        let session = self.session.as_ref().map(|(_, session)| session);
+        let may = match self.who() {
+            Who::Owner { .. } => May::Owner,
+            Who::Person { .. } => May::Person,
+            _ => May::Anybody,
+        };
+        Page {
+            words: self.words,
+            title: title.to_string(),
+            csrf: session.map_or("", |session| session.csrf.as_str()),
+            notice: session.and_then(|session| session.notice.as_deref()),
+            path: &self.request.path,
+            nav: nav(self.words, may, &self.request.path),
+            who: match self.who() {
+                Who::Owner { .. } => Some(self.words.t("nav.owner")),
+                Who::Person { login, .. } => Some(login),
+                _ => None,
+            },
+            host: self.house.settings().host.clone(),
+            refresh: None,
+        }
+    }
+
+    /// Every form needs a session for its token: begins one where there is none.
+    pub(crate) fn need_session(&mut self) {
+        if self.session.is_none() {
+            self.become_who(Who::Visitor);
+        }
+    }
+
+    /// The browser stands for this one from now on, with a new cookie.
+    pub(crate) fn become_who(&mut self, who: Who) {
+        let now = self.house.place.millis();
+        let mut sessions = self.house.place.sessions();
+        if let Some((old, _)) = self.session.take() {
+            sessions.end(&old);
+        }
+        let (id, session) = sessions.begin(who, self.request, now);
+        drop(sessions);
+        self.cookie = Some(who::cookie(&id));
+        self.session = Some((who::key(&id), session));
+    }
+
+    /// Said on top of the next page.
+    pub(crate) fn say(&self, words: &str) {
+        if let Some((key, _)) = &self.session {
+            let words = Some(words.to_string());
+            self.house.place.sessions().edit(key, |session| session.notice = words);
+        }
+    }
+
+    /// Does an act of the owner, and writes it down: a short word for what, and whom it is about.
+    pub(crate) fn act(&self, what: &str, about: &str, act: Act) -> Result<act::Reply, Failure> {
+        let done = self.ask(act);
+        let failed = done.as_ref().err().map(|failure| failure.why.clone());
+        audit::note(self, what, about, &failed.unwrap_or_default());
+        done
+    }
+
+    /// An act that changes nothing, and is not written down.
+    pub(crate) fn ask(&self, act: Act) -> Result<act::Reply, Failure> {
+        act::act(&self.house.store, act, self.request.now, &mut |_, _| ())
+    }
+
+    /// What was said on top of a page is not said again.
+    fn forget_notice(&self, reply: &Reply) {
+        if let Some((key, session)) = &self.session
+            && session.notice.is_some()
+            && reply.status == 200
+            && reply.kind.starts_with("text/html")
+        {
+            self.house.place.sessions().edit(key, |kept| kept.notice = None);
+        }
+    }
+
+    pub(super) fn tell(&self, trouble: &Trouble) -> Reply {
+        trouble.reply(&self.page(""), self.words)
+    }
+}

@@ -1,0 +1,73 @@
+//! Limits of the setup page: of its connections, requests, sessions and forms.
+
+use std::time::Duration;
+
+// ---- connections ----
+
+/// Web connections at once: an office looks at few pages, and mail must not wait for them.
+pub(crate) const WEB_CONNECTIONS: usize = 200;
+/// Of one address: browsers open six to a name; a NAT may hide some people.
+pub(crate) const WEB_CONNECTIONS_PER_ADDRESS: usize = 40;
+/// A connection on which no request begins is closed after this.
+pub(crate) const WEB_IDLE: Duration = Duration::from_secs(30);
+/// A head, once begun, is whole within this: it is one packet of a browser that is there.
+pub(crate) const WEB_HEAD: Duration = Duration::from_secs(10);
+/// No octet of a body for this long: the browser is gone.
+pub(crate) const WEB_STALL: Duration = Duration::from_secs(20);
+/// A body takes no longer than this and its octets at the slowest pace.
+pub(crate) const WEB_BODY: Duration = Duration::from_secs(30);
+/// The slowest pace of a large upload: a phone at the edge of the wireless network.
+pub(crate) const WEB_OCTETS_PER_SECOND: u64 = 32 * 1024;
+/// A page is there within this: the slowest looks at the world, which takes a minute.
+pub(crate) const WEB_REPLY: Duration = Duration::from_secs(180);
+/// Line and headers of a request: browsers send about one KiB.
+pub(crate) const WEB_HEAD_BYTES: usize = 16 * 1024;
+/// Headers of a request.
+pub(crate) const WEB_HEADERS: usize = 64;
+/// Path and query of a request.
+pub(crate) const WEB_TARGET_BYTES: usize = 2 * 1024;
+/// The head of our own reply.
+pub(crate) const WEB_REPLY_HEAD_BYTES: usize = 16 * 1024;
+/// The body of a request: a form, or a list of people to paste.
+pub(crate) const WEB_BODY_BYTES: u64 = 512 * 1024;
+
+// ---- pages ----
+
+/// Threads that make pages: few, since each may wait for the disk and none for a browser.
+pub(crate) const PAGE_THREADS: usize = 4;
+/// No page is larger, so that it is there at once on a phone.
+pub(crate) const PAGE_BYTES: usize = 60 * 1024;
+/// Fields of a form.
+pub(crate) const FORM_FIELDS: usize = 400;
+/// Rows of one list on a page; the rest is behind "more".
+pub(crate) const PAGE_ROWS: usize = 50;
+
+// ---- who may ----
+
+/// Sessions at once; the one that was quiet longest goes.
+pub(crate) const WEB_SESSIONS: usize = 500;
+/// A session that is quiet for this long has ended: a browser left open in an office.
+pub(crate) const WEB_SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+/// And this long after its log-in in any case.
+pub(crate) const WEB_SESSION_TOTAL: Duration = Duration::from_secs(12 * 60 * 60);
+/// Wrong setup codes before the wait: with 40 bits nobody guesses it, and a person mistypes.
+pub(crate) const CODE_TRIES: u32 = 10;
+/// The wait after them, in which the right code is not taken either.
+pub(crate) const CODE_WAIT: Duration = Duration::from_secs(10 * 60);
+/// The shortest password of the owner: it opens everything, and only on the LAN.
+pub(crate) const OWNER_PASSWORD_LETTERS: usize = 10;
+/// RFC 6238 5.2: one step before and after is taken, for clocks that differ.
+pub(crate) const TOTP_SKEW_STEPS: u64 = 1;
+/// How long the addresses of the network's interfaces are believed.
+pub(crate) const LAN_LOOK: Duration = Duration::from_secs(5);
+
+// ---- the audit list ----
+
+/// Acts that are kept: some years of an office.
+pub(crate) const AUDIT_ACTS: u64 = 5_000;
+/// One text in it.
+pub(crate) const AUDIT_TEXT_BYTES: usize = 300;
+
+const _: () = assert!(PAGE_THREADS >= 2, "one slow page holds up nobody");
+const _: () = assert!(WEB_SESSION_IDLE.as_secs() < WEB_SESSION_TOTAL.as_secs());
+const _: () = assert!(WEB_HEAD_BYTES > 2 * WEB_TARGET_BYTES);

@@ -1,0 +1,8 @@
+//! The pages on the LAN: who may what, forms, and each page as a story.
+
+mod guard;
+mod lan;
+mod splice;
+pub(crate) mod stage;
+mod ways_in;
+mod words;

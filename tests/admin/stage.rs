@@ -1,0 +1,147 @@
+//! A house with a store, and browsers that visit it without a socket.
+
+use crate::admin::http::{Method, Reply, Request, encoded, pairs};
+use crate::admin::lan::Lan;
+use crate::admin::{self, House, Place};
+use crate::limits;
+use crate::net::authority::Names;
+use crate::net::tls::Tls;
+use crate::request::Code;
+use crate::session::{Peer, TlsFacts};
+use crate::settings::{Ports, Settings};
+use crate::store::Store;
+use crate::store::writer::Options;
+use crate::tests::net::toy::Folder;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+pub(crate) const NOW: i64 = crate::tests::net::toy::NOW;
+pub(crate) const CODE: &str = "ABCD-2345";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+pub(crate) struct World {
+    pub house: Arc<House>,
+    _folder: Folder,
+}
+
+impl World {
+    /// A box that nobody owns, at 192.168.1.20 in a network whose router is 192.168.1.1.
+    pub(crate) fn new() -> World {
+        let folder = Folder::new();
+        let store = Store::open(&folder.0.join("store"), Options::default()).expect("a store");
+        let settings = Settings::first("mail.office.test", Ports::above(2000).expect("ports"));
+        let names = Names { host: settings.host.clone(), others: Vec::new() };
+        let tls = Tls::open(&folder.0.join("tls"), names, NOW).expect("a certificate");
+        let lan = Lan::of(&[(ip("192.168.1.0"), 24)], &[ip("192.168.1.1")]);
+        let place = Place::new(Code::parse(CODE).expect("a code"));
+        let house = House::new(place, store, &folder.0, &settings, tls);
+        let house = House { clock: || NOW, networks: Some(lan), ..house };
+        World { house: Arc::new(house), _folder: folder }
+    }
+
+    /// One whose owner has [`PASSWORD`].
+    pub(crate) fn owned() -> World {
+        let world = World::new();
+        world.house.claim(PASSWORD, NOW).expect("an owner");
+        world
+    }
+
+    /// A browser in the office.
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser {
+            world: self,
+            remote: ip("192.168.1.77"),
+            host: "mail.office.test:2443".to_string(),
+            cookie: None,
+            csrf: String::new(),
+            site: Some("same-origin"),
+            secure: true,
+        }
+    }
+
+    /// One that is logged in as the owner.
+    pub(crate) fn owner(&self) -> Browser<'_> {
+        let mut browser = self.browser();
+        browser.get("/login");
+        let reply = browser.post("/login", &[("password", PASSWORD)]);
+        assert_eq!(reply.status, 303, "{}", reply.text());
+        browser.get("/acts");
+        browser
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.house.store.close();
+    }
+}
+
+/// A browser: keeps its cookie, and the token of the last page.
+#[derive(Clone)]
+pub(crate) struct Browser<'w> {
+    pub world: &'w World,
+    pub remote: IpAddr,
+    pub host: String,
+    pub cookie: Option<String>,
+    pub csrf: String,
+    /// What it says of where a form was made.
+    pub site: Option<&'static str>,
+    pub secure: bool,
+}
+
+impl Browser<'_> {
+    pub(crate) fn get(&mut self, target: &str) -> Reply {
+        let request = self.request(Method::Get, target, Vec::new());
+        self.send(&request)
+    }
+
+    /// Sends a form with the token that the last page had.
+    pub(crate) fn post(&mut self, target: &str, fields: &[(&str, &str)]) -> Reply {
+        let mut all = vec![("csrf", self.csrf.as_str())];
+        all.extend(fields);
+        let pair = |(name, value): &(&str, &str)| format!("{}={}", encoded(name), encoded(value));
+        let body = all.iter().map(pair).collect::<Vec<_>>().join("&");
+        let request = self.request(Method::Post, target, body.into_bytes());
+        self.send(&request)
+    }
+
+    pub(crate) fn send(&mut self, request: &Request) -> Reply {
+        let reply = admin::routes::answer(&self.world.house, request);
+        if let Some(cookie) = reply.header("Set-Cookie") {
+            let value = cookie.split(';').next().unwrap_or_default().to_string();
+            self.cookie = (!cookie.contains("Max-Age=0")).then_some(value);
+        }
+        let text = reply.text();
+        if let Some((_, rest)) = text.split_once("name=\"csrf\" value=\"") {
+            self.csrf = rest.split('"').next().unwrap_or_default().to_string();
+        }
+        if reply.kind.starts_with("text/html") {
+            assert!(reply.body.len() <= limits::PAGE_BYTES, "{}: too large", request.path);
+        }
+        reply
+    }
+
+    pub(crate) fn request(&self, method: Method, target: &str, body: Vec<u8>) -> Request {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut headers = vec![("host".to_string(), self.host.clone())];
+        headers.extend(self.cookie.iter().map(|it| ("cookie".to_string(), it.clone())));
+        headers.extend(self.site.iter().map(|it| ("sec-fetch-site".into(), it.to_string())));
+        let facts = TlsFacts {
+            version: "TLSv1.3",
+            cipher: String::new(),
+            exporter: None,
+            endpoint: Vec::new(),
+        };
+        let peer = Peer {
+            remote: SocketAddr::new(self.remote, 50_000),
+            local: SocketAddr::new(ip("192.168.1.20"), 2443),
+            tls: self.secure.then_some(facts),
+        };
+        let query = pairs(query.as_bytes()).expect("a query");
+        Request { method, path: path.to_string(), query, headers, body, peer, now: NOW }
+    }
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}

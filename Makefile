@@ -6,6 +6,9 @@ SHELL := /bin/bash
 DATA ?= data
 PORT_BASE ?= 2000
 KILLS ?= 200
+SESSIONS ?= 2000
+CUTS ?= 50
+POINTS ?= 1000
 SECONDS_EACH ?= 60
 BOARD ?= qemu-virt
 IMAGE := target/image/mailroom-$(BOARD).img
@@ -51,9 +54,17 @@ bench: needs ## measure against Debian's Postfix and Dovecot (as root); results 
 	cargo build --release --locked --bin mailroom
 	@exec bench/run.py
 
-soak: needs ## kill the server KILLS=200 times under load; random IMAP sessions, 60 s each
-	cargo build --locked --bin mailroom
+soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random IMAP, and so on
+	cargo build --locked --workspace
+	tests/install
 	tests/crash/run --kills $(KILLS)
+	tests/power/install
+	tests/power/run --cuts $(CUTS) --points $(POINTS) --boots 10
+	tests/power/run --cuts 3 --points 100 --boots 0 --control
+	tests/box/run --sessions $(SESSIONS)
+	@tools/needs image
+	tools/cross here
+	MAILROOM_BIN=target/box-here/mailroom tests/box/run --sessions $(SESSIONS)
 	MAILROOM_SECONDS=$(SECONDS_EACH) cargo test --locked --lib imap_model -- --nocapture
 
 fuzz: needs ## feed the parsers with damaged input, SECONDS_EACH=60 for each of them

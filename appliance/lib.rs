@@ -21,7 +21,8 @@
 //! smtp imap pop3                      sessions
 //! delivery                            mail on the move
 //! serve                               answers
-//! units cli                           what runs, and what an owner does
+//! act admin cli                       what an owner does, on the page and on the command line
+//! units                               what runs
 //! ```
 //!
 //! Who may import whom is a table in `tests/tidy.rs` that fails the build.
@@ -35,7 +36,7 @@
 //! - Time and randomness enter sessions and the store as values.
 //! - No octet from outside can make a parser panic.
 //!
-//! ## The five paths
+//! ## The six paths
 //!
 //! 1. Arriving mail: [`net::listen`], [`net::drive`], [`wire::smtp`], [`smtp`], [`serve::receive`],
 //!    [`delivery`], [`store::mail::append`], then 250.
@@ -47,6 +48,7 @@
 //!    [`cli::render`].
 //! 5. Leaving mail: [`serve::submit`], [`delivery::submit`], [`store::outbox`], then 250; and
 //!    [`delivery::worker`], [`delivery::remote`], [`smtp::client`], [`delivery::record`].
+//! 6. The setup page: [`net::splice`], [`admin::routes`], one guard, a page's handler, [`act`].
 
 pub(crate) mod act;
 #[allow(dead_code, reason = "what the pages share stands before each of them does")]

@@ -11,11 +11,11 @@ use super::writer::{Failure, Memory, Options};
 use heed::types::Bytes;
 use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::ops::Bound;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -87,6 +87,7 @@ pub(crate) struct Space {
 }
 
 const DATA_FILE: &str = "data.mdb";
+const READERS_FILE: &str = "lock.mdb";
 const COMPACT_FILE: &str = "compact.mdb";
 
 impl Kv {
@@ -103,7 +104,9 @@ impl Kv {
             }
             _ => {}
         }
+        room_for_readers(dir)?;
         let opened = open_engine(dir, &options)?;
+        room_for_readers(dir)?;
         // A store made just now must also be found after a power cut.
         sync_folder(dir)?;
         dir.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)?;
@@ -514,6 +517,29 @@ fn open_engine(dir: &Path, options: &Options) -> Result<Opened> {
     let rows = env.create_database(&mut txn, None).map_err(engine)?;
     txn.commit().map_err(engine)?;
     Ok(Opened { env, rows })
+}
+
+/// The engine notes readers through a map of a file with holes, and a hole for which a full disk
+/// has no room ends the process (SIGBUS). So the file has all its room from the first opening on.
+fn room_for_readers(dir: &Path) -> Result<()> {
+    let trouble = |error| io_error("room for the table of readers", &error);
+    let file = match OpenOptions::new().read(true).write(true).open(dir.join(READERS_FILE)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(trouble)?,
+    };
+    let data = file.metadata().map_err(trouble)?;
+    if data.blocks() * 512 >= data.len() {
+        return Ok(());
+    }
+    let length = i64::try_from(data.len()).unwrap_or(i64::MAX);
+    match nix::fcntl::fallocate(&file, FallocateFlags::empty(), 0, length) {
+        // A file system that cannot set room apart.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        other => {
+            other.map_err(|error| trouble(error.into()))?;
+            file.sync_all().map_err(trouble)
+        }
+    }
 }
 
 /// The options' map, or more where the file is larger already.

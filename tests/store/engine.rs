@@ -228,6 +228,28 @@ fn near_a_full_disk_nothing_is_added_and_deleting_works() {
     assert_eq!(office.write(delete).expect("an expunge").0, [1]);
 }
 
+/// On a disk that is full to the brim a hole in this file would end the process at its start.
+#[test]
+fn the_table_of_readers_has_all_its_room_from_the_first_opening_on() {
+    use std::os::unix::fs::MetadataExt;
+    let office = Office::new();
+    let table = office.folder.store().join("lock.mdb");
+    let holes = || {
+        let data = std::fs::metadata(&table).expect("the table");
+        data.len().saturating_sub(data.blocks() * 512)
+    };
+    assert_eq!(holes(), 0);
+    // What a power cut left of an older version's.
+    let Office { store, folder } = office;
+    drop(store);
+    let file = std::fs::File::options().write(true).open(&table).expect("the table");
+    let length = file.metadata().expect("its size").len();
+    file.set_len(0).and_then(|()| file.set_len(length)).expect("nothing but a hole");
+    assert!(holes() > 0);
+    drop(Store::open(&folder.store(), Options::default()).expect("the store"));
+    assert_eq!(holes(), 0);
+}
+
 const CHILD: &str = "MAILROOM_TEST_FULL_DISK";
 
 /// The limit on the size of files stands in for a disk that ends: a write beyond it fails, also in

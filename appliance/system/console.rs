@@ -202,11 +202,12 @@ impl View {
             let code = QrCode::with_error_correction_level(page.as_bytes(), EcLevel::L);
             let _ = write!(text, "\n{page}\n");
             if let Ok(code) = code {
-                // A dark screen: what is light on paper is lit.
+                // What the library calls dark is ink, and on a screen ink is light: what is light
+                // on paper has to be lit, or many phones do not read it.
                 let drawn = code
                     .render::<Dense1x2>()
-                    .dark_color(Dense1x2::Dark)
-                    .light_color(Dense1x2::Light)
+                    .dark_color(Dense1x2::Light)
+                    .light_color(Dense1x2::Dark)
                     .build();
                 let _ = writeln!(text, "{drawn}");
             }

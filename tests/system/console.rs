@@ -59,6 +59,7 @@ fn the_page_tells_how_the_box_is() {
     let width = code[0].chars().count();
     assert_eq!((code.len(), width), (17, 33), "{text}");
     assert!(code.iter().all(|line| line.chars().all(|c| " ▀▄█".contains(c))), "{text}");
+    assert!(code[0].chars().all(|c| c == '█'), "what is light on paper is lit: {text}");
     assert!(text.lines().count() <= 30, "it fits a screen of 30 lines");
 }
 

@@ -166,7 +166,13 @@ pub(crate) fn grow_file_system(
     if goal < blocks + limits::GROWTH_BYTES / block {
         return Ok(false);
     }
-    system.resize_file_system(target, goal)?;
+    let mut now = blocks;
+    while now < goal {
+        // A large card at once takes longer than the watchdog waits.
+        now = (now + limits::GROWTH_STEP_BYTES / block).min(goal);
+        system.feed_watchdog();
+        system.resize_file_system(target, now)?;
+    }
     Ok(true)
 }
 

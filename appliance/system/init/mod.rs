@@ -88,13 +88,20 @@ pub(crate) fn boot(system: &mut dyn System, build: i64) -> io::Result<Outcome> {
     if boot.check() == Next::Restart {
         return Ok(Outcome::End { off: false });
     }
-    boot.data();
-    boot.file_system();
-    boot.system_folder();
-    boot.disk_id();
-    boot.presets();
-    boot.kernel();
-    boot.children();
+    let rest = [
+        Boot::data,
+        Boot::file_system,
+        Boot::system_folder,
+        Boot::disk_id,
+        Boot::presets,
+        Boot::kernel,
+        Boot::children,
+    ];
+    for step in rest {
+        // On a slow card each of these takes seconds.
+        boot.system.feed_watchdog();
+        step(&mut boot);
+    }
     match boot.asked {
         Some(off) => Ok(Outcome::End { off }),
         None => Ok(Outcome::Up(Box::new(boot.booted))),

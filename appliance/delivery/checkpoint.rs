@@ -172,7 +172,8 @@ impl Checkpoint {
             let (mut known, mut open) = (Vec::with_capacity(leads.copies.len()), false);
             for local::Copy { account, .. } in leads.copies {
                 // Whoever puts a stranger beside a friend is a stranger.
-                let mut knows = (1..=AUTHORS_KNOWN).contains(&authors.len());
+                let mut knows =
+                    evidence.claims.unreadable == 0 && (1..=AUTHORS_KNOWN).contains(&authors.len());
                 for author in authors.iter().take(AUTHORS_KNOWN) {
                     knows = knows && known::knows(&read, account, author)?;
                 }

@@ -276,6 +276,22 @@ fn a_first_letter_counts_only_beside_another_sign_and_each_recipient_for_oneself
 }
 
 #[test]
+fn a_stranger_who_writes_beside_a_friend_is_a_stranger() {
+    let mut stage = Stage::nobody_trusted("");
+    let alice = stage.world.alice;
+    let joe = Address::parse("joe@soft.test").expect("an address");
+    let wrote = stage.world.store.write_blocking(move |batch| known::wrote(batch, alice, &joe));
+    wrote.expect("written");
+    for author in ["joe@soft.test, eve@quiet-not.test", "joe@soft.test, eve@..test"] {
+        let letter = LETTER.replace("Joe <joe@far.test>", author);
+        assert_eq!(stage.code("eve@quiet.test", &letter), 250);
+        let text = stage.seen_in("Junk").expect("put aside").replace("\r\n\t", " ");
+        assert!(text.contains("who wrote it is not clear"), "{text}");
+    }
+    assert!(stage.seen_in("INBOX").is_none());
+}
+
+#[test]
 fn whose_proven_mail_was_had_is_known_until_it_is_moved_to_junk() {
     let mut stage = Stage::nobody_trusted("");
     let alice = stage.world.alice;

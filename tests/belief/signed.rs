@@ -170,6 +170,26 @@ async fn what_is_wrong_with_a_signature_is_named() {
 }
 
 #[tokio::test]
+async fn what_is_put_on_top_of_a_signed_field_is_not_signed() {
+    let zone = format!("s._domainkey.far.test TXT {KEY}");
+    let good = sign("far.test", "s", LETTER);
+    for (field, finding) in [
+        ("X-Note: none", "pass"),
+        ("To: alice@office.test", "pass"),
+        // It is not signed here: anybody may have put it there, once or more often.
+        ("Reply-To: eve@evil.test\r\nReply-To: eve@evil.test", "pass"),
+        ("Subject: your invoice", "policy"),
+        ("subject : your invoice", "policy"),
+        ("From: boss@far.test", "policy"),
+    ] {
+        let (name, why) = check(&zone, &format!("{field}\r\n{good}")).await.remove(0);
+        assert_eq!(name, finding, "{field}: {why}");
+    }
+    let (_, why) = check(&zone, &format!("Subject: your invoice\r\n{good}")).await.remove(0);
+    assert_eq!(why, "it signs one Subject, and there are more");
+}
+
+#[tokio::test]
 async fn age_is_not_judged_by_a_clock_that_was_never_set() {
     let names = Names::start(&format!("s._domainkey.far.test TXT {KEY}")).await;
     let examiner = Examiner::new(names.resolver(), Vec::new());

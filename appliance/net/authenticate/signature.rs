@@ -9,6 +9,7 @@
 
 use crate::clock;
 use crate::limits::{ARC_LINKS, DKIM_CHECKED};
+use crate::message::headers;
 use crate::net::resolver::{NoAnswer, Resolver};
 use crate::policy::{Arc, Dkim, Finding, results};
 use crate::wire::party::is_below;
@@ -61,20 +62,16 @@ pub(super) fn wanted(header: &[u8], given: &Given) -> Vec<String> {
 }
 
 /// Checks the message. Asks nobody: all answers are in `keys`.
-pub(super) async fn check(
-    resolver: &Resolver,
-    message: &[u8],
-    keys: &Keys,
-    given: &Given,
-) -> Signed {
-    let Some(mut message) = AuthenticatedMessage::parse(message) else { return Signed::default() };
+pub(super) async fn check(resolver: &Resolver, raw: &[u8], keys: &Keys, given: &Given) -> Signed {
+    let Some(mut message) = AuthenticatedMessage::parse(raw) else { return Signed::default() };
     let library = MessageAuthenticator(resolver.inner());
     let known = Known(keys.iter().map(|(name, answer)| entry(name, answer)).collect());
     let more = choose(&mut message, given);
     let mut dkim = unreadable(&message);
     let mut to_verify = Vec::new();
+    let seen = seen(raw);
     for header in std::mem::take(&mut message.dkim_headers) {
-        match before(&header, keys, given) {
+        match before(&header, &seen, keys, given) {
             Some(done) => dkim.push(done),
             None => to_verify.push(prepared(header)),
         }
@@ -124,8 +121,35 @@ fn unreadable(message: &AuthenticatedMessage<'_>) -> Vec<Dkim> {
     faults.take(DKIM_CHECKED).map(told).collect()
 }
 
-/// What can be said before any mathematics.
-fn before(header: &Header<'_, Signature>, keys: &Keys, given: &Given) -> Option<Dkim> {
+/// What people see of a message, or that decides it; RFC 5322 3.6, RFC 2045 3: once in a message.
+const SHOWN: [&str; 5] =
+    ["From", "Subject", "Reply-To", "Content-Type", "Content-Transfer-Encoding"];
+
+/// How often each of them stands in a message.
+fn seen(message: &[u8]) -> [usize; SHOWN.len()] {
+    let mut seen = [0; SHOWN.len()];
+    for field in headers::fields(message) {
+        for (name, times) in SHOWN.iter().zip(&mut seen) {
+            *times += usize::from(field.is(name));
+        }
+    }
+    seen
+}
+
+/// RFC 6376 8.15: a field that is signed, and of which somebody put another on top.
+fn is_doubled(signature: &Signature, seen: &[usize]) -> Option<&'static str> {
+    let signed = |name: &str| signature.h.iter().filter(|h| h.eq_ignore_ascii_case(name)).count();
+    let doubled = |(name, times): &(&&str, &usize)| (1..**times).contains(&signed(name));
+    SHOWN.iter().zip(seen).find(doubled).map(|(name, _)| *name)
+}
+
+/// What can be said before any mathematics. `seen`: how often fields stand in the message.
+fn before(
+    header: &Header<'_, Signature>,
+    seen: &[usize],
+    keys: &Keys,
+    given: &Given,
+) -> Option<Dkim> {
     let signature = &header.header;
     let said = |finding, why: &str| Some(Dkim { finding, why: why.to_string(), ..of(signature) });
     // RFC 6376 6.1.1
@@ -138,6 +162,9 @@ fn before(header: &Header<'_, Signature>, keys: &Keys, given: &Given) -> Option<
     // RFC 8301 3.1
     if signature.a == Algorithm::RsaSha1 {
         return said(Finding::PermError, "SHA-1 is too weak to count");
+    }
+    if let Some(name) = is_doubled(signature, seen) {
+        return said(Finding::Policy, &format!("it signs one {name}, and there are more"));
     }
     if is_expired(signature, given) {
         return said(Finding::Fail, "it is too old");

@@ -2,6 +2,8 @@
 
 mod guard;
 mod lan;
+mod people;
+mod setup;
 mod splice;
 pub(crate) mod stage;
 mod ways_in;

@@ -72,6 +72,7 @@ pub(crate) enum Reply {
     Account(AccountView),
     /// A password that was set; shown once if it was made up.
     Password(people::PasswordSet),
+    Passwords(Vec<people::PasswordSet>),
     Domains(Vec<DomainView>),
     Addresses(Vec<AddressView>),
     Found(people::FoundView),

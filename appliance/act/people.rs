@@ -18,15 +18,45 @@ pub(crate) const OWN_PASSWORD: &str = "password";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AccountAct {
-    Add { address: String, name: String, quota: u64, password: Password },
+    Add {
+        address: String,
+        name: String,
+        quota: u64,
+        password: Password,
+    },
+    /// All of them or, if one cannot be made, none.
+    AddAll {
+        newcomers: Vec<Newcomer>,
+    },
     List,
-    Show { login: String },
-    Password { login: String, password: Password },
-    AppPassword { login: String, label: String, password: Password },
-    RemoveAppPassword { login: String, label: String },
-    Suspend { login: String, suspended: bool },
-    Quota { login: String, quota: u64 },
-    Delete { login: String, yes: bool },
+    Show {
+        login: String,
+    },
+    Password {
+        login: String,
+        password: Password,
+    },
+    AppPassword {
+        login: String,
+        label: String,
+        password: Password,
+    },
+    RemoveAppPassword {
+        login: String,
+        label: String,
+    },
+    Suspend {
+        login: String,
+        suspended: bool,
+    },
+    Quota {
+        login: String,
+        quota: u64,
+    },
+    Delete {
+        login: String,
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +98,15 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password")
     }
+}
+
+/// An account to be made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Newcomer {
+    pub address: String,
+    pub name: String,
+    pub quota: u64,
+    pub password: Password,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,7 +182,13 @@ type Outcome = Result<Reply, Failure>;
 pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
     match act {
         AccountAct::Add { address, name, quota, password } => {
-            add_account(store, &address, name, quota, password, now)
+            let newcomer = Newcomer { address, name, quota, password };
+            let mut set = add_accounts(store, vec![newcomer], now)?;
+            let set = set.pop().ok_or_else(|| Failure::new("cannot add it", "nothing asked", ""));
+            Ok(Reply::Password(set?))
+        }
+        AccountAct::AddAll { newcomers } => {
+            add_accounts(store, newcomers, now).map(Reply::Passwords)
         }
         AccountAct::List => list_accounts(store),
         AccountAct::Show { login } => show_account(store, &login),
@@ -175,16 +220,38 @@ pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
     }
 }
 
-fn add_account(
+fn add_accounts(
     store: &Store,
-    address: &str,
-    name: String,
-    quota: u64,
-    password: Password,
+    newcomers: Vec<Newcomer>,
     now: i64,
-) -> Outcome {
+) -> Result<Vec<PasswordSet>, Failure> {
+    let (mut accounts, mut set) = (Vec::new(), Vec::new());
+    for newcomer in newcomers {
+        let (account, password) = new_account(store, newcomer, now)?;
+        set.push(password_set(&account.login.to_string(), OWN_PASSWORD, password));
+        accounts.push(account);
+    }
+    let what = match accounts.as_slice() {
+        [one] => format!("cannot add the account {}", one.login),
+        _ => "cannot add the accounts".to_string(),
+    };
+    write(store, &what, move |batch| {
+        for account in &accounts {
+            accounts::create(batch, account.clone(), now)?;
+        }
+        Ok(())
+    })?;
+    Ok(set)
+}
+
+fn new_account(
+    store: &Store,
+    newcomer: Newcomer,
+    now: i64,
+) -> Result<(NewAccount, Password), Failure> {
+    let Newcomer { address, name, quota, password } = newcomer;
     let what = format!("cannot add the account {address}");
-    let login = parse(address, &what)?;
+    let login = parse(&address, &what)?;
     let known = domains(store, &what)?;
     if !known.iter().any(|domain| domain == login.domain()) {
         let remedy = format!("add the domain first: mailroom domain add {}", login.domain());
@@ -195,15 +262,14 @@ fn add_account(
     let credential =
         credential(&what, OWN_PASSWORD, &password, &scram_salt, SCRAM_ITERATIONS, now)?;
     let new = NewAccount {
-        login: login.clone(),
+        login,
         name,
         quota,
         credentials: vec![credential],
         scram_salt,
         scram_iterations: SCRAM_ITERATIONS,
     };
-    write(store, &what, move |batch| accounts::create(batch, new.clone(), now))?;
-    Ok(password_set(&login.to_string(), OWN_PASSWORD, password))
+    Ok((new, password))
 }
 
 fn list_accounts(store: &Store) -> Outcome {
@@ -247,7 +313,7 @@ fn set_password(store: &Store, login: &str, label: &str, password: Password, now
     let (_, account) = find_account(store, login, &what)?;
     let (salt, iterations) = (&account.scram_salt, account.scram_iterations);
     let new = credential(&what, label, &password, salt, iterations, now)?;
-    let reply = password_set(&account.login, label, password);
+    let reply = Reply::Password(password_set(&account.login, label, password));
     change_account(store, login, &what, move |account| {
         account.credentials.retain(|c| c.label != new.label);
         account.credentials.push(new.clone());
@@ -511,13 +577,23 @@ fn credential(
         .map_err(|why| Failure::new(what, why, remedy))
 }
 
-fn password_set(login: &str, label: &str, password: Password) -> Reply {
+fn password_set(login: &str, label: &str, password: Password) -> PasswordSet {
     let shown = password.made_up.then_some(password.text);
-    Reply::Password(PasswordSet {
-        login: login.to_string(),
-        label: label.to_string(),
-        password: shown,
-    })
+    PasswordSet { login: login.to_string(), label: label.to_string(), password: shown }
+}
+
+/// Letters and digits that are not mistaken for each other when read aloud or typed.
+const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Four groups of four letters: 80 bits.
+pub(crate) fn made_up() -> Result<String, String> {
+    let mut random = [0_u8; 16];
+    let source = ring::rand::SystemRandom::new();
+    ring::rand::SecureRandom::fill(&source, &mut random)
+        .map_err(|_| "the system gives no random numbers".to_string())?;
+    let letter = |octet: &u8| char::from(PASSWORD_LETTERS[usize::from(octet % 32)]);
+    let groups = random.chunks(4).map(|group| group.iter().map(letter).collect::<String>());
+    Ok(groups.collect::<Vec<_>>().join("-"))
 }
 
 fn change<F>(store: &Store, login: &str, done: String, edit: F) -> Outcome

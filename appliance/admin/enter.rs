@@ -8,7 +8,7 @@ use super::owner::Answer as Checked;
 use super::page::{Page, show};
 use super::routes::{Answer, ROUTES, Visit};
 use super::who::{self, Who};
-use super::{audit, http};
+use super::{audit, http, setup};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::store::{StoreError, owner};
@@ -19,9 +19,10 @@ use std::sync::PoisonError;
 pub(super) fn start(visit: &mut Visit<'_>) -> Answer {
     let owned = visit.house.is_owned()?;
     Ok(Reply::see(match visit.who() {
-        Who::Code if !owned => "/setup/owner",
+        Who::Code if !owned => "/setup",
         _ if !owned => "/code",
-        Who::Owner { .. } => "/acts",
+        Who::Owner { .. } if !setup::is_done(visit)? => "/setup",
+        Who::Owner { .. } => "/people",
         _ => "/login",
     }))
 }
@@ -103,7 +104,7 @@ pub(super) fn claim(visit: &mut Visit<'_>) -> Answer {
     let Some(password) = password else { return Ok(show_claim(visit, &form)?.status(422)) };
     match visit.house.claim(&password, visit.request.now) {
         Ok(()) => {
-            audit::note(visit, "owner.claim", "", "");
+            audit::note(visit, "owner/claim", "", "");
             visit.become_who(Who::Owner { changes: 0 });
             let mut sessions = visit.house.place.sessions();
             sessions.end_all(None, |session| session.who == Who::Code);
@@ -112,7 +113,7 @@ pub(super) fn claim(visit: &mut Visit<'_>) -> Answer {
             Ok(Reply::see("/"))
         }
         Err(StoreError::Exists(_)) => {
-            audit::note(visit, "owner.claim", "", "the box has an owner");
+            audit::note(visit, "owner/claim", "", "the box has an owner");
             visit.become_who(Who::Visitor);
             visit.say(visit.words.t("claim.late"));
             Ok(Reply::see("/login"))
@@ -177,7 +178,7 @@ pub(super) fn login(visit: &mut Visit<'_>) -> Answer {
     match checked {
         Checked::Granted(changes) => {
             visit.become_who(Who::Owner { changes });
-            audit::note(visit, "owner.login", "", "");
+            audit::note(visit, "owner/login", "", "");
             return if again.is_empty() {
                 Ok(Reply::see("/"))
             } else {

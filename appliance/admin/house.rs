@@ -2,13 +2,15 @@
 
 use super::code::Codes;
 use super::lan::{self, Lan};
+use super::look::Looks;
 use super::owner::OwnerDesk;
 use super::who::Sessions;
+use crate::act::failure::Failure;
 use crate::clock;
 use crate::limits;
 use crate::net::tls::Tls;
 use crate::request::Code;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -24,6 +26,7 @@ pub(crate) struct Place {
     lan: Mutex<Option<(u64, Arc<Lan>)>>,
     /// The settings were changed: the units of mail start anew.
     pub again: Notify,
+    pub looks: Looks,
 }
 
 /// Everything that a handler may ask.
@@ -50,6 +53,7 @@ impl Place {
             started: Instant::now(),
             lan: Mutex::default(),
             again: Notify::new(),
+            looks: Looks::default(),
         })
     }
 
@@ -87,6 +91,25 @@ impl House {
     /// The settings in use.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the file of the settings; the units of mail start anew with them.
+    pub(crate) fn change_settings(&self, edit: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
+        let what = "cannot change the settings";
+        let path = self.data.join("mailroom.toml");
+        let wrong = |why: String| Failure::new(what, why, "mend mailroom.toml");
+        let mut now = settings::load(&path).map_err(|error| wrong(error.to_string()))?;
+        let before = settings::print(&now);
+        edit(&mut now);
+        let put = |text: &str| settings::replace_file(&path, text.as_bytes());
+        put(&settings::print(&now)).map_err(|error| wrong(error.to_string()))?;
+        // What cannot be read back must not stop the next start.
+        if let Err(error) = settings::load(&path) {
+            put(&before).map_err(|error| wrong(error.to_string()))?;
+            return Err(wrong(error.why));
+        }
+        self.place.again.notify_one();
+        Ok(())
     }
 
     /// These settings are in use from now on.

@@ -8,6 +8,7 @@
 //! A page is one file here, one template, and its rows in the table of [`routes`]. What it says
 //! stands in config/words, what it does is an act of [`crate::act`] or of the store.
 
+mod addresses;
 mod assets;
 mod audit;
 mod code;
@@ -17,13 +18,17 @@ mod form;
 mod house;
 pub(crate) mod http;
 pub(crate) mod lan;
+mod look;
 pub(crate) mod owner;
 mod page;
+mod people;
 pub(crate) mod routes;
+mod setup;
 mod trouble;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod words;
+pub(crate) mod zone;
 
 pub(crate) use house::{House, Place};
 

@@ -13,7 +13,7 @@ use super::page::{Page, nav};
 use super::trouble::Trouble;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
-use super::{assets, audit, enter, lan, welcome};
+use super::{addresses, assets, audit, enter, lan, people, setup, welcome};
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
 use crate::limits;
@@ -62,6 +62,36 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/logout", May::Anybody, enter::logout),
     get("/setup/owner", May::Setup, enter::claim_page),
     post("/setup/owner", May::Setup, enter::claim),
+    get("/setup", May::Setup, setup::go_on),
+    get("/setup/time", May::Setup, setup::time::page),
+    post("/setup/time", May::Setup, setup::time::save),
+    get("/setup/way", May::Owner, setup::way::page),
+    post("/setup/way", May::Owner, setup::way::save),
+    post("/setup/way/look", May::Owner, setup::way::look),
+    get("/setup/domain", May::Owner, setup::domain::page),
+    post("/setup/domain", May::Owner, setup::domain::add),
+    post("/setup/domain/look", May::Owner, setup::domain::look),
+    post("/setup/domain/next", May::Owner, setup::domain::next),
+    get("/setup/domain/zone", May::Owner, setup::domain::zone),
+    get("/setup/people", May::Owner, setup::people::page),
+    post("/setup/people", May::Owner, setup::people::next),
+    get("/setup/done", May::Owner, setup::finish::page),
+    post("/setup/done", May::Owner, setup::finish::done),
+    get("/people", May::Owner, people::page),
+    post("/people", May::Owner, people::add),
+    post("/people/list", May::Owner, people::paste),
+    get("/people/{}", May::Owner, people::one),
+    post("/people/{}/suspend", May::Owner, people::suspend),
+    post("/people/{}/quota", May::Owner, people::quota),
+    post("/people/{}/password", May::Owner, people::password),
+    post("/people/{}/app", May::Owner, people::app_password),
+    post("/people/{}/app/remove", May::Owner, people::remove_app),
+    post("/people/{}/delete", May::Owner, people::delete),
+    get("/addresses", May::Owner, addresses::page),
+    post("/addresses", May::Owner, addresses::save),
+    get("/addresses/edit", May::Owner, addresses::edit),
+    post("/addresses/remove", May::Owner, addresses::remove),
+    post("/addresses/catch-all", May::Owner, addresses::catch_all),
     get("/acts", May::Owner, audit::page),
     get("/style.css", May::Anybody, assets::style),
     get("/script.js", May::Anybody, assets::script),
@@ -69,7 +99,12 @@ pub(crate) const ROUTES: &[Route] = &[
 ];
 
 /// The way around, in order: for whom, where to, and the key of its name.
-pub(super) const NAV: &[(May, &str, &str)] = &[(May::Owner, "/acts", "nav.acts")];
+pub(super) const NAV: &[(May, &str, &str)] = &[
+    (May::Owner, "/people", "nav.people"),
+    (May::Owner, "/addresses", "nav.addresses"),
+    (May::Owner, "/setup/domain", "nav.domain"),
+    (May::Owner, "/acts", "nav.acts"),
+];
 
 impl Route {
     /// Is it the row of this path?

@@ -13,7 +13,7 @@ pub(crate) mod salvage;
 pub(crate) mod salvaged;
 
 use crate::act::failure::Failure;
-use crate::act::people::Password;
+use crate::act::people::{self, Password};
 use crate::act::{Reply, call, check, dns};
 use crate::{clock, units};
 use args::{Command, GivenPassword, Line};
@@ -28,9 +28,6 @@ use std::process::ExitCode;
 pub(crate) const DONE: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
-
-/// Letters and digits that are not mistaken for each other when read aloud or typed.
-const PASSWORD_LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Runs the command line of this process.
 pub(crate) fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -123,7 +120,7 @@ fn tells_of_fault(reply: &Reply) -> bool {
 /// where every user of the machine can read it.
 fn password(given: &GivenPassword, input: &mut dyn BufRead) -> Result<Password, String> {
     if !given.password_stdin {
-        return Ok(Password { text: made_up()?, made_up: true });
+        return Ok(Password { text: people::made_up()?, made_up: true });
     }
     let mut text = String::new();
     let most = crate::limits::PASSWORD_BYTES + 2;
@@ -132,15 +129,4 @@ fn password(given: &GivenPassword, input: &mut dyn BufRead) -> Result<Password, 
         .read_line(&mut text)
         .map_err(|error| format!("the password on standard input cannot be read: {error}"))?;
     Ok(Password { text: text.trim_end_matches(['\r', '\n']).to_string(), made_up: false })
-}
-
-/// Four groups of four letters: 80 bits.
-pub(crate) fn made_up() -> Result<String, String> {
-    let mut random = [0_u8; 16];
-    let source = ring::rand::SystemRandom::new();
-    ring::rand::SecureRandom::fill(&source, &mut random)
-        .map_err(|_| "the system gives no random numbers".to_string())?;
-    let letter = |octet: &u8| char::from(PASSWORD_LETTERS[usize::from(octet % 32)]);
-    let groups = random.chunks(4).map(|group| group.iter().map(letter).collect::<String>());
-    Ok(groups.collect::<Vec<_>>().join("-"))
 }

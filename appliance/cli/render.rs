@@ -15,6 +15,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Accounts(accounts) => accounts_table(accounts),
         Reply::Account(account) => account_sheet(account),
         Reply::Password(set) => password(set),
+        Reply::Passwords(all) => all.iter().map(password).collect(),
         Reply::Domains(domains) => {
             let row = |d: &crate::act::people::DomainView| {
                 let catch_all = d.catch_all.clone().unwrap_or_else(|| "-".into());

@@ -39,6 +39,12 @@ pub(crate) const PAGE_THREADS: usize = 4;
 pub(crate) const PAGE_BYTES: usize = 60 * 1024;
 /// Fields of a form.
 pub(crate) const FORM_FIELDS: usize = 400;
+/// A person's name.
+pub(crate) const PERSON_NAME_LETTERS: usize = 100;
+/// People in one pasted list: each takes a moment for the password.
+pub(crate) const PEOPLE_AT_ONCE: usize = 200;
+/// Room of one person, in gigabytes: more than any disk that a board has.
+pub(crate) const QUOTA_GIGABYTES_AT_MOST: u64 = 100_000;
 /// Rows of one list on a page; the rest is behind "more".
 pub(crate) const PAGE_ROWS: usize = 50;
 

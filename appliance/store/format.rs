@@ -538,7 +538,7 @@ pub(crate) struct Audit {
     /// The address it came from.
     #[prost(string, tag = "3")]
     pub from: String,
-    /// A short word for programs, such as "people.add".
+    /// A short word for programs, such as "people/add".
     #[prost(string, tag = "4")]
     pub what: String,
     /// Whom or what it concerns, never a secret.

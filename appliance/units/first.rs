@@ -11,12 +11,13 @@
 //!  "setup": {"url", "code"}}            while nobody owns it
 //! ```
 
+use crate::act::people;
 use crate::serve::login::{make_credential, new_salt};
 use crate::settings::{Ports, Settings, replace_file};
 use crate::store::account::{self, NewAccount};
 use crate::store::{Store, address};
 use crate::wire::address::Address;
-use crate::{cli, clock, limits};
+use crate::{clock, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -82,7 +83,7 @@ pub(crate) async fn start(
 
 fn invent() -> Result<FirstRun, String> {
     let person = |(local, _): (&str, &str)| -> Result<Person, String> {
-        Ok(Person { address: format!("{local}@{DOMAIN}"), password: cli::made_up()? })
+        Ok(Person { address: format!("{local}@{DOMAIN}"), password: people::made_up()? })
     };
     Ok(FirstRun {
         domain: DOMAIN.to_string(),

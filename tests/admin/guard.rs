@@ -30,9 +30,10 @@ fn without_a_session_no_page_that_wants_one_is_shown_and_no_act_is_done() {
 #[test]
 fn every_form_wants_the_token_of_its_session() {
     let world = World::owned();
+    let (first, other) = (world.owner(), world.owner());
     for route in ROUTES.iter().filter(|route| route.method == Method::Post) {
         for token in ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
-            let mut owner = world.owner();
+            let mut owner = first.clone();
             owner.csrf = token.to_string();
             let cookie = owner.cookie.clone();
             let reply = owner.post(&path(route.path), &[]);
@@ -41,7 +42,7 @@ fn every_form_wants_the_token_of_its_session() {
             assert!(stays, "{}: the session is as it was", route.path);
         }
         // The token of another session of the same owner.
-        let (mut one, other) = (world.owner(), world.owner());
+        let mut one = first.clone();
         one.csrf = other.csrf.clone();
         let reply = one.post(&path(route.path), &[]);
         assert!([303, 403].contains(&reply.status), "{}: {}", route.path, reply.status);

@@ -1,0 +1,152 @@
+//! The domain, the name of the box in it, and the records to publish.
+
+use super::{Steps, finish, steps};
+use crate::act::check::{Finding, State};
+use crate::act::people::DomainAct;
+use crate::act::records::{Dmarc, Need, Place, Record, printed};
+use crate::act::{Reply as Done, Request as Act, dns};
+use crate::admin::form::Form;
+use crate::admin::http::Reply;
+use crate::admin::page::{Page, show};
+use crate::admin::people::domains;
+use crate::admin::routes::{Answer, Visit};
+use crate::admin::trouble::Trouble;
+use crate::wire::address::check_domain;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "setup/domain.html")]
+struct DomainPage<'a> {
+    page: &'a Page<'a>,
+    steps: Steps<'a>,
+    form: &'a Form,
+    domains: Vec<String>,
+    records: Vec<Shown>,
+    /// Why there are none.
+    trouble: String,
+    running: bool,
+}
+
+/// A record with how the world sees it.
+struct Shown {
+    record: Record,
+    finding: Option<Finding>,
+}
+
+impl Shown {
+    /// The class of its mark, and the key of its word.
+    fn state(&self) -> (&'static str, &'static str) {
+        match self.finding.as_ref().map(|finding| finding.state) {
+            Some(State::Ok) => ("good", "records.ok"),
+            Some(State::Warn) => ("warn", "records.warn"),
+            Some(State::Wrong) => ("bad", "records.wrong"),
+            None => ("", "records.unseen"),
+        }
+    }
+
+    fn need(&self) -> &'static str {
+        match self.record.need {
+            Need::Must => "records.must",
+            Need::Should => "records.should",
+            Need::May => "records.may",
+        }
+    }
+
+    /// Where it is published, when that is not the zone.
+    fn place(&self) -> Option<&'static str> {
+        match self.record.place {
+            Place::Zone => None,
+            Place::SignedZone => Some("records.signed"),
+            Place::Provider => Some("records.provider"),
+            _ => Some("records.unknown"),
+        }
+    }
+}
+
+pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
+    show_domain(visit, &Form::default())
+}
+
+fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
+    let domains = domains(visit)?;
+    let looked = visit.house.place.looks.now();
+    let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
+    let (records, trouble) = match (domains.is_empty(), records(visit)) {
+        (true, _) => (Vec::new(), String::new()),
+        (false, Ok(records)) => (records, String::new()),
+        (false, Err(why)) => (Vec::new(), why),
+    };
+    let shown = |record: Record| {
+        let what = format!("{} of {}", record.kind, record.name);
+        Shown { finding: found.iter().find(|it| it.what == what).cloned(), record }
+    };
+    let records = records.into_iter().map(shown).collect();
+    let mut page = visit.page(visit.words.t("domain.title"));
+    page.refresh = looked.running.then_some(3);
+    let (steps, running) = (steps(visit, "domain")?, looked.running);
+    show(&DomainPage { page: &page, steps, form, domains, records, trouble, running })
+}
+
+fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {
+    match dns::zone(&visit.house.data, None, Dmarc::default(), visit.request.now) {
+        Ok(Done::Records(records)) => Ok(records),
+        Ok(_) => Ok(Vec::new()),
+        Err(failure) => Err(failure.why),
+    }
+}
+
+pub(in crate::admin) fn add(visit: &mut Visit<'_>) -> Answer {
+    let mut form = std::mem::take(&mut visit.form);
+    let domain = form.line(visit.words, "domain", 1, 253);
+    let name = match check_domain(&domain) {
+        Ok(name) if name.contains('.') && !name.starts_with('[') => name,
+        _ => {
+            if !domain.is_empty() {
+                form.wrong("domain", visit.words.t("domain.wrong"));
+            }
+            String::new()
+        }
+    };
+    let host = match form.value("host") {
+        "" => format!("mail.{name}"),
+        host => host.to_lowercase(),
+    };
+    if !check_domain(&host).is_ok_and(|host| host.is_ascii() && host.contains('.')) {
+        form.wrong("host", visit.words.t("domain.host-wrong"));
+    }
+    if !form.is_fine() {
+        return Ok(show_domain(visit, &form)?.status(422));
+    }
+    let act = Act::Domain(DomainAct::Add { domain: name.clone() });
+    if let Err(failure) = visit.act("domain/add", &name, act) {
+        form.wrong("domain", &failure.why);
+        return Ok(show_domain(visit, &form)?.status(422));
+    }
+    if visit.house.settings().host != host {
+        visit.house.change_settings(|settings| settings.host = host)?;
+    }
+    visit.say(&visit.words.fill("domain.added", &[&name]));
+    Ok(Reply::see("/setup/domain"))
+}
+
+pub(in crate::admin) fn look(visit: &mut Visit<'_>) -> Answer {
+    visit.house.begin_look();
+    Ok(Reply::see("/setup/domain"))
+}
+
+/// The records as a file for whoever keeps the zone.
+pub(in crate::admin) fn zone(visit: &mut Visit<'_>) -> Answer {
+    let records = records(visit).map_err(Trouble::Internal)?;
+    let name = domains(visit)?.into_iter().next().unwrap_or_default();
+    let text = printed(&records).into_bytes();
+    Ok(Reply::file("text/plain; charset=utf-8", &format!("{name}.zone"), text))
+}
+
+pub(in crate::admin) fn next(visit: &mut Visit<'_>) -> Answer {
+    if domains(visit)?.is_empty() {
+        let mut form = Form::default();
+        form.wrong("domain", visit.words.t("domain.first"));
+        return Ok(show_domain(visit, &form)?.status(422));
+    }
+    finish(visit, "domain")
+}

@@ -1,0 +1,114 @@
+//! Setting up: from the code to the first letter, in steps. Each is saved when it is left, and can
+//! be gone back to.
+//!
+//! A step is one file here, one template in `pages/setup`, its rows in `routes` and its line in
+//! [`STEPS`].
+
+pub(super) mod domain;
+pub(super) mod finish;
+pub(super) mod people;
+pub(super) mod time;
+pub(super) mod way;
+
+use super::http::Reply;
+use super::routes::{Answer, Visit};
+use super::trouble::Trouble;
+use super::who::Who;
+use crate::store::owner;
+
+/// The steps in order: the end of `/setup/...`, and the key of their name.
+pub(super) const STEPS: &[(&str, &str)] = &[
+    ("time", "setup.time"),
+    ("owner", "setup.owner"),
+    ("way", "setup.way"),
+    ("domain", "setup.domain"),
+    ("people", "setup.people"),
+    ("done", "setup.done"),
+];
+
+/// The steps as a page shows them beside the one it is at.
+pub(crate) struct Steps<'a> {
+    pub steps: Vec<Step<'a>>,
+    pub number: usize,
+}
+
+pub(crate) struct Step<'a> {
+    pub path: String,
+    pub words: &'a str,
+    pub done: bool,
+    pub here: bool,
+    /// May be gone to: it is done, or next.
+    pub open: bool,
+}
+
+impl Steps<'_> {
+    pub(crate) fn count(&self) -> usize {
+        self.steps.len()
+    }
+}
+
+/// The steps, at the one of this name.
+pub(super) fn steps<'a>(visit: &Visit<'a>, here: &str) -> Result<Steps<'a>, Trouble> {
+    let words = visit.words;
+    let done = done(visit)?;
+    let is_owner = matches!(visit.who(), Who::Owner { .. });
+    let next = next(&done);
+    let step = |(name, key): &(&str, &'static str)| {
+        let is_done = done.iter().any(|it| it == name);
+        Step {
+            path: format!("/setup/{name}"),
+            words: words.t(key),
+            done: is_done,
+            here: *name == here,
+            open: *name != here && (is_done || *name == next) && (is_owner || *name != "owner"),
+        }
+    };
+    let number = STEPS.iter().position(|(name, _)| *name == here).map_or(1, |at| at + 1);
+    Ok(Steps { steps: STEPS.iter().map(step).collect(), number })
+}
+
+fn done(visit: &Visit<'_>) -> Result<Vec<String>, Trouble> {
+    let read = visit.house.store.snapshot()?;
+    let mut done = owner::setup(&read)?.done;
+    if owner::get(&read)?.is_some() && !done.iter().any(|it| it == "owner") {
+        done.push("owner".to_string());
+    }
+    Ok(done)
+}
+
+/// The first step that is not done.
+fn next(done: &[String]) -> &'static str {
+    let open = |(name, _): &&(&'static str, &str)| !done.iter().any(|it| it == name);
+    STEPS.iter().find(open).map_or("done", |(name, _)| *name)
+}
+
+/// Is there nothing left to set up?
+pub(super) fn is_done(visit: &Visit<'_>) -> Result<bool, Trouble> {
+    Ok(done(visit)?.iter().any(|it| it == "done"))
+}
+
+/// `/setup`: wherever it goes on.
+pub(super) fn go_on(visit: &mut Visit<'_>) -> Answer {
+    Ok(Reply::see(&format!("/setup/{}", next(&done(visit)?))))
+}
+
+/// This step is done; the browser goes on to the one after it.
+pub(super) fn finish(visit: &Visit<'_>, step: &'static str) -> Answer {
+    mark(visit, step)?;
+    let after = STEPS.iter().skip_while(|(name, _)| *name != step).nth(1);
+    let mut after = after.map_or("done", |(name, _)| *name);
+    if after == "owner" && visit.house.is_owned()? {
+        after = "way";
+    }
+    Ok(Reply::see(&format!("/setup/{after}")))
+}
+
+pub(super) fn mark(visit: &Visit<'_>, step: &'static str) -> Result<(), Trouble> {
+    let mark = move |setup: &mut crate::store::format::Setup| {
+        if !setup.done.iter().any(|it| it == step) {
+            setup.done.push(step.to_string());
+        }
+    };
+    visit.house.store.write_blocking(move |batch| owner::change_setup(batch, &mut { mark }))?;
+    Ok(())
+}

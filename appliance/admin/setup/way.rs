@@ -1,0 +1,122 @@
+//! How mail leaves: straight to the servers of others, or through a relay.
+
+use super::{Steps, finish, steps};
+use crate::act::check::{Finding, State};
+use crate::admin::audit;
+use crate::admin::form::Form;
+use crate::admin::http::Reply;
+use crate::admin::page::{Page, show};
+use crate::admin::routes::{Answer, Visit};
+use crate::settings::{Relay, RelayTls};
+use crate::wire::address::check_domain;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "setup/way.html")]
+struct Way<'a> {
+    page: &'a Page<'a>,
+    steps: Steps<'a>,
+    form: &'a Form,
+    running: bool,
+    looked: bool,
+    findings: Vec<Finding>,
+    /// What the findings speak for.
+    relay: bool,
+}
+
+pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
+    let settings = visit.house.settings();
+    let form = match &settings.outgoing.relay {
+        None => Form::with(&[("way", "direct"), ("tls", "implicit")]),
+        Some(relay) => Form::with(&[
+            ("way", "relay"),
+            ("host", &relay.host),
+            ("port", &relay.port.to_string()),
+            ("user", relay.login.as_ref().map_or("", |(user, _)| user)),
+            ("tls", if relay.tls == RelayTls::Implicit { "implicit" } else { "starttls" }),
+        ]),
+    };
+    show_way(visit, &form)
+}
+
+fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
+    let looked = visit.house.place.looks.now();
+    let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
+    let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
+    let relay = findings.iter().any(|finding| finding.state == State::Wrong);
+    let mut page = visit.page(visit.words.t("way.title"));
+    page.refresh = looked.running.then_some(3);
+    let (steps, running) = (steps(visit, "way")?, looked.running);
+    let looked = looked.last.is_some();
+    show(&Way { page: &page, steps, form, running, looked, findings, relay })
+}
+
+/// Of the box's address and the way out; records of domains come in the next step.
+fn is_of_way(finding: &Finding) -> bool {
+    let what = finding.what.as_str();
+    let begins = ["world", "name servers", "address of", "name of", "way out", "outgoing address"];
+    begins.iter().any(|begin| what.starts_with(begin))
+}
+
+pub(in crate::admin) fn look(visit: &mut Visit<'_>) -> Answer {
+    visit.house.begin_look();
+    Ok(Reply::see("/setup/way"))
+}
+
+pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
+    let mut form = std::mem::take(&mut visit.form);
+    let relay = match form.raw("way") {
+        "relay" => relay(visit, &mut form),
+        "direct" => None,
+        _ => {
+            form.wrong("way", visit.words.t("way.choose"));
+            None
+        }
+    };
+    if !form.is_fine() {
+        return Ok(show_way(visit, &form)?.status(422));
+    }
+    let about = relay.as_ref().map_or("direct".to_string(), |relay| format!("{relay:?}"));
+    if relay != visit.house.settings().outgoing.relay {
+        visit.house.change_settings(|settings| settings.outgoing.relay = relay)?;
+        audit::note(visit, "settings/way", &about, "");
+    }
+    finish(visit, "way")
+}
+
+/// The relay of the form, or its faults.
+fn relay(visit: &Visit<'_>, form: &mut Form) -> Option<Relay> {
+    let words = visit.words;
+    let host = form.line(words, "host", 1, 253);
+    let is_name = check_domain(&host).is_ok_and(|name| name.is_ascii() && !name.starts_with('['));
+    if !host.is_empty() && !is_name && host.parse::<std::net::IpAddr>().is_err() {
+        form.wrong("host", words.t("way.host-wrong"));
+    }
+    let implicit = form.raw("tls") != "starttls";
+    let port = match form.value("port") {
+        "" => Some(if implicit { 465 } else { 587 }),
+        text => text.parse().ok().filter(|port| *port > 0),
+    };
+    if port.is_none() {
+        form.wrong("port", words.t("way.port-wrong"));
+    }
+    let user = form.line(words, "user", 0, 254);
+    let typed = form.raw("password").to_string();
+    let settings = visit.house.settings();
+    let before = settings.outgoing.relay.as_ref().filter(|relay| relay.host == host);
+    // A password is never sent to the browser: left empty, the one that is there stays.
+    let kept = before.and_then(|relay| relay.login.as_ref());
+    let kept = kept.filter(|(name, _)| *name == user).map(|(_, password)| password.clone());
+    let password = if typed.is_empty() { kept } else { Some(typed) };
+    let login = match (user.is_empty(), password) {
+        (true, _) => None,
+        (false, Some(password)) => Some((user, password)),
+        (false, None) => {
+            form.wrong("password", words.t("form.empty"));
+            None
+        }
+    };
+    let tls = if implicit { RelayTls::Implicit } else { RelayTls::StartTls };
+    let authority = before.and_then(|relay| relay.authority.clone());
+    Some(Relay { host, port: port.unwrap_or(465), tls, login, authority })
+}

@@ -1,0 +1,44 @@
+//! Times as the office reads them.
+
+use jiff::Timestamp;
+use jiff::tz::{self, TimeZone};
+
+/// "2026-11-25 16:05" in this zone; in UTC, and saying so, where it is not known.
+pub(crate) fn show(zone: &str, at: i64) -> String {
+    let Ok(moment) = Timestamp::from_second(at) else { return format!("{at} s") };
+    match TimeZone::get(zone) {
+        Ok(found) if !zone.is_empty() => {
+            moment.to_zoned(found).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        }
+        _ => moment.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    }
+}
+
+pub(crate) fn is_known(zone: &str) -> bool {
+    !zone.is_empty() && TimeZone::get(zone).is_ok()
+}
+
+/// The zones that places of the world have, by their names.
+pub(crate) fn names() -> Vec<String> {
+    let all = tz::db().available();
+    let mut names: Vec<String> = all.map(|name| name.to_string()).collect();
+    names.retain(|name| {
+        let area = name.split('/').next().unwrap_or_default();
+        name == "UTC" || (AREAS.contains(&area) && name.contains('/'))
+    });
+    names.sort();
+    names
+}
+
+const AREAS: [&str; 10] = [
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+];

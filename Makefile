@@ -1,6 +1,6 @@
 # Everything a person does here. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check image emulate bench soak fuzz image-twice clean needs
+.PHONY: help run test check image emulate bench bench-firmware soak fuzz image-twice clean needs
 SHELL := /bin/bash
 
 DATA ?= data
@@ -18,7 +18,7 @@ FORWARDED := 25 80 110 143 443 465 587 993 995
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) \
-	  | awk -F ':.*## ' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	  | awk -F ':.*## ' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 run: needs ## build the server and start it here; DATA=dir (data), PORT_BASE=n (2000)
 	cargo build --profile quick --locked --bin mailroom
@@ -54,6 +54,10 @@ bench: needs ## measure against Debian's Postfix and Dovecot (as root); results 
 	cargo build --release --locked --bin mailroom
 	@exec bench/run.py
 
+bench-firmware: image ## measure the box in QEMU (as root, half an hour); bench/firmware.md
+	@tools/needs emulate
+	@exec bench/firmware.py
+
 soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random IMAP, and so on
 	cargo build --locked --workspace
 	tests/install
@@ -66,6 +70,7 @@ soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random 
 	tools/cross here
 	MAILROOM_BIN=target/box-here/mailroom tests/box/run --sessions $(SESSIONS)
 	MAILROOM_SECONDS=$(SECONDS_EACH) cargo test --locked --lib imap_model -- --nocapture
+	tests/boot/run all
 
 fuzz: needs ## feed the parsers with damaged input, SECONDS_EACH=60 for each of them
 	@tools/needs fuzz

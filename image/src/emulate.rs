@@ -14,6 +14,8 @@ pub(crate) struct Order<'a> {
     pub disk: &'a Path,
     /// Port of this machine and port of the box.
     pub forward: &'a [(u16, u16)],
+    /// What the cable leads to, as QEMU's -netdev has it; else a network of the emulator's own.
+    pub lan: Option<&'a str>,
     /// Unix sockets to serve; the terminal where there is none.
     pub serial: Option<&'a Path>,
     pub monitor: Option<&'a Path>,
@@ -77,7 +79,10 @@ fn arguments(order: &Order, emulate: &Emulate) -> Vec<String> {
         .iter()
         .map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"))
         .collect();
-    let lan = format!("user,id=lan,restrict=on{forward}");
+    let lan = match order.lan {
+        Some(lan) => format!("{lan},id=lan"),
+        None => format!("user,id=lan,restrict=on{forward}"),
+    };
     let console = match order.serial {
         Some(socket) => {
             format!("socket,id=console,path={},server=on,wait=off", socket.display())
@@ -138,6 +143,7 @@ mod tests {
             image: Path::new("x.img"),
             disk: Path::new("disk"),
             forward: &[(2025, 25), (2143, 143)],
+            lan: None,
             serial,
             monitor: None,
             more: &[],
@@ -153,6 +159,9 @@ mod tests {
         let socket = Path::new("/s/serial");
         let line = arguments(&order(Some(socket)), &noted).join(" ");
         assert!(line.contains("socket,id=console,path=/s/serial,") && !line.contains("stdio"));
+        let other = Order { lan: Some("tap,ifname=lan0"), ..order(None) };
+        let line = arguments(&other, &noted).join(" ");
+        assert!(line.contains("-netdev tap,ifname=lan0,id=lan ") && !line.contains("user,"));
         let why = placed(&emulate, &Vec::new()).expect_err("no such place");
         assert!(why.contains("{u-boot}"), "{why}");
     }

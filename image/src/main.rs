@@ -87,6 +87,9 @@ enum Act {
         /// A port of this machine and a port of the box, 2025:25
         #[arg(long, value_parser = emulate::forward)]
         forward: Vec<(u16, u16)>,
+        /// Where the cable leads, as QEMU's -netdev has it without id: tap,ifname=lan0,script=no
+        #[arg(long, conflicts_with = "forward")]
+        lan: Option<String>,
         /// A file for the boot partition of a new disk, such as mailroom.toml
         #[arg(long)]
         put: Option<PathBuf>,
@@ -138,7 +141,7 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
             build::build(&order).map(String::into_bytes)
         }
         Act::Inspect { json, file } => inspect_file(file, *json),
-        Act::Emulate { image, disk, fresh, size, forward, put, serial, monitor, more } => {
+        Act::Emulate { image, disk, fresh, size, forward, lan, put, serial, monitor, more } => {
             let new = emulate::disk(image, disk, size << 20, *fresh)?;
             if let (true, Some(file)) = (new, put) {
                 put_file(disk, file)?;
@@ -147,6 +150,7 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
                 image,
                 disk,
                 forward,
+                lan: lan.as_deref(),
                 serial: serial.as_deref(),
                 monitor: monitor.as_deref(),
                 more,

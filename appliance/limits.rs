@@ -533,6 +533,43 @@ pub(crate) const TLS_REPORTS_AFTER_SECONDS: i64 = 2 * 3600;
 /// Reports made in one go; the rest waits for the next hour.
 pub(crate) const TLS_REPORTS_AT_ONCE: usize = 200;
 
+// ---- certificates of an authority ----
+
+/// One answer of an authority: a chain of certificates is some 10 KiB.
+pub(crate) const ACME_ANSWER_BYTES: usize = 256 * 1024;
+/// One question to it, with the connection.
+pub(crate) const ACME_ANSWER: Duration = Duration::from_secs(60);
+/// How long it may take to look at our proofs, and to make the certificate.
+pub(crate) const ACME_CHECKED: Duration = Duration::from_secs(3 * 60);
+/// A whole try, whatever the authority and the name servers do to draw it out.
+pub(crate) const ACME_TRY: Duration = Duration::from_secs(20 * 60);
+/// Until all name servers of a zone show a record that we wrote.
+pub(crate) const ACME_RECORD_SEEN: Duration = Duration::from_secs(2 * 60);
+/// How often they are asked meanwhile.
+pub(crate) const ACME_RECORD_LOOK: Duration = Duration::from_secs(2);
+/// Names in one certificate: most authorities allow a hundred.
+pub(crate) const ACME_NAMES: usize = 100;
+/// RFC 9773 4.3.2: when a renewal window is asked for again, within these bounds.
+pub(crate) const ACME_WINDOW_LEAST: Duration = Duration::from_secs(60);
+pub(crate) const ACME_WINDOW_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+/// RFC 9773 4.3.3: and when that failed.
+pub(crate) const ACME_WINDOW_AGAIN_SECONDS: i64 = 6 * 3600;
+/// How often it is looked whether it is time.
+pub(crate) const ACME_LOOK_SECONDS: i64 = 60;
+/// How often it is looked whether the owner asks: he waits for it.
+pub(crate) const ACME_ASKED_LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked for records that the owner writes: a few questions each time.
+pub(crate) const ACME_BY_HAND_LOOK_SECONDS: i64 = 15;
+/// How often it is looked which names lead to this box.
+pub(crate) const ACME_NAMES_LOOK_SECONDS: i64 = 3600;
+
+// ---- what strangers get by HTTP ----
+
+/// The body of a request: Outlook's has some 400 octets.
+pub(crate) const PUBLIC_BODY_BYTES: u64 = 8 * 1024;
+/// An address that is asked about. RFC 5321 4.5.3.1.3
+pub(crate) const ADDRESS_BYTES: usize = 254;
+
 // ---- checks of arriving mail ----
 
 /// All questions about one message. RFC 7208 4.6.4: at least 20 seconds; the other server waits for

@@ -2,17 +2,20 @@
 //!
 //! What is wrong is told with file, line and reason, and nothing is served until it is right.
 
+mod certificate;
 mod checks;
 mod outgoing;
 pub(crate) mod preset;
 mod scanner;
 
+pub(crate) use certificate::{Algorithm, Certificate, Method, Update};
 pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
 pub(crate) use scanner::{Device, Scanner, ScannerTls, Who};
 
 use crate::limits;
 use crate::wire::address::check_domain;
+use crate::wire::sts::Mode;
 use serde::Deserialize;
 use std::fmt;
 use std::io::Write;
@@ -43,6 +46,9 @@ pub(crate) struct Settings {
     /// The door for devices on the LAN; `None`: shut.
     pub scanner: Option<Scanner>,
     pub checks: Checks,
+    pub certificate: Certificate,
+    /// What others are asked to do when mail to us cannot be encrypted. RFC 8461 5
+    pub mta_sts: Mode,
 }
 
 /// The port of each protocol; 0: not served.
@@ -184,6 +190,8 @@ pub(crate) fn print(settings: &Settings) -> String {
     ) + &outgoing::print(&settings.outgoing)
         + &scanner::print(settings.scanner.as_ref())
         + &checks::print(&settings.checks)
+        + &certificate::print(&settings.certificate)
+        + &print_public(settings.mta_sts)
 }
 
 /// Replaces a file whole or not at all, readable by the server alone.
@@ -217,6 +225,8 @@ impl Settings {
             outgoing: Outgoing::default(),
             scanner: None,
             checks: Checks::default(),
+            certificate: Certificate::default(),
+            mta_sts: Mode::Testing,
         }
     }
 }
@@ -242,6 +252,10 @@ struct Written {
     scanner: Option<Spanned<scanner::WrittenScanner>>,
     #[serde(default)]
     checks: checks::WrittenChecks,
+    #[serde(default)]
+    certificate: certificate::WrittenCertificate,
+    #[serde(default)]
+    public: WrittenPublic,
 }
 
 #[derive(Deserialize, Default)]
@@ -277,6 +291,12 @@ struct WrittenLimits {
 #[serde(deny_unknown_fields)]
 struct WrittenStore {
     check_hour: Option<Spanned<u8>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenPublic {
+    mta_sts: Option<Spanned<String>>,
 }
 
 struct Fault {
@@ -317,6 +337,8 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         outgoing: outgoing::outgoing(&written.outgoing)?,
         scanner: written.scanner.as_ref().map(scanner::scanner).transpose()?,
         checks: checks::checks(&written.checks)?,
+        certificate: certificate::certificate(&written.certificate)?,
+        mta_sts: mta_sts(&written.public)?,
     })
 }
 
@@ -361,6 +383,26 @@ fn check_hour(written: &WrittenStore) -> Result<u8, Fault> {
         Some(hour) if *hour.get_ref() < 24 => Ok(*hour.get_ref()),
         Some(hour) => Err(fault(hour, "must be from 0 to 23")),
     }
+}
+
+fn mta_sts(written: &WrittenPublic) -> Result<Mode, Fault> {
+    let Some(written) = &written.mta_sts else { return Ok(Mode::Testing) };
+    match written.get_ref().as_str() {
+        "enforce" => Ok(Mode::Enforce),
+        "testing" => Ok(Mode::Testing),
+        "none" => Ok(Mode::None),
+        other => Err(fault(written, format!("{other:?} is none of enforce, testing, none"))),
+    }
+}
+
+fn print_public(mta_sts: Mode) -> String {
+    format!(
+        "\n[public]\n\
+         # What others do when they cannot encrypt mail to this box (MTA-STS): \"enforce\" (they \
+         wait and\n\
+         # send it back), \"testing\" (they send it all the same, and tell), \"none\".\n\
+         mta_sts = \"{mta_sts}\"\n"
+    )
 }
 
 fn ports(written: &WrittenPorts) -> Result<Ports, Fault> {

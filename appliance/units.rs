@@ -13,6 +13,7 @@
 //! http https    80    443        the pages on the LAN (admin); on a box before anything else
 //! scanner       2525             devices on the LAN; only where [scanner] is set
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
+//! acme          asks an authority for one, where the settings say so, and renews it
 //! traces        forgets stories older than TRACE_DAYS
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
@@ -23,6 +24,7 @@
 //! ```
 
 pub(crate) mod background;
+pub(crate) mod certificate;
 pub(crate) mod child;
 pub(crate) mod first;
 pub(crate) mod preset;
@@ -36,6 +38,7 @@ use crate::delivery::remote::Network;
 use crate::delivery::submit::Counter;
 use crate::delivery::worker::Desk;
 use crate::event::{self, Event, emit};
+use crate::net::acme::files::Files;
 use crate::net::authenticate::Examiner;
 use crate::net::authority::Names;
 use crate::net::dkim::{Keys, Signer};
@@ -54,6 +57,7 @@ use crate::store::Store;
 use crate::store::writer::Options;
 use crate::wire::budget::Budget;
 use crate::{act, cli, clock, limits};
+use certificate::Keeper;
 use child::Boxed;
 use probe::Probe;
 use ring::rand::SecureRandom;
@@ -119,6 +123,7 @@ fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<
 struct Standing {
     store: Store,
     keys: Keys,
+    files: Files,
     secret: Vec<u8>,
     tls: Arc<Tls>,
     logins: Arc<Logins>,
@@ -156,7 +161,8 @@ async fn run(
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
     let probe = boxed.map(|boxed| boxed.probe(store));
     let (store, keys) = (store.clone(), Keys::of(data));
-    let standing = Standing { store, keys, secret, tls: tls.clone(), logins, place, probe };
+    let files = Files::of(data);
+    let standing = Standing { store, keys, files, secret, tls: tls.clone(), logins, place, probe };
     // Before PID 1 hears of us: it may ask us to end at once.
     let mut asked = Asked::listen()?;
     let mut base = JoinSet::new();
@@ -193,7 +199,7 @@ async fn mail(
     {
         return Ok(ended);
     }
-    let Standing { store, keys, secret, tls, logins, place, probe } = standing;
+    let Standing { store, keys, files, secret, tls, logins, place, probe } = standing;
     let (stopper, stop) = watch::channel(false);
     let mut units = Units::new(settings, tls.clone(), stop.clone());
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s, .. } = settings.ports;
@@ -210,6 +216,7 @@ async fn mail(
     let outgoing = Submission::new(counter, logins.clone(), &host, memory.clone());
     let network = Network::new(host.clone(), settings.outgoing.clone(), store.clone())?;
     let desk = Desk::new(store.clone(), host.clone(), background::moment);
+    let keeper = Keeper::new(files, settings, store, tls.clone())?;
     let mail = Smtp::new(post, memory.clone());
     let pop = Pop3::new(store.clone(), logins.clone(), host.clone());
     let imap_sessions = Imap::new(store.clone(), logins.clone(), memory);
@@ -225,6 +232,7 @@ async fn mail(
         units.add_devices(scanner, few, devices)?;
     }
     let mut running = units.start(probe.as_ref());
+    keeper.into_iter().for_each(|keeper| drop(running.spawn(keeper.keep(stop.clone()))));
     running.spawn(background::keys(store.clone(), keys.clone(), stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));

@@ -1,5 +1,6 @@
 //! The tests, compiled into the crate: one binary, and nothing becomes public for a test's sake.
 
+mod acme;
 mod admin;
 mod belief;
 mod cli;

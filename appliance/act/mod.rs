@@ -3,6 +3,7 @@
 //! for the page) and, without a server, in the command line itself.
 
 pub(crate) mod call;
+pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod dns;
 pub(crate) mod failure;
@@ -101,6 +102,7 @@ pub(crate) enum Reply {
     Checked(Vec<check::Finding>),
     Records(Vec<records::Record>),
     Pairs(Vec<dns::PairView>),
+    Certificate(certificate::CertificateView),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

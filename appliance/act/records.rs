@@ -7,6 +7,7 @@
 
 use crate::net::dkim::{Pair, PublicKey};
 use crate::settings::{Ports, Settings};
+use crate::wire::sts;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -84,7 +85,7 @@ pub(crate) fn of_domain(
     for pair in pairs {
         all.extend(pair.keys.iter().map(|key| of_key(domain, key, pair.active)));
     }
-    all.extend(policies(domain, host, known.dmarc));
+    all.extend(policies(domain, settings, known.dmarc));
     all.extend(services(domain, host, settings.ports));
     all.extend(pages(domain, host));
     // RFC 8659 4.2
@@ -171,7 +172,7 @@ fn senders(domain: &str, settings: &Settings) -> Vec<Record> {
 }
 
 /// What others are asked to do, and to tell.
-fn policies(domain: &str, host: &str, dmarc: Dmarc) -> Vec<Record> {
+fn policies(domain: &str, settings: &Settings, dmarc: Dmarc) -> Vec<Record> {
     // Reports are files for programs: the tag lets a mail program sort them.
     let (policy, why) = match dmarc {
         Dmarc::None => (
@@ -184,7 +185,7 @@ fn policies(domain: &str, host: &str, dmarc: Dmarc) -> Vec<Record> {
     };
     let dmarc = format!("v=DMARC1; p={policy}; rua=mailto:postmaster+dmarc@{domain}");
     let reports = format!("v=TLSRPTv1; rua=mailto:postmaster+tlsrpt@{domain}");
-    let page = sts_policy(host);
+    let page = sts::printed(&settings.host, settings.mta_sts);
     let digest = ring::digest::digest(&ring::digest::SHA256, page.as_bytes());
     let id = digest.as_ref().iter().take(8).fold(String::new(), |mut text, octet| {
         let _ = write!(text, "{octet:02x}");
@@ -214,15 +215,11 @@ fn policies(domain: &str, host: &str, dmarc: Dmarc) -> Vec<Record> {
                 "PAGE",
                 page,
                 "the policy; with a certificate that others trust (not the box's own), and after \
-                 some weeks without reports of trouble, write enforce for testing",
+                 some weeks without reports of trouble, write enforce for testing: mta_sts in \
+                 mailroom.toml",
             )
         },
     ]
-}
-
-/// RFC 8461 3.2
-fn sts_policy(host: &str) -> String {
-    format!("version: STSv1\r\nmode: testing\r\nmx: {host}\r\nmax_age: 604800\r\n")
 }
 
 /// RFC 6186, RFC 8314 5.1: mail programs find the ports.

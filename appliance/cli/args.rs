@@ -112,6 +112,9 @@ pub(crate) enum Command {
     /// Keys that sign the mail of a domain (DKIM)
     #[command(subcommand)]
     Dkim(Dkim),
+    /// The certificate: how it stands, and a new one of an authority
+    #[command(subcommand)]
+    Certificate(Certificate),
     /// Look at this machine, and at what the world sees of it; exits 1 if anything is wrong
     #[command(after_help = "Space, clock, settings, certificate, server and ports; then the name \
                       servers, the name and address of the box, the way out to other servers, \
@@ -121,6 +124,19 @@ pub(crate) enum Command {
         #[arg(long)]
         here: bool,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Certificate {
+    /// Who made it, for which names, until when, and what came of the last try
+    #[command(after_help = "Example:\n  mailroom certificate show --json")]
+    Show,
+    /// Ask the authority of the settings for a new one now
+    #[command(after_help = "Example:\n  mailroom certificate issue")]
+    Issue,
+    /// Ask for a new one if it is time, without waiting after a failure
+    #[command(after_help = "Example:\n  mailroom certificate renew")]
+    Renew,
 }
 
 #[derive(Args, Debug)]
@@ -413,6 +429,7 @@ pub(crate) fn request(
         | Command::SalvagePart { .. }
         | Command::Dns { .. }
         | Command::Dkim(_)
+        | Command::Certificate(_)
         | Command::Check { .. } => return Ok(None),
     }))
 }

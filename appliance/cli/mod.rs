@@ -14,7 +14,8 @@ pub(crate) mod salvaged;
 
 use crate::act::failure::Failure;
 use crate::act::people::{self, Password};
-use crate::act::{Reply, call, check, dns};
+use crate::act::{Reply, call, certificate, check, dns};
+use crate::net::acme::plan::Asked;
 use crate::{clock, units};
 use args::{Command, GivenPassword, Line};
 use clap::Parser;
@@ -86,6 +87,15 @@ fn perform(
         Command::Check { here } => Ok(Some(Reply::Checked(check::machine(data, !here, now)))),
         Command::Dns { domain, dmarc } => dns::zone(data, domain.as_deref(), dmarc, now).map(Some),
         Command::Dkim(act) => dns::dkim(data, act, now).map(Some),
+        Command::Certificate(act) => {
+            let within = crate::limits::ACME_TRY;
+            let view = match act {
+                args::Certificate::Show => certificate::show(data, now),
+                args::Certificate::Issue => certificate::ask(data, Asked::Issue, within, now),
+                args::Certificate::Renew => certificate::ask(data, Asked::Renew, within, now),
+            };
+            view.map(|view| Some(Reply::Certificate(view)))
+        }
         Command::Salvage { from, to } => {
             let mut progress = |done, total| screen.progress(done, total);
             salvage::all(&from, &to, &mut progress).map(Some)

@@ -12,6 +12,7 @@ use crate::act::{Reply, Step, Story, Verified};
 pub(crate) fn text(reply: &Reply) -> String {
     match reply {
         Reply::Done(what) => format!("{what}\n"),
+        Reply::Certificate(view) => crate::act::certificate::printed(view),
         Reply::Accounts(accounts) => accounts_table(accounts),
         Reply::Account(account) => account_sheet(account),
         Reply::Password(set) => password(set),

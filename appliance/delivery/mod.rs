@@ -5,6 +5,7 @@ pub(crate) mod confirm;
 pub(crate) mod connection;
 pub(crate) mod dsn;
 pub(crate) mod forward;
+pub(crate) mod letter;
 pub(crate) mod local;
 pub(crate) mod pace;
 pub(crate) mod queue;

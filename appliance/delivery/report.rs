@@ -117,7 +117,7 @@ fn domain(read: &impl Read, sender: &Address, found: &Found) -> Option<String> {
     Some(first.name)
 }
 
-fn into_mailboxes(
+pub(super) fn into_mailboxes(
     batch: &mut Batch,
     accounts: &[AccountId],
     sender: &Address,

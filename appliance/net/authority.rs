@@ -112,7 +112,7 @@ fn standing(folder: &Path, names: &Names, now: i64) -> Option<Standing> {
     Some(if in_time && named { Standing::Ours } else { Standing::OursAndUsedUp })
 }
 
-fn sans(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
+pub(super) fn sans(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return BTreeSet::new();
     };

@@ -64,7 +64,7 @@ impl End {
     /// A peer that just went away is daily life and not worth a line in the log.
     pub(crate) fn is_ordinary(&self) -> bool {
         match self {
-            Self::Gone(_) => true,
+            Self::Gone(_) | Self::Handshake(TlsFault::Looked) => true,
             Self::Handshake(TlsFault::Handshake(error)) => {
                 error.kind() == io::ErrorKind::UnexpectedEof
             }

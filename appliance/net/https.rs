@@ -7,9 +7,9 @@ use super::dial::{self, Trust};
 use super::resolver::Resolver;
 use crate::limits;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use std::fmt;
@@ -57,42 +57,59 @@ async fn attempt(
     trust: &Trust,
     wanted: &Wanted<'_>,
 ) -> Result<Vec<u8>, FetchFault> {
-    let addresses = resolver.addresses(wanted.host, true).await;
-    let addresses = addresses.map_err(|none| other(format!("{} : {none}", wanted.host)))?;
-    let mut last = other("it has no address");
-    for address in addresses.into_iter().take(limits::SMTP_OUT_HOSTS) {
-        let at = SocketAddr::new(address, wanted.port);
-        match dial::dial(at, wanted.within).await {
-            Ok(call) => return ask(call, trust, wanted).await,
-            Err(error) => last = other(format!("no connection to {at}: {error}")),
-        }
-    }
-    Err(last)
+    let request = Request::get(wanted.path).body(Empty::<Bytes>::new()).map_err(other)?;
+    let response = exchange(resolver, trust, wanted, request, is_plain_text).await?;
+    Ok(response.into_body().to_vec())
 }
 
-async fn ask(call: dial::Call, trust: &Trust, wanted: &Wanted<'_>) -> Result<Vec<u8>, FetchFault> {
-    let secured = call.secure(&trust.strictly(), wanted.host, wanted.within).await;
-    let (call, _) = secured.map_err(|unproven| match unproven.certificate {
-        Some(fault) => FetchFault::Certificate(fault.to_string()),
-        None => other(format!("TLS failed: {}", unproven.why)),
-    })?;
+/// A request of another's making, and its whole answer, whatever the status.
+pub(super) async fn ask<B>(
+    resolver: &Resolver,
+    trust: &Trust,
+    wanted: &Wanted<'_>,
+    request: Request<B>,
+) -> Result<Response<Bytes>, FetchFault>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let asked = exchange(resolver, trust, wanted, request, |_| Ok(()));
+    let asked = tokio::time::timeout(wanted.within, asked).await;
+    asked.unwrap_or_else(|_| Err(other("it took too long")))
+}
+
+/// `fits` looks at the answer before its body is read.
+async fn exchange<B>(
+    resolver: &Resolver,
+    trust: &Trust,
+    wanted: &Wanted<'_>,
+    mut request: Request<B>,
+    fits: impl Fn(&Response<Incoming>) -> Result<(), FetchFault>,
+) -> Result<Response<Bytes>, FetchFault>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let call = connect(resolver, trust, wanted).await?;
+    let port = if wanted.port == 443 { String::new() } else { format!(":{}", wanted.port) };
+    let host = format!("{}{port}", wanted.host).parse().map_err(other)?;
+    request.headers_mut().insert(HOST, host);
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Mailroom"));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(limits::HTTP_HEADER_BYTES);
     let (mut sender, connection) =
         builder.handshake(TokioIo::new(call.into_stream())).await.map_err(other)?;
     // Ends with the sender, or when this future is dropped.
     let exchange = async {
-        let request = Request::get(wanted.path)
-            .header(HOST, wanted.host)
-            .header(USER_AGENT, "Mailroom")
-            .body(Empty::<Bytes>::new())
-            .map_err(other)?;
         let response = sender.send_request(request).await.map_err(other)?;
+        fits(&response)?;
         read(response, wanted.most_octets).await
     };
     tokio::pin!(connection, exchange);
     tokio::select! {
-        text = &mut exchange => text,
+        answer = &mut exchange => answer,
         ended = &mut connection => match ended {
             // The answer may be whole already.
             Ok(()) => exchange.await,
@@ -101,7 +118,40 @@ async fn ask(call: dial::Call, trust: &Trust, wanted: &Wanted<'_>) -> Result<Vec
     }
 }
 
-async fn read(response: Response<Incoming>, most: usize) -> Result<Vec<u8>, FetchFault> {
+/// TLS with the first address that takes a connection.
+async fn connect(
+    resolver: &Resolver,
+    trust: &Trust,
+    wanted: &Wanted<'_>,
+) -> Result<dial::Call, FetchFault> {
+    let addresses = match wanted.host.parse() {
+        Ok(address) => vec![address],
+        Err(_) => resolver
+            .addresses(wanted.host, true)
+            .await
+            .map_err(|none| other(format!("{} : {none}", wanted.host)))?,
+    };
+    let mut last = other("it has no address");
+    for address in addresses.into_iter().take(limits::SMTP_OUT_HOSTS) {
+        let at = SocketAddr::new(address, wanted.port);
+        let call = match dial::dial(at, wanted.within).await {
+            Ok(call) => call,
+            Err(error) => {
+                last = other(format!("no connection to {at}: {error}"));
+                continue;
+            }
+        };
+        let secured = call.secure(&trust.strictly(), wanted.host, wanted.within).await;
+        let (call, _) = secured.map_err(|unproven| match unproven.certificate {
+            Some(fault) => FetchFault::Certificate(fault.to_string()),
+            None => other(format!("TLS failed: {}", unproven.why)),
+        })?;
+        return Ok(call);
+    }
+    Err(last)
+}
+
+fn is_plain_text(response: &Response<Incoming>) -> Result<(), FetchFault> {
     // RFC 8461 3.3: redirects are not followed; whatever is not 200 is a failure
     if response.status() != StatusCode::OK {
         return Err(other(format!("the server answered {}", response.status())));
@@ -111,13 +161,17 @@ async fn read(response: Response<Incoming>, most: usize) -> Result<Vec<u8>, Fetc
     if !kind.eq_ignore_ascii_case("text/plain") {
         return Err(other(format!("it is of type {kind:?} and not text/plain")));
     }
-    let whole = Limited::new(response.into_body(), most).collect().await;
-    whole.map(|whole| whole.to_bytes().to_vec()).map_err(|error| {
-        match error.downcast::<hyper::Error>() {
-            Ok(broken) => other(broken),
-            Err(_) => other(format!("it has more than {most} octets")),
-        }
-    })
+    Ok(())
+}
+
+async fn read(response: Response<Incoming>, most: usize) -> Result<Response<Bytes>, FetchFault> {
+    let (parts, body) = response.into_parts();
+    let whole = Limited::new(body, most).collect().await;
+    let whole = whole.map_err(|error| match error.downcast::<hyper::Error>() {
+        Ok(broken) => other(broken),
+        Err(_) => other(format!("it has more than {most} octets")),
+    })?;
+    Ok(Response::from_parts(parts, whole.to_bytes()))
 }
 
 fn other(why: impl fmt::Display) -> FetchFault {

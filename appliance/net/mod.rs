@@ -4,6 +4,7 @@
 //! listen: accept -> limits -> (implicit TLS) -> Service::connect -> drive: session <-> handler
 //! ```
 
+pub(crate) mod acme;
 pub(crate) mod authenticate;
 pub(crate) mod authority;
 pub(crate) mod dane;

@@ -6,6 +6,8 @@
 //! DATA/tls/ca.key host.key   what nobody sees
 //! ```
 
+use super::acme::challenge::{ALPN, Challenges};
+use super::acme::plan::InUse;
 use super::authority::{self, Names};
 use crate::event::{Event, emit};
 use crate::session::TlsFacts;
@@ -15,10 +17,11 @@ use rustls::{ProtocolVersion, ServerConfig};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -34,6 +37,8 @@ pub(crate) enum TlsFault {
     Crypto(String),
     Handshake(io::Error),
     Slow,
+    /// It was an authority that looked at a proof.
+    Looked,
 }
 
 impl fmt::Display for TlsFault {
@@ -43,6 +48,7 @@ impl fmt::Display for TlsFault {
             Self::Crypto(why) => f.write_str(why),
             Self::Handshake(error) => write!(f, "{error}"),
             Self::Slow => f.write_str("not finished in time"),
+            Self::Looked => f.write_str("an authority looked at the proof of a name"),
         }
     }
 }
@@ -59,16 +65,18 @@ pub(crate) struct Tls {
     seen: Mutex<Vec<Stamp>>,
     /// Why our certificate could not be renewed, as it was last told.
     told: Mutex<Option<String>>,
+    challenges: Challenges,
+    /// Somebody renews it, and tells when that fails.
+    kept: AtomicBool,
 }
 
 /// One certificate in use.
 struct Current {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
+    in_use: InUse,
+    leaf: Vec<u8>,
     /// RFC 5929 4.
     endpoint: Vec<u8>,
-    /// Seconds since 1970.
-    ends: i64,
-    ours: bool,
 }
 
 /// Length, time of change and inode: a file replaced in the same second is seen by its inode.
@@ -84,7 +92,8 @@ impl Tls {
         let current = RwLock::new(Arc::new(read(folder, &tickets)?));
         let names = RwLock::new(names);
         let (folder, told) = (folder.to_path_buf(), Mutex::default());
-        Ok(Arc::new(Tls { folder, names, tickets, current, seen, told }))
+        let (challenges, kept) = Default::default();
+        Ok(Arc::new(Tls { folder, names, tickets, current, seen, told, challenges, kept }))
     }
 
     /// The server is called otherwise from now on: our own certificate is made anew for it.
@@ -100,7 +109,7 @@ impl Tls {
     /// Looks whether the files were replaced, and renews our own certificate in time. A pair that
     /// can't be used is told once and left alone: the one in use stays.
     pub(crate) fn refresh(&self, now: i64) {
-        let renewed = match self.current().ours {
+        let renewed = match self.current().in_use.own {
             true => authority::make_missing(&self.folder, &self.names(), now),
             false => Ok(()),
         };
@@ -134,12 +143,32 @@ impl Tls {
 
     /// Seconds since 1970 at which the certificate in use ends.
     pub(crate) fn ends(&self) -> i64 {
-        self.current().ends
+        self.current().in_use.not_after
+    }
+
+    /// The certificate in use: what it says, and its octets.
+    pub(crate) fn in_use(&self) -> (InUse, Vec<u8>) {
+        let current = self.current();
+        (current.in_use.clone(), current.leaf.clone())
+    }
+
+    /// From now on somebody renews it and tells, or nobody does.
+    pub(crate) fn is_kept(&self, kept: bool) {
+        self.kept.store(kept, Ordering::Relaxed);
+    }
+
+    pub(crate) fn kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// What an authority is shown meanwhile.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Is the certificate in use made by the box's own authority?
     pub(crate) fn is_ours(&self) -> bool {
-        self.current().ours
+        self.current().in_use.own
     }
 
     /// The handshake as the server, at most `within`.
@@ -149,10 +178,30 @@ impl Tls {
         within: Duration,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsFault> {
         let current = self.current();
-        let handshake = tokio::time::timeout(within, current.acceptor.accept(socket)).await;
-        let stream = handshake.map_err(|_| TlsFault::Slow)?.map_err(TlsFault::Handshake)?;
+        let handshake = async {
+            let hello =
+                LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
+            let proof = self.proof(&hello.client_hello());
+            let config = proof.clone().unwrap_or_else(|| current.config.clone());
+            hello.into_stream(config).await.map(|stream| (stream, proof.is_some()))
+        };
+        let handshake = tokio::time::timeout(within, handshake).await;
+        let (stream, looked) =
+            handshake.map_err(|_| TlsFault::Slow)?.map_err(TlsFault::Handshake)?;
+        if looked {
+            return Err(TlsFault::Looked);
+        }
         let facts = facts(&stream, &current.endpoint);
         Ok((stream, facts))
+    }
+
+    /// RFC 8737 3: who offers this protocol and no other asks for the proof of a name.
+    fn proof(&self, hello: &rustls::server::ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let mut offered = hello.alpn()?;
+        if offered.next() != Some(ALPN) || offered.next().is_some() {
+            return None;
+        }
+        self.challenges.certificate(hello.server_name()?)
     }
 
     fn current(&self) -> Arc<Current> {
@@ -207,27 +256,63 @@ fn read(
     tickets: &Arc<dyn rustls::server::ProducesTickets>,
 ) -> Result<Current, TlsFault> {
     let path = folder.join("host.pem");
+    let pem = std::fs::read(&path);
+    let pem = pem.map_err(|error| TlsFault::File { path: path.clone(), why: error.to_string() })?;
+    let (mut config, in_use, leaf, endpoint) = parse(&pem, folder)?;
+    config.ticketer = tickets.clone();
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(Current { config: Arc::new(config), in_use, leaf, endpoint })
+}
+
+/// What a chain of certificates for the key in this folder says; fails when it is none.
+pub(super) fn fits(pem: &str, folder: &Path) -> Result<InUse, TlsFault> {
+    parse(pem.as_bytes(), folder).map(|(_, in_use, _, _)| in_use)
+}
+
+/// The certificate of the box's own authority in the folder `DATA/tls`.
+pub(crate) fn own_authority(folder: &Path) -> Result<Vec<u8>, TlsFault> {
+    let path = folder.join("ca.pem");
     let broken = |why: String| TlsFault::File { path: path.clone(), why };
-    let pem = std::fs::read(&path).map_err(|error| broken(error.to_string()))?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+    let der = CertificateDer::from_pem_file(&path).map_err(|error| broken(error.to_string()))?;
+    Ok(der.to_vec())
+}
+
+/// What is in use in the folder `DATA/tls`.
+pub(crate) fn in_use(folder: &Path) -> Result<InUse, TlsFault> {
+    let path = folder.join("host.pem");
+    let pem = std::fs::read(&path);
+    let pem = pem.map_err(|error| TlsFault::File { path: path.clone(), why: error.to_string() })?;
+    parse(&pem, folder).map(|(_, in_use, _, _)| in_use)
+}
+
+type Parsed = (ServerConfig, InUse, Vec<u8>, Vec<u8>);
+
+fn parse(pem: &[u8], folder: &Path) -> Result<Parsed, TlsFault> {
+    let path = folder.join("host.pem");
+    let broken = |why: String| TlsFault::File { path: path.clone(), why };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| broken(format!("not a PEM certificate: {error}")))?;
-    let Some(leaf) = chain.first() else {
+    let Some(leaf) = chain.first().cloned() else {
         return Err(broken("holds no certificate".to_string()));
     };
-    let (_, parsed) = X509Certificate::from_der(leaf)
+    let (_, parsed) = X509Certificate::from_der(&leaf)
         .map_err(|error| broken(format!("not a certificate: {error}")))?;
-    let ends = parsed.validity().not_after.timestamp();
-    let endpoint = endpoint(leaf, &parsed);
-    let ours = authority::is_ours(folder, &parsed);
+    let hash = ring::digest::digest(&ring::digest::SHA256, &leaf);
+    let in_use = InUse {
+        own: authority::is_ours(folder, &parsed),
+        not_before: parsed.validity().not_before.timestamp(),
+        not_after: parsed.validity().not_after.timestamp(),
+        names: authority::sans(&parsed).into_iter().collect(),
+        hash: hash.as_ref().try_into().map_err(crypto)?,
+    };
     let key = read_key(&folder.join("host.key"))?;
-    let mut config = builder()?
+    let config = builder()?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| broken(format!("does not fit host.key: {error}")))?;
-    config.ticketer = tickets.clone();
-    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-    Ok(Current { acceptor: TlsAcceptor::from(Arc::new(config)), endpoint, ends, ours })
+    let endpoint = endpoint(&leaf, &parsed);
+    Ok((config, in_use, leaf.to_vec(), endpoint))
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
@@ -237,7 +322,8 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFault> {
     })
 }
 
-fn builder() -> Result<rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>, TlsFault> {
+pub(super) fn builder()
+-> Result<rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>, TlsFault> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = &[&rustls::version::TLS13, &rustls::version::TLS12];
     ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).map_err(crypto)

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 
 const DAY_SECONDS: i64 = 24 * 3600;
 
-/// Takes over a replaced certificate, renews our own, and tells once a day when one ends.
+/// Takes over a replaced certificate, renews our own, and tells once a day when one ends, unless
+/// another unit renews it and tells.
 pub(super) async fn certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) {
     let mut told = 0;
     loop {
@@ -25,7 +26,7 @@ pub(super) async fn certificate(tls: Arc<Tls>, mut stop: watch::Receiver<bool>) 
         // Reads and perhaps writes files, so not on a worker.
         let _ = tokio::task::spawn_blocking(move || watched.refresh(now)).await;
         let days = (tls.ends() - now) / DAY_SECONDS;
-        if days < limits::CERTIFICATE_WARN_DAYS && now - told >= DAY_SECONDS {
+        if !tls.kept() && days < limits::CERTIFICATE_WARN_DAYS && now - told >= DAY_SECONDS {
             told = now;
             let why = if days < 0 {
                 "the certificate has ended: mail programs will warn or refuse".to_string()
@@ -224,7 +225,7 @@ pub(super) fn moment() -> Moment {
     Moment { micros, chance }
 }
 
-async fn stops_within(stop: &mut watch::Receiver<bool>, wait: Duration) -> bool {
+pub(super) async fn stops_within(stop: &mut watch::Receiver<bool>, wait: Duration) -> bool {
     tokio::select! {
         () = stopped(stop) => true,
         () = tokio::time::sleep(wait) => false,

@@ -42,6 +42,11 @@ impl fmt::Display for Mode {
     }
 }
 
+/// The policy of a domain whose mail comes to this host alone. RFC 8461 3.2
+pub(crate) fn printed(host: &str, mode: Mode) -> String {
+    format!("version: STSv1\r\nmode: {mode}\r\nmx: {host}\r\nmax_age: 604800\r\n")
+}
+
 /// Why a text is no policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PolicyError {

@@ -122,7 +122,7 @@ impl Web {
                         text.starts_with("GET /.well-known/mta-sts.txt HTTP/1.1\r\n"),
                         "{text}"
                     );
-                    assert!(text.contains("host: mta-sts.b.test\r\n"), "{text}");
+                    assert!(text.contains("host: mta-sts.b.test:"), "{text}");
                     let answer = answer.lock().expect("a lock").clone();
                     if answer == "hang" {
                         std::future::pending::<()>().await;

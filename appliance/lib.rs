@@ -54,6 +54,7 @@ pub(crate) mod act;
 #[allow(dead_code, reason = "what the pages share stands before each of them does")]
 pub(crate) mod admin;
 pub(crate) mod cli;
+pub(crate) mod clients;
 pub(crate) mod clock;
 pub(crate) mod delivery;
 pub(crate) mod event;

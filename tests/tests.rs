@@ -4,6 +4,7 @@ mod acme;
 mod admin;
 mod belief;
 mod cli;
+mod clients;
 mod crash;
 mod dialogues;
 mod forward;

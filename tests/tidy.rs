@@ -36,6 +36,7 @@ const IMPORTS: &[(&str, &str)] = &[
         "limits session event clock request settings wire message store net delivery serve act",
     ),
     ("update", "limits"),
+    ("clients", "limits settings"),
     ("system", "limits event clock request settings update"),
     ("units", "*"),
     ("cli", "*"),

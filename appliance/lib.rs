@@ -66,6 +66,7 @@ pub(crate) mod message;
 pub(crate) mod net;
 pub(crate) mod policy;
 pub(crate) mod pop3;
+pub(crate) mod public;
 pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod session;

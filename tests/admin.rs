@@ -6,5 +6,6 @@ mod people;
 mod setup;
 mod splice;
 pub(crate) mod stage;
+mod strangers;
 mod ways_in;
 mod words;

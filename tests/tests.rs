@@ -20,6 +20,7 @@ mod names;
 pub(crate) mod net;
 mod outbox;
 mod pop3;
+mod public;
 mod remote;
 mod smtp;
 pub(crate) mod store;

@@ -33,10 +33,12 @@ const IMPORTS: &[(&str, &str)] = &[
     ("act", "limits session event clock settings wire message store net smtp delivery serve"),
     (
         "admin",
-        "limits session event clock request settings wire message store net delivery serve act",
+        "limits session event clock request settings wire message store net delivery serve act \
+         clients public",
     ),
     ("update", "limits"),
     ("clients", "limits settings"),
+    ("public", "limits settings wire clients"),
     ("system", "limits event clock request settings update"),
     ("units", "*"),
     ("cli", "*"),

@@ -11,6 +11,7 @@
 mod addresses;
 mod assets;
 mod audit;
+mod clients;
 mod code;
 mod enter;
 pub(crate) mod fingerprint;
@@ -24,6 +25,7 @@ mod page;
 mod people;
 pub(crate) mod routes;
 mod setup;
+mod strangers;
 mod trouble;
 mod welcome;
 pub(crate) mod who;

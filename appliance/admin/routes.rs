@@ -2,8 +2,9 @@
 //! handlers is driven by the table, so that no handler can forget it.
 //!
 //! ```text
-//! request -> in clear? only `welcome` -> near? else nothing -> called by our name? -> the row
-//!         -> the session may? else the way to log in -> a form's token? -> handler
+//! request -> what strangers get? -> in clear? only `welcome` -> near? else nothing
+//!         -> called by our name? -> the row -> the session may? else the way to log in
+//!         -> a form's token? -> handler
 //! ```
 
 use super::form::Form;
@@ -13,11 +14,11 @@ use super::page::{Page, nav};
 use super::trouble::Trouble;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
-use super::{addresses, assets, audit, enter, lan, people, setup, welcome};
+use super::{addresses, assets, audit, clients, enter, lan, people, setup, strangers, welcome};
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
-use crate::limits;
 use crate::store::{account, owner};
+use crate::{limits, public};
 
 /// Who may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,10 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/addresses/remove", May::Owner, addresses::remove),
     post("/addresses/catch-all", May::Owner, addresses::catch_all),
     get("/acts", May::Owner, audit::page),
+    get("/people/{}/clients", May::Owner, clients::of_anybody),
+    get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
+    get("/my/clients", May::Person, clients::own),
+    get("/my/apple", May::Person, clients::own_apple),
     get("/style.css", May::Anybody, assets::style),
     get("/script.js", May::Anybody, assets::script),
     get("/icon.svg", May::Anybody, assets::icon),
@@ -127,12 +132,19 @@ pub(crate) struct Visit<'a> {
 }
 
 /// How large the body of a request may be. `net::splice` holds it.
-pub(super) fn allowance(method: &str, _path: &str) -> u64 {
-    if method == "POST" { limits::WEB_BODY_BYTES } else { 0 }
+pub(super) fn allowance(method: &str, path: &str) -> u64 {
+    match method {
+        "POST" if public::may_be(path) => limits::PUBLIC_BODY_BYTES,
+        "POST" => limits::WEB_BODY_BYTES,
+        _ => 0,
+    }
 }
 
 /// The reply to a request.
 pub(crate) fn answer(house: &House, request: &Request) -> Reply {
+    if let Some(reply) = strangers::answer(house, request) {
+        return secure(reply, false);
+    }
     let reply = match guard(house, request) {
         Ok((mut visit, handler)) => {
             let reply = handler(&mut visit).unwrap_or_else(|trouble| visit.tell(&trouble));

@@ -37,21 +37,27 @@ impl Asset {
         format!("{}?{:08x}", self.path, crc32fast::hash(self.text.as_bytes()))
     }
 
-    fn reply(&self) -> Answer {
+    fn reply(&self) -> Reply {
         let body = self.text.as_bytes().to_vec();
         let reply = Reply { status: 200, kind: self.kind, body, headers: Vec::new() };
-        Ok(reply.with("Cache-Control", "public, max-age=31536000, immutable"))
+        reply.with("Cache-Control", "public, max-age=31536000, immutable")
     }
 }
 
+/// What stands at this path, also in clear: there is no secret in it.
+pub(super) fn find(path: &str) -> Option<Reply> {
+    let all: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
+    all.into_iter().find(|asset| asset.path == path).map(Asset::reply)
+}
+
 pub(super) fn style(_: &mut Visit<'_>) -> Answer {
-    STYLE.reply()
+    Ok(STYLE.reply())
 }
 
 pub(super) fn script(_: &mut Visit<'_>) -> Answer {
-    SCRIPT.reply()
+    Ok(SCRIPT.reply())
 }
 
 pub(super) fn icon(_: &mut Visit<'_>) -> Answer {
-    ICON.reply()
+    Ok(ICON.reply())
 }

@@ -175,7 +175,9 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handl
         return Err(refuse(421, words.t("guard.name")));
     };
     if !request.is_secure() {
-        return Err(Box::new(welcome::page(house, words, &name, port)));
+        let asset = assets::find(&request.path);
+        let welcome = || welcome::page(house, words, &name, port);
+        return Err(Box::new(asset.unwrap_or_else(welcome)));
     }
     let Some((route, parts)) = find(request) else {
         let known = ROUTES.iter().any(|route| matches(route.path, &request.path).is_some());

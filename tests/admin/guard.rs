@@ -126,6 +126,7 @@ fn in_clear_there_is_one_page_without_inputs() {
         }
         assert!(reply.header("Strict-Transport-Security").is_none());
     }
+    assert!(browser.get("/style.css").kind.starts_with("text/css"), "it looks like the others");
     let six = crate::admin::fingerprint::of(&world.house.data.join("tls")).expect("a key");
     assert_eq!(six.len(), 6);
     let text = browser.get("/").text();

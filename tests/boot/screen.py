@@ -43,7 +43,10 @@ def middles(row):
         five = stretches[at : at + 5]
         if five[0][2]:
             continue
-        unit = five[0][1]
-        if unit < 2 or [length for _, length, _ in five] != [unit, unit, 3 * unit, unit, unit]:
+        lengths = [length for _, length, _ in five]
+        unit = sum(lengths) / 7
+        # Half a letter of a screen is now a row more, now a row less.
+        off = [abs(length - unit * share) for length, share in zip(lengths, (1, 1, 3, 1, 1))]
+        if unit < 4 or max(off) > unit / 4:
             continue
-        yield five[2][0] + five[2][1] // 2, unit
+        yield five[2][0] + five[2][1] // 2, round(unit)

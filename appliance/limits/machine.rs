@@ -17,8 +17,8 @@ pub(crate) const INIT_BREATH: Duration = Duration::from_millis(50);
 pub(crate) const MODULE_DEPTH: usize = 32;
 /// Growth below this is not worth a change of the file system.
 pub(crate) const GROWTH_BYTES: u64 = 16 << 20;
-/// The file system grows by so much between two feedings of the watchdog: a slow card does that in a
-/// second or two.
+/// The file system grows by so much between two feedings of the watchdog: a slow card does that in
+/// a second or two.
 pub(crate) const GROWTH_STEP_BYTES: u64 = 4 << 30;
 /// BCM2835's watchdog waits no longer.
 pub(crate) const WATCHDOG_SECONDS: i32 = 15;

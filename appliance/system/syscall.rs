@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(super) mod filter;
+pub(crate) mod link;
 
 use crate::limits;
 use crate::request::{Message, SIZE};
@@ -651,50 +652,4 @@ pub(crate) fn slew_clock(by: i128) -> io::Result<()> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-/// A socket for the ARP packets of one adapter.
-pub(crate) fn arp_socket(index: u32) -> io::Result<OwnedFd> {
-    use std::os::fd::FromRawFd;
-    let kind = nix::libc::SOCK_DGRAM | nix::libc::SOCK_CLOEXEC | nix::libc::SOCK_NONBLOCK;
-    let protocol = i32::from(ETH_P_ARP.to_be());
-    // SAFETY: no pointers.
-    let socket = unsafe { nix::libc::socket(nix::libc::AF_PACKET, kind, protocol) };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel just made it for us alone.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    let (at, length) = link_address(index);
-    // SAFETY: the address is of the length that is given and outlives the call.
-    match unsafe { nix::libc::bind(socket.as_raw_fd(), (&raw const at).cast(), length) } {
-        0 => Ok(socket),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Sends an ARP packet to everyone at this adapter.
-pub(crate) fn arp_send(socket: &OwnedFd, index: u32, packet: &[u8]) -> io::Result<()> {
-    let (at, length) = link_address(index);
-    let (data, octets) = (packet.as_ptr().cast(), packet.len());
-    // SAFETY: packet and address are of the lengths that are given and outlive the call.
-    let sent = unsafe {
-        nix::libc::sendto(socket.as_raw_fd(), data, octets, 0, (&raw const at).cast(), length)
-    };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// linux/if_ether.h.
-const ETH_P_ARP: u16 = 0x0806;
-
-/// Everyone at an adapter, for ARP.
-fn link_address(index: u32) -> (nix::libc::sockaddr_ll, u32) {
-    // SAFETY: a struct of plain numbers, for which zeros are fine.
-    let mut at: nix::libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    at.sll_family = u16::try_from(nix::libc::AF_PACKET).unwrap_or(0);
-    at.sll_protocol = ETH_P_ARP.to_be();
-    at.sll_ifindex = index.cast_signed();
-    at.sll_halen = 6;
-    at.sll_addr = [0xFF; 8];
-    (at, 20)
 }

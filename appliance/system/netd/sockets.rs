@@ -1,7 +1,7 @@
 //! netd's sockets for packets: the DHCP client's, ARP, and time servers.
 
 use super::arp;
-use crate::system::syscall;
+use crate::system::syscall::link;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrStorage, sockopt,
 };
@@ -54,7 +54,7 @@ pub(crate) struct ArpSocket {
 
 impl ArpSocket {
     pub(crate) fn open(index: u32) -> io::Result<ArpSocket> {
-        Ok(ArpSocket { socket: syscall::arp_socket(index)?, index })
+        Ok(ArpSocket { socket: link::arp_socket(index)?, index })
     }
 
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
@@ -62,7 +62,7 @@ impl ArpSocket {
     }
 
     pub(crate) fn send(&self, packet: &[u8; arp::BYTES]) -> io::Result<()> {
-        syscall::arp_send(&self.socket, self.index, packet)
+        link::arp_send(&self.socket, self.index, packet)
     }
 
     pub(crate) fn receive(&self) -> Option<arp::Arp> {

@@ -29,7 +29,12 @@ impl Boot<'_> {
             Ended::Code(2 | 3) => self.restart_once(&disk),
             ended => {
                 let last = said.last().map(|line| format!(": {line}")).unwrap_or_default();
-                self.repair(format!("the data file system is damaged (e2fsck {ended}{last})"));
+                // e2fsck(8): 4 is damage that it left; without it, it could not do its work.
+                let what = match ended {
+                    Ended::Code(code) if code & 4 == 0 => "cannot be checked",
+                    _ => "is damaged",
+                };
+                self.repair(format!("the data file system {what} (e2fsck {ended}{last})"));
                 Next::GoOn
             }
         }

@@ -57,6 +57,8 @@ pub(crate) trait System {
     fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()>;
     /// Grows a mounted ext4 to this many blocks.
     fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()>;
+    /// The way back to this machine: 127.0.0.1 and ::1.
+    fn loopback_up(&mut self) -> io::Result<()>;
     fn start(&mut self, program: &Program) -> io::Result<()>;
     fn kill(&mut self, program: &Program, how: Kill);
     /// Says a message to a child, with a file's octets along where there are some.
@@ -449,6 +451,10 @@ impl System for Linux {
         // SAFETY: the kernel reads one u64 (ext4.h), which outlives the call.
         unsafe { calls::ext4_resize(folder.as_raw_fd(), &raw const blocks) }?;
         Ok(())
+    }
+
+    fn loopback_up(&mut self) -> io::Result<()> {
+        link::loopback_up()
     }
 
     fn start(&mut self, program: &Program) -> io::Result<()> {

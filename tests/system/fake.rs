@@ -384,6 +384,10 @@ impl System for Fake {
         self.clock
     }
 
+    fn loopback_up(&mut self) -> io::Result<()> {
+        self.note("switch on the loopback network".to_string())
+    }
+
     fn set_clock(&mut self, seconds: i64) -> io::Result<()> {
         self.note(format!("set the clock to {seconds}"))?;
         self.clock = seconds;

@@ -16,7 +16,7 @@
 //! 13 system folder   identity, saved clock, seed; what is missing is made
 //! 14 disk id         its own, made at the first start
 //! 15 presets         mailroom.toml of the boot partition, or SETUP-CODE.txt there
-//! 16 kernel          settings of /proc/sys
+//! 16 kernel          settings of /proc/sys, and the network that leads back to the box
 //! 17 children        the server unless in repair, and netd
 //! ```
 //!
@@ -409,6 +409,10 @@ impl Boot<'_> {
             if let Err(error) = self.system.put(&format!("/proc/sys/{name}"), value.as_bytes()) {
                 self.fault(format!("/proc/sys/{name} cannot be set: {error}"));
             }
+        }
+        // The server's pages are handed on over it.
+        if let Err(error) = self.system.loopback_up() {
+            self.fault(format!("the loopback network cannot be switched on: {error}"));
         }
     }
 

@@ -2,8 +2,26 @@
 
 #![allow(unsafe_code)]
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+
+nix::ioctl_write_ptr_bad!(set_flags, nix::libc::SIOCSIFFLAGS, nix::libc::ifreq);
+
+/// Switches on the adapter that leads back to this machine; the kernel gives it its addresses.
+pub(crate) fn loopback_up() -> io::Result<()> {
+    let kind = (AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC);
+    let socket = nix::sys::socket::socket(kind.0, kind.1, kind.2, None)?;
+    // SAFETY: a struct of plain numbers, for which zeros are fine.
+    let mut request: nix::libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = nix::libc::IFF_UP as i16;
+    // SAFETY: the kernel reads this struct, which outlives the call.
+    unsafe { set_flags(socket.as_raw_fd(), &raw const request) }?;
+    Ok(())
+}
 
 /// A socket for the ARP packets of one adapter.
 pub(crate) fn arp_socket(index: u32) -> io::Result<OwnedFd> {

@@ -547,6 +547,8 @@ pub(crate) const ACME_TRY: Duration = Duration::from_secs(20 * 60);
 pub(crate) const ACME_RECORD_SEEN: Duration = Duration::from_secs(2 * 60);
 /// How often they are asked meanwhile.
 pub(crate) const ACME_RECORD_LOOK: Duration = Duration::from_secs(2);
+/// How often the command line looks whether the server has got a certificate: a person waits.
+pub(crate) const ACME_ANSWER_LOOK: Duration = Duration::from_millis(200);
 /// Names in one certificate: most authorities allow a hundred.
 pub(crate) const ACME_NAMES: usize = 100;
 /// RFC 9773 4.3.2: when a renewal window is asked for again, within these bounds.

@@ -6,6 +6,7 @@
 use super::call::SOCKET;
 use super::failure::Failure;
 use super::words::{date_time, plain};
+use crate::limits;
 use crate::net::acme::files::Files;
 use crate::net::acme::plan::{self, Asked, Health};
 use crate::net::tls;
@@ -81,7 +82,7 @@ pub(crate) fn ask(
     let wrong = |fault: tls::TlsFault| Failure::new(WHAT_NEW, fault, ABOUT_FILES);
     let before = files.record().map_err(wrong)?;
     files.ask(asked).map_err(wrong)?;
-    for _ in 0..within.as_millis() / LOOK.as_millis() {
+    for _ in 0..within.as_millis() / limits::ACME_ANSWER_LOOK.as_millis() {
         let record = files.record().map_err(wrong)?;
         if record.tries != before.tries && files.asked().is_none() {
             if record.failures > 0 {
@@ -90,7 +91,7 @@ pub(crate) fn ask(
             }
             return view(data, &settings, now);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(limits::ACME_ANSWER_LOOK);
     }
     let remedy = "was the server started after the settings were changed? It goes on; see \
                   `mailroom certificate show`";
@@ -100,7 +101,6 @@ pub(crate) fn ask(
 const WHAT: &str = "cannot say how the certificate stands";
 const WHAT_NEW: &str = "cannot get a certificate";
 const ABOUT_FILES: &str = "run this as the user who runs the server, or as root";
-const LOOK: Duration = Duration::from_millis(200);
 
 fn settings_of(data: &Path) -> Result<Settings, Failure> {
     let path = data.join("mailroom.toml");

@@ -15,7 +15,8 @@ pub(crate) fn loopback_up() -> io::Result<()> {
     // SAFETY: a struct of plain numbers, for which zeros are fine.
     let mut request: nix::libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-        *to = from.cast_signed();
+        // A signed octet on one processor, an unsigned one on another.
+        *to = nix::libc::c_char::from_ne_bytes([*from]);
     }
     request.ifr_ifru.ifru_flags = nix::libc::IFF_UP as i16;
     // SAFETY: the kernel reads this struct, which outlives the call.

@@ -424,6 +424,11 @@ pub(crate) const THREAD_STACK_BYTES: usize = 1 << 20;
 pub(crate) const BLOCKING_THREADS: usize = 16;
 /// After [`SHUTDOWN_GRACE`], how long the rest may take before the process ends.
 pub(crate) const SHUTDOWN_REST: Duration = Duration::from_secs(1);
+/// What starting needed of the program's own memory is let go after this.
+pub(crate) const START_SETTLES: Duration = Duration::from_secs(1);
+/// And later what ran now and then: a check of the store, a backup. Used parts come back in less
+/// than a millisecond.
+pub(crate) const PROGRAM_LOOK: Duration = Duration::from_secs(10 * 60);
 /// The first wait before a failed unit is started again; each further one is twice as long.
 pub(crate) const RESTART_WAIT_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait before a failed unit is started again.

@@ -237,7 +237,8 @@ async fn mail(
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
-    running.spawn(background::traces(store.clone(), stop));
+    running.spawn(background::traces(store.clone(), stop.clone()));
+    running.spawn(background::memory(stop));
     lines.iter().for_each(|line| cli::print::line(line));
     Ok(until_stopped(stopper, running, place, asked).await)
 }

@@ -1,5 +1,5 @@
-//! The box: PID 1, what it starts, and the console. Nothing of this runs on a machine that only
-//! serves mail.
+//! The box: PID 1, what it starts, and the console. Of this only `syscall/program` runs on a
+//! machine that only serves mail.
 //!
 //! ```text
 //! init         the boot, a numbered list; then the supervisor

@@ -6,6 +6,7 @@
 
 pub(super) mod filter;
 pub(crate) mod link;
+pub(crate) mod program;
 
 use crate::limits;
 use crate::request::{Message, SIZE};

@@ -9,6 +9,7 @@ use crate::net::stopped;
 use crate::net::tls::Tls;
 use crate::store::verify::night::{self, Night};
 use crate::store::{MailId, Store, address, trace};
+use crate::system::syscall::program;
 use crate::{clock, limits};
 use ring::rand::SecureRandom;
 use std::sync::Arc;
@@ -57,6 +58,15 @@ pub(super) async fn keys(store: Store, keys: Keys, mut stop: watch::Receiver<boo
         if stops_within(&mut stop, limits::DKIM_LOOK).await {
             return;
         }
+    }
+}
+
+/// Lets go of the parts of the program that are not in use.
+pub(super) async fn memory(mut stop: watch::Receiver<bool>) {
+    let mut wait = limits::START_SETTLES;
+    while !stops_within(&mut stop, wait).await {
+        program::let_go();
+        wait = limits::PROGRAM_LOOK;
     }
 }
 

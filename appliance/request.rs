@@ -50,6 +50,8 @@ pub(crate) enum Message {
     },
     /// The presets choose the setup code.
     SetupCode(Code),
+    /// The words of the key of the box's certificate, to compare with those of a browser's page.
+    Key(Words),
     /// Restart the box, or switch it off.
     End {
         off: bool,
@@ -235,6 +237,7 @@ impl Message {
             | Self::PresetTaken
             | Self::PresetWrong { .. }
             | Self::SetupCode(_)
+            | Self::Key(_)
             | Self::End { .. } => sender == Role::Server,
             Self::Link { .. } | Self::Address { .. } | Self::AddressGone(_) => sender == Role::Netd,
             Self::Clock { .. } => sender != Role::Server,
@@ -295,6 +298,10 @@ impl Message {
             }
             Self::Told(words) => {
                 out.octets.push(14);
+                out.words(words);
+            }
+            Self::Key(words) => {
+                out.octets.push(15);
                 out.words(words);
             }
         }
@@ -473,6 +480,7 @@ impl Fields<'_> {
             12 => Message::AddressGone(self.address()?),
             13 => self.message_clock()?,
             14 => Message::Told(self.words()?),
+            15 => Message::Key(self.words()?),
             _ => return Err(Wrong("its kind is unknown")),
         })
     }

@@ -159,7 +159,7 @@ async fn run(
     let web = Web::open(data, &settings, store, (&tls, place.clone()), boxed.is_some())?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
-    let probe = boxed.map(|boxed| boxed.probe(store));
+    let probe = boxed.map(|boxed| boxed.probe(store, data));
     let (store, keys) = (store.clone(), Keys::of(data));
     let files = Files::of(data);
     let standing = Standing { store, keys, files, secret, tls: tls.clone(), logins, place, probe };

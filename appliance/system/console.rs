@@ -31,6 +31,8 @@ pub(crate) struct View {
     pub network: String,
     pub health: Option<Health>,
     pub code: Option<Code>,
+    /// The words of the key of the box's certificate.
+    pub key: Option<String>,
     pub preset_wrong: Option<String>,
     pub repair: Option<String>,
     pub troubles: VecDeque<String>,
@@ -50,6 +52,7 @@ impl View {
             network: String::new(),
             health: None,
             code: booted.code,
+            key: None,
             preset_wrong: None,
             repair: booted.repair.clone(),
             troubles: booted
@@ -178,6 +181,9 @@ impl View {
         }
         if let Some(code) = self.code {
             lines.push(format!("setup code {code}"));
+        }
+        if let Some(key) = &self.key {
+            lines.push(format!("key       {key}"));
         }
         if let Some(wrong) = &self.preset_wrong {
             lines.push(format!("mailroom.toml was not taken: {wrong}"));

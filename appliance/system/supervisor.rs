@@ -320,6 +320,10 @@ impl Supervisor<'_> {
                     self.trouble(format!("the setup code cannot be kept: {error}"));
                 }
             }
+            Message::Key(words) => {
+                self.view.key = Some(words.text().to_string());
+                self.write_paper();
+            }
             Message::End { off } => self.end = Some(off),
             Message::Network(plan) => self.network(plan),
             Message::NetworkKept => {
@@ -363,9 +367,15 @@ impl Supervisor<'_> {
         self.trouble(format!("mailroom.toml was not taken: {wrong}"));
         self.view.preset_wrong = Some(wrong.clone());
         self.booted.preset = boot_partition::Preset::None;
-        let (Some(disk), Some(code)) = (self.booted.disk.clone(), self.booted.code) else { return };
-        let written = boot_partition::write_code(self.system, &disk, code, Some(&wrong));
-        if let Err(error) = written {
+        self.write_paper();
+    }
+
+    /// SETUP-CODE.txt, while there is a code to tell.
+    fn write_paper(&mut self) {
+        let (Some(disk), Some(code)) = (self.booted.disk.clone(), self.view.code) else { return };
+        let (key, wrong) = (self.view.key.as_deref(), self.view.preset_wrong.as_deref());
+        let paper = boot_partition::Paper { code, key, wrong };
+        if let Err(error) = paper.write(self.system, &disk) {
             self.trouble(format!("SETUP-CODE.txt cannot be written: {error}"));
         }
     }

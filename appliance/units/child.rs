@@ -147,7 +147,7 @@ impl Boxed {
         }
     }
 
-    pub(super) fn probe(&self, store: &crate::store::Store) -> probe::Probe {
-        probe::Probe::new(self.pair.clone(), store.clone())
+    pub(super) fn probe(&self, store: &crate::store::Store, data: &Path) -> probe::Probe {
+        probe::Probe::new(self.pair.clone(), store.clone(), &data.join("tls"))
     }
 }

@@ -1,14 +1,16 @@
 //! The health loop of a box: tells PID 1 every few seconds how mail is. It goes by way of what it
 //! tells of (the runtime, a snapshot, the writer's thread), so that a server that hangs is silent.
 
+use crate::admin::fingerprint;
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::stopped;
-use crate::request::{Health, Mail, Message, StoreState};
+use crate::request::{Health, Mail, Message, StoreState, Words};
 use crate::store::{Result, Store, account, address, outbox, owner};
 use crate::system::pair::Pair;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 #[derive(Clone)]
@@ -16,11 +18,16 @@ pub(super) struct Probe {
     pair: Arc<Pair>,
     store: Store,
     open: Arc<AtomicBool>,
+    /// Of the certificates.
+    folder: PathBuf,
+    /// The words of the key that PID 1 has heard.
+    told: Arc<Mutex<String>>,
 }
 
 impl Probe {
-    pub(super) fn new(pair: Arc<Pair>, store: Store) -> Probe {
-        Probe { pair, store, open: Arc::default() }
+    pub(super) fn new(pair: Arc<Pair>, store: Store, folder: &Path) -> Probe {
+        let folder = folder.to_path_buf();
+        Probe { pair, store, open: Arc::default(), folder, told: Arc::default() }
     }
 
     /// The mail ports are open now.
@@ -53,7 +60,20 @@ impl Probe {
             accounts: 0,
             waiting: 0,
         });
-        self.pair.say(&Message::Health(health))
+        self.pair.say(&Message::Health(health))?;
+        self.tell_key()
+    }
+
+    /// When it is another than before: a certificate may be replaced.
+    fn tell_key(&self) -> std::io::Result<()> {
+        let Some(words) = fingerprint::of(&self.folder) else { return Ok(()) };
+        let words = words.join(" ");
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != words {
+            self.pair.say(&Message::Key(Words::new(&words)))?;
+            *told = words;
+        }
+        Ok(())
     }
 
     /// Returns once there is a domain. An empty store costs nothing to look at.

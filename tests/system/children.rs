@@ -239,6 +239,32 @@ fn a_broken_preset_is_told_with_line_and_reason_and_the_box_is_up() {
     assert_eq!(count(&done, "start server"), 0, "it went on without");
 }
 
+/// Whoever has the card in hand can tell the box's page from another's.
+#[test]
+fn the_words_of_the_key_are_on_the_screen_and_beside_the_setup_code() {
+    let mut fake = Fake::fresh();
+    let key = || Message::Key(Words::new("oak pine elm ash fir yew"));
+    let (_, _) = play(&mut fake, vec![(1, server(key())), (1, server(Message::Health(GOOD)))]);
+    let paper = |fake: &Fake| {
+        let octets = fake.disks.files.get("/boot/SETUP-CODE.txt").cloned();
+        octets.map(|octets| String::from_utf8(octets).expect("text"))
+    };
+    let told = paper(&fake).expect("it is there");
+    assert!(told.contains("names these six words:\r\n\r\n    oak pine elm ash fir yew\r\n"));
+    assert!(fake.screen.contains("key       oak pine elm ash fir yew"), "{}", fake.screen);
+    // The next start knows no key yet, and leaves what is there; the same key is no news.
+    let mut fake = Fake::again(fake.disks);
+    let (_, _) = play(&mut fake, vec![(1, server(key()))]);
+    assert_eq!(paper(&fake), Some(told));
+    assert!(!fake.trace.iter().any(|line| line.starts_with("replace /boot/")), "{:?}", fake.trace);
+    // Once it is owned nothing of it comes back.
+    let owned = Health { owned: true, accounts: 1, ..GOOD };
+    let mut fake = Fake::again(fake.disks);
+    let told = vec![(1, server(Message::Health(owned))), (1, server(key()))];
+    let (_, _) = play(&mut fake, told);
+    assert_eq!(paper(&fake), None);
+}
+
 #[test]
 fn a_static_address_on_trial_is_kept_only_once_confirmed() {
     let fixed = Static {

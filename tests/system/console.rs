@@ -24,6 +24,7 @@ fn view() -> View {
             waiting: 1,
         }),
         code: None,
+        key: None,
         preset_wrong: None,
         repair: None,
         troubles: VecDeque::new(),

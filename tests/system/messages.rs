@@ -24,6 +24,7 @@ fn all() -> Vec<Message> {
         Message::PresetTaken,
         Message::PresetWrong { line: 12, why: Words::new(&"é".repeat(200)) },
         Message::SetupCode(code),
+        Message::Key(Words::new("one two three four five six")),
         Message::End { off: true },
         Message::Network(Plan::Dhcp),
         Message::Network(Plan::Static(fixed)),

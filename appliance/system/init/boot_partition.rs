@@ -7,6 +7,7 @@ use super::disk::{BOOT, Disk};
 use super::{Boot, folder};
 use crate::request::Code;
 use crate::system::syscall::{Access, Mount, System};
+use std::fmt::Write;
 use std::io;
 
 const TARGET: &str = "/boot";
@@ -53,35 +54,62 @@ impl Boot<'_> {
         }
         if self.booted.preset == Preset::None {
             let Some(code) = self.booted.code else { return };
-            if let Err(error) = write_code(self.system, &disk, code, None) {
+            let paper = Paper { code, key: None, wrong: None };
+            if let Err(error) = paper.write(self.system, &disk) {
                 self.fault(format!("SETUP-CODE.txt cannot be written: {error}"));
             }
         }
     }
 }
 
-/// SETUP-CODE.txt, with what is wrong with mailroom.toml where something is.
-pub(crate) fn write_code(
-    system: &mut dyn System,
-    disk: &Disk,
-    code: Code,
-    wrong: Option<&str>,
-) -> io::Result<()> {
-    let mut text = format!(
-        "The setup code of this box is {code}\r\n\r\nOpen http://mailroom.local/ in the same \
-         network and enter it.\r\n"
-    );
-    if let Some(wrong) = wrong {
-        text.push_str("\r\nmailroom.toml was not taken:\r\n");
-        text.push_str(wrong);
-        text.push_str("\r\nPut it right and start the box again.\r\n");
-    }
-    with_boot(system, disk, Access::Write, |system| {
-        if system.read(CODE).is_ok_and(|there| there == text.as_bytes()) {
+/// SETUP-CODE.txt.
+pub(crate) struct Paper<'a> {
+    pub code: Code,
+    /// The words of the key of the box's certificate; before the server runs nobody knows them.
+    pub key: Option<&'a str>,
+    /// What is wrong with mailroom.toml.
+    pub wrong: Option<&'a str>,
+}
+
+impl Paper<'_> {
+    /// Writes it where something else stands. One of an earlier start may know more than this.
+    pub(crate) fn write(&self, system: &mut dyn System, disk: &Disk) -> io::Result<()> {
+        if system.read(DONE).is_ok() {
             return Ok(());
         }
-        system.replace(CODE, text.as_bytes())
-    })
+        let (head, text) = (self.head(), self.text());
+        let more = |there: &[u8]| self.key.is_none() && there.starts_with(head.as_bytes());
+        with_boot(system, disk, Access::Write, |system| {
+            if system.read(CODE).is_ok_and(|there| there == text.as_bytes() || more(&there)) {
+                return Ok(());
+            }
+            system.replace(CODE, text.as_bytes())
+        })
+    }
+
+    fn head(&self) -> String {
+        let Paper { code, wrong, .. } = self;
+        let mut text = format!(
+            "The setup code of this box is {code}\r\n\r\nOpen http://mailroom.local/ in the \
+             same network and enter it.\r\n"
+        );
+        if let Some(wrong) = wrong {
+            text.push_str("\r\nmailroom.toml was not taken:\r\n");
+            text.push_str(wrong);
+            text.push_str("\r\nPut it right and start the box again.\r\n");
+        }
+        text
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.head();
+        if let Some(key) = self.key {
+            let words = "\r\nThe browser will warn of a certificate that it does not know. It is \
+                         the box's if that page names these six words:\r\n\r\n    ";
+            let _ = write!(text, "{words}{key}\r\n");
+        }
+        text
+    }
 }
 
 /// The presets are in the store, or the box has an owner: what held secrets goes. It is overwritten

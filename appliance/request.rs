@@ -39,6 +39,9 @@ pub(crate) enum Message {
         preset: bool,
         code: Code,
     },
+    // ---- init to repair ----
+    /// Why the box serves no mail.
+    Repair(Words),
     // ---- server to init ----
     Health(Health),
     /// The presets are in the store: their file may go.
@@ -231,7 +234,7 @@ impl Message {
     /// May this role say it?
     pub(crate) fn fits(&self, sender: Role) -> bool {
         match self {
-            Self::Start { .. } => sender == Role::Init,
+            Self::Start { .. } | Self::Repair(_) => sender == Role::Init,
             Self::Network(_) | Self::NetworkKept | Self::Name(_) => sender != Role::Netd,
             Self::Health(_)
             | Self::PresetTaken
@@ -302,6 +305,10 @@ impl Message {
             }
             Self::Key(words) => {
                 out.octets.push(15);
+                out.words(words);
+            }
+            Self::Repair(words) => {
+                out.octets.push(16);
                 out.words(words);
             }
         }
@@ -481,6 +488,7 @@ impl Fields<'_> {
             13 => self.message_clock()?,
             14 => Message::Told(self.words()?),
             15 => Message::Key(self.words()?),
+            16 => Message::Repair(self.words()?),
             _ => return Err(Wrong("its kind is unknown")),
         })
     }

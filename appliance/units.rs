@@ -29,6 +29,7 @@ pub(crate) mod child;
 pub(crate) mod first;
 pub(crate) mod preset;
 pub(crate) mod probe;
+pub(crate) mod repair;
 mod web;
 
 use crate::admin::Place;

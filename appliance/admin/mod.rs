@@ -23,6 +23,7 @@ mod look;
 pub(crate) mod owner;
 mod page;
 mod people;
+pub(crate) mod repair;
 pub(crate) mod routes;
 mod setup;
 mod strangers;

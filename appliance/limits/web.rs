@@ -6,6 +6,11 @@ use std::time::Duration;
 
 /// Web connections at once: an office looks at few pages, and mail must not wait for them.
 pub(crate) const WEB_CONNECTIONS: usize = 200;
+/// Connections at once that hear why a box under repair serves no mail, how long each may take, and
+/// octets of a browser's request before it.
+pub(crate) const NOTICES: usize = 100;
+pub(crate) const NOTICE: Duration = Duration::from_secs(10);
+pub(crate) const NOTICE_HEAD_BYTES: usize = 16 << 10;
 /// Of one address: browsers open six to a name; a NAT may hide some people.
 pub(crate) const WEB_CONNECTIONS_PER_ADDRESS: usize = 40;
 /// A connection on which no request begins is closed after this.

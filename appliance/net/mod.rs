@@ -13,6 +13,7 @@ pub(crate) mod dkim;
 pub(crate) mod drive;
 pub(crate) mod https;
 pub(crate) mod listen;
+pub(crate) mod notice;
 pub(crate) mod resolver;
 pub(crate) mod splice;
 pub(crate) mod stream;

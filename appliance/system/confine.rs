@@ -55,6 +55,16 @@ pub(crate) const SERVER: Cage = Cage {
     sockets: &[nix::libc::AF_INET, nix::libc::AF_INET6, nix::libc::AF_UNIX],
 };
 
+/// What says that the box is under repair: no folder, and the network through sockets.
+pub(crate) const REPAIR: Cage = Cage {
+    user: limits::SERVER_USER,
+    capabilities: &[],
+    write: &[],
+    read: &["/proc", "/sys/devices/system/cpu", "/sys/fs/cgroup"],
+    calls: &[],
+    sockets: &[nix::libc::AF_INET, nix::libc::AF_INET6, nix::libc::AF_UNIX],
+};
+
 /// netd: addresses, raw packets, the clock.
 pub(crate) const NETD: Cage = Cage {
     user: limits::NETD_USER,

@@ -48,6 +48,11 @@ impl Watch {
         Watch { state: State::Stopped, ends: VecDeque::new(), wait }
     }
 
+    /// To be started now.
+    fn due_at(now: Duration) -> Watch {
+        Watch { state: State::Waiting { until: now }, ..Watch::stopped() }
+    }
+
     fn started(&mut self, now: Duration) {
         self.state = State::Running { heard: now, since: now };
     }
@@ -98,6 +103,7 @@ pub(crate) struct Supervisor<'a> {
     booted: Booted,
     build: i64,
     server: Watch,
+    repair: Watch,
     netd: Watch,
     console: Console,
     view: View,
@@ -111,9 +117,9 @@ pub(crate) struct Supervisor<'a> {
 /// Runs until the box restarts (false) or is switched off (true).
 pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
     let now = system.uptime();
-    let server = match booted.repair {
-        None => Watch::running(now),
-        Some(_) => Watch::stopped(),
+    let (server, repair) = match booted.repair {
+        None => (Watch::running(now), Watch::stopped()),
+        Some(_) => (Watch::stopped(), Watch::running(now)),
     };
     let view = View::new(&booted);
     let mut supervisor = Supervisor {
@@ -121,6 +127,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         booted,
         build,
         server,
+        repair,
         netd: Watch::running(now),
         console: Console::default(),
         view,
@@ -158,11 +165,13 @@ impl Supervisor<'_> {
             State::Waiting { until } => until.saturating_sub(now),
             _ => limits::WATCHDOG_FEED,
         };
-        until(&self.server).min(until(&self.netd)).max(limits::INIT_BREATH)
+        let children = [&self.server, &self.repair, &self.netd];
+        let soonest = children.into_iter().map(until).min();
+        soonest.unwrap_or(limits::WATCHDOG_FEED).max(limits::INIT_BREATH)
     }
 
     fn start_due(&mut self, now: Duration) {
-        for program in [Program::Server, Program::Netd] {
+        for program in [Program::Server, Program::Repair, Program::Netd] {
             if !self.watch(&program).due(now) {
                 continue;
             }
@@ -183,6 +192,7 @@ impl Supervisor<'_> {
     fn watch(&mut self, program: &Program) -> &mut Watch {
         match program {
             Program::Server => &mut self.server,
+            Program::Repair => &mut self.repair,
             _ => &mut self.netd,
         }
     }
@@ -279,9 +289,10 @@ impl Supervisor<'_> {
     fn ended(&mut self, program: &Program, now: Duration) {
         let ends = self.watch(program).ended(now);
         self.view.ended(program, ends);
-        if *program != Program::Server {
-            self.view.addresses.clear();
-            return;
+        match program {
+            Program::Server => (),
+            Program::Netd => return self.view.addresses.clear(),
+            _ => return,
         }
         self.view.health = None;
         if ends < limits::CRASHES {
@@ -299,6 +310,7 @@ impl Supervisor<'_> {
             let why = "the server ended three times in an hour, also after a restart";
             self.trouble(why.to_string());
             self.server = Watch::stopped();
+            self.repair = Watch::due_at(now);
             self.booted.repair = Some(why.to_string());
             self.view.repair = Some(why.to_string());
         }

@@ -100,6 +100,8 @@ pub(crate) enum Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     Server,
+    /// In place of the server while the box is under repair.
+    Repair,
     Netd,
     /// e2fsck of this device.
     Check(String),
@@ -109,6 +111,7 @@ impl Program {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Repair => "repair",
             Self::Netd => "netd",
             Self::Check(_) => "e2fsck",
         }

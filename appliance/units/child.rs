@@ -5,7 +5,7 @@ use crate::clock;
 use crate::event::{self, Event, emit};
 use crate::request::{ClockState, Code, Message, Words};
 use crate::settings::{self, Ports, Settings};
-use crate::system::confine::{NETD, SERVER};
+use crate::system::confine::{NETD, REPAIR, SERVER};
 use crate::system::init::folder;
 use crate::system::netd;
 use crate::system::pair::Pair;
@@ -28,6 +28,7 @@ pub(crate) fn run(role: &str) -> ExitCode {
     event::start();
     let ran = match role {
         "server" => server(),
+        "repair" => repair(),
         "netd" => pair().and_then(|pair| NETD.enter().and_then(|()| netd::run(pair))),
         #[cfg(debug_assertions)]
         "planted-server" => crate::system::confine::planted::run(Some(&SERVER)),
@@ -43,6 +44,16 @@ pub(crate) fn run(role: &str) -> ExitCode {
             emit(Event::BoxTrouble { what: why });
             ExitCode::FAILURE
         }
+    }
+}
+
+fn repair() -> Result<(), String> {
+    let pair = pair()?;
+    REPAIR.enter()?;
+    match pair.hear().map_err(|error| format!("PID 1: {error}"))?.map(|heard| heard.message) {
+        Some(Message::Repair(why)) => super::repair::run(&why),
+        Some(_) => Err("the first message is not the reason".to_string()),
+        None => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ nothing."""
 import contextlib
 import imaplib
 import smtplib
+import socket
 import subprocess
 
 from box import Box, image, inspected, on_boot_partition
@@ -116,11 +117,15 @@ def damaged(folder, check):
         file.seek(inode_table(part) * BLOCK)
         file.write(b"\xa5" * 64 * BLOCK)
     before = octets(disk, DATA_AT + (1 << 20), 4 << 20)
-    with Box(folder / "box", disk) as box:
+    with Lan() as lan, Box(folder / "box", disk, lan=lan) as box:
+        lan.serve("dhcp", LENT)
         box.said_ever("box: !         one copy of the slot state was lost, and is written anew")
         box.said_ever(r"box: REPAIR    the data file system is damaged \(e2fsck exit code [4-7]")
         box.said_ever("box: mail      stopped for repair")
-        box.said_ever("box: network   [0-9]")
+        box.said_ever(rf"box: network   {LENT} \(DHCP\)")
+        with socket.create_connection((LENT, 25), 120) as stream:
+            said = stream.makefile("rb").read()
+        check("senders hear that they come again", said.startswith(b"421 4.3.2 "), said)
     check("both copies are whole", whole(disk) == [True, True], inspected(disk)["mailroom"])
     check("what is damaged is left", octets(disk, DATA_AT + (1 << 20), 4 << 20) == before)
 

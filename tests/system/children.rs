@@ -1,6 +1,7 @@
 //! The supervisor: children that crash, hang, babble, and ask.
 
 use super::fake::{BUILD, Disks, Fake};
+use crate::net::notice::Notice;
 use crate::request::{
     ClockState, Code, From, Health, Mail, Message, Plan, Static, StoreState, Words,
 };
@@ -263,6 +264,46 @@ fn the_words_of_the_key_are_on_the_screen_and_beside_the_setup_code() {
     let told = vec![(1, server(Message::Health(owned))), (1, server(key()))];
     let (_, _) = play(&mut fake, told);
     assert_eq!(paper(&fake), None);
+}
+
+/// Senders are asked to come again, and the owner reads the reason on a page.
+#[test]
+fn a_box_under_repair_has_somebody_who_says_so() {
+    use crate::units::repair::notices;
+    let why = Words::new("e2fsck ended with 4 & <asked> for a person");
+    let notices = notices(&why);
+    let said = |port: u16| {
+        let found = notices.iter().find(|(_, at, _)| *at == port).map(|(_, _, notice)| notice);
+        match found {
+            Some(Notice::Line(text) | Notice::Page(text)) => text.to_string(),
+            None => panic!("port {port} is closed"),
+        }
+    };
+    assert!(said(25).starts_with("421 4.3.2 ") && said(587).starts_with("421 4.3.2 "));
+    assert!(said(143).starts_with("* BYE [UNAVAILABLE] "));
+    assert!(said(110).starts_with("-ERR [SYS/TEMP] "));
+    let page = said(80);
+    let (head, body) = page.split_once("\r\n\r\n").expect("a head and a page");
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+    assert!(body.contains("e2fsck ended with 4 &#38; &#60;asked&#62; for a person"), "{body}");
+    // What the server could not is not left unsaid.
+    let mut fake = Fake::fresh();
+    let crashes = || vec![(5, crash()), (5, crash()), (5, crash())];
+    let (_, _) = play(&mut fake, crashes());
+    let mut fake = Fake::again(fake.disks);
+    let mut script = crashes();
+    script.push((5, Happening::End { off: true }));
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "start repair"), 1, "{done:#?}");
+    let told = r#"tell repair Repair(Words("the server ended three times in an hour, also"#;
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+    // It is started again, as every child is.
+    let mut fake = Fake::fresh();
+    fake.fails.push(("mount /dev/vda4", nix::libc::EIO));
+    let ended = Happening::Ended(Program::Repair, Ended::Signal(9));
+    let (done, _) = play(&mut fake, vec![(1, ended), (90, Happening::End { off: true })]);
+    assert_eq!(count(&done, "start repair"), 1, "{done:#?}");
 }
 
 #[test]

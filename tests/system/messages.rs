@@ -20,6 +20,7 @@ fn all() -> Vec<Message> {
     let six: IpAddr = "2001:db8::1".parse().expect("an address");
     vec![
         Message::Start { preset: true, code },
+        Message::Repair(Words::new("the disk")),
         Message::Health(health),
         Message::PresetTaken,
         Message::PresetWrong { line: 12, why: Words::new(&"é".repeat(200)) },

@@ -17,7 +17,7 @@
 //! 14 disk id         its own, made at the first start
 //! 15 presets         mailroom.toml of the boot partition, or SETUP-CODE.txt there
 //! 16 kernel          settings of /proc/sys, and the network that leads back to the box
-//! 17 children        the server unless in repair, and netd
+//! 17 children        the server, or in repair what says so; and netd
 //! ```
 //!
 //! Repair: the server is not started, the console says why, netd runs, and the box stays up.
@@ -33,7 +33,7 @@ pub(crate) mod slots;
 
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};
 use crate::limits;
-use crate::request::{ClockState, Code, Message, Plan};
+use crate::request::{ClockState, Code, Message, Plan, Words};
 use crate::update::slot::{Slot, Standing};
 use boot_partition::Preset;
 use disk::Disk;
@@ -421,8 +421,11 @@ impl Boot<'_> {
         if self.asked.is_some() {
             return;
         }
-        let server = self.booted.repair.is_none().then_some(Program::Server);
-        for program in server.into_iter().chain([Program::Netd]) {
+        let server = match self.booted.repair {
+            None => Program::Server,
+            Some(_) => Program::Repair,
+        };
+        for program in [server, Program::Netd] {
             if let Err(error) = self.start_child(&program) {
                 self.fault(format!("{} cannot be started: {error}", program.name()));
             }
@@ -449,6 +452,10 @@ pub(crate) fn start_child(
             let clock = Message::Clock { state: booted.clock, seconds: system.now() };
             let told = system.tell(program, &start, file);
             told.and_then(|()| system.tell(program, &clock, None))
+        }
+        Program::Repair => {
+            let why = Words::new(booted.repair.as_deref().unwrap_or_default());
+            system.tell(program, &Message::Repair(why), None)
         }
         _ => system.tell(program, &Message::Network(booted.plan), None),
     };

@@ -123,6 +123,15 @@ pub(crate) enum Event {
     BoxTrouble {
         what: String,
     },
+    /// A look at the world, a day after the last, found something else than that.
+    WorldChanged {
+        what: String,
+        meaning: String,
+    },
+    /// A closed account whose days were over is gone with its mail.
+    AccountRemoved {
+        login: String,
+    },
     /// A line of a child's error output.
     ChildSaid {
         line: String,
@@ -147,6 +156,7 @@ impl Event {
             | Self::PolicyOverridden { .. }
             | Self::StoreChecked { .. }
             | Self::CertificateReplaced { .. }
+            | Self::AccountRemoved { .. }
             | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
             _ => Level::Warn,
@@ -219,15 +229,39 @@ impl fmt::Display for Event {
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
             Self::UnitFailed { unit, why } => write!(f, "{unit}: failed: {why}"),
             Self::BoxTrouble { what } => write!(f, "box: {what}"),
+            Self::WorldChanged { what, meaning } => write!(f, "changed: {what}: {meaning}"),
+            Self::AccountRemoved { login } => write!(f, "{login} was closed and is gone now"),
             Self::ChildSaid { line } => f.write_str(line),
         }
     }
 }
 
+/// A log-in that was turned away, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub unit: &'static str,
+    pub remote: IpAddr,
+    pub login: String,
+    /// When first and last, seconds since 1970.
+    pub first: i64,
+    pub last: i64,
+    pub times: u64,
+}
+
 static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Log-ins that were turned away; the one whose last try is longest ago stands first. In memory
+/// alone: whoever guesses must not wear out a memory card.
+pub(crate) struct Guesses(VecDeque<Denied>);
+
+static GUESSES: Mutex<Guesses> = Mutex::new(Guesses::new());
 
 /// Says what happened.
 pub(crate) fn emit(event: Event) {
+    if let (Event::LoginDenied { unit, remote, login }, Ok(mut guesses)) = (&event, GUESSES.lock())
+    {
+        guesses.add(unit, *remote, login, clock::now());
+    }
     let line = one_line(&event.to_string());
     match event.level() {
         Level::Info => tracing::info!("{line}"),
@@ -239,6 +273,33 @@ pub(crate) fn emit(event: Event) {
         }
         ring.push_back(line);
     }
+}
+
+impl Guesses {
+    pub(crate) const fn new() -> Guesses {
+        Guesses(VecDeque::new())
+    }
+
+    pub(crate) fn add(&mut self, unit: &'static str, remote: IpAddr, login: &str, now: i64) {
+        let alike = |it: &Denied| it.unit == unit && it.remote == remote && it.login == login;
+        let before = self.0.iter().position(alike).and_then(|at| self.0.remove(at));
+        let (first, times) = before.map_or((now, 0), |before| (before.first, before.times));
+        if self.0.len() >= crate::limits::DENIED_KEPT {
+            self.0.pop_front();
+        }
+        let (login, times) = (login.to_string(), times.saturating_add(1));
+        self.0.push_back(Denied { unit, remote, login, first, last: now, times });
+    }
+
+    /// The newest first.
+    pub(crate) fn list(&self) -> Vec<Denied> {
+        self.0.iter().rev().cloned().collect()
+    }
+}
+
+/// Log-ins that were turned away since the start, the newest first.
+pub(crate) fn denied() -> Vec<Denied> {
+    GUESSES.lock().map(|guesses| guesses.list()).unwrap_or_default()
 }
 
 /// One event is one line, and no terminal obeys it, whatever a peer put into it.

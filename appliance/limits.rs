@@ -131,6 +131,8 @@ pub(crate) const OUTBOX_SENDING_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const OUTBOX_READY: usize = 20_000;
 /// Rows read in one snapshot.
 pub(crate) const OUTBOX_LOOK: usize = 500;
+/// Mail that waits for longer is worth a look: its senders are told about then, too.
+pub(crate) const OUTBOX_OLD_SECONDS: i64 = 4 * 3600;
 /// Recipients of one delivery. RFC 5321 4.5.3.1.8: every server takes 100.
 pub(crate) const OUTBOX_RECIPIENTS: usize = 100;
 /// After the first, second, ... failed try; then again and again the last. Greylisting ends within

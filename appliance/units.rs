@@ -15,6 +15,8 @@
 //! certificate   looks at DATA/tls every few seconds, renews our own, warns before another ends
 //! acme          asks an authority for one, where the settings say so, and renews it
 //! traces        forgets stories older than TRACE_DAYS
+//! leaving       counts the days of closed accounts, and removes those whose days are over
+//! looks         looks once a day how the world sees the box, and tells what changed
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
 //! other_servers counts of TLS with them, their MTA-STS policies, reports to them
@@ -157,7 +159,8 @@ async fn run(
     let socket = data.join("control.sock");
     let control = control::start(&socket, store.clone(), act::answer)
         .map_err(|error| format!("{}: {error}", socket.display()))?;
-    let web = Web::open(data, &settings, store, (&tls, place.clone()), boxed.is_some())?;
+    let of_store = (store, &logins);
+    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), boxed.is_some())?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
     let probe = boxed.map(|boxed| boxed.probe(store, data));
@@ -170,6 +173,7 @@ async fn run(
     let house = web.house();
     let pages = web.start(&mut base, &stop)?;
     base.spawn(background::certificate(tls.clone(), stop.clone()));
+    base.spawn(background::looks(house.clone(), stop.clone()));
     standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
     while mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? == Ended::Again
     {
@@ -238,6 +242,7 @@ async fn mail(
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
+    running.spawn(background::leaving(store.clone(), stop.clone()));
     running.spawn(background::traces(store.clone(), stop.clone()));
     running.spawn(background::memory(stop));
     lines.iter().for_each(|line| cli::print::line(line));

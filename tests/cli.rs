@@ -175,6 +175,16 @@ fn an_owner_makes_changes_and_deletes_people() {
         let why = data.bad("account app-password bob@office.test phone --remove");
         says(&why, &["cannot change bob@office.test", "no such app password"]);
 
+        says(&data.good("account close bob@office.test"), &["is closed", "in 30 days", "reopen"]);
+        says(&data.good("account list"), &["closed, 30 days left"]);
+        says(&data.good("account show bob@office.test"), &["its mail is removed in 30 days"]);
+        says(&data.bad("account close bob@office.test"), &["closed already"]);
+        says(&data.bad("account resume bob@office.test"), &["reopen it first"]);
+        says(&data.good("address find bob@office.test"), &["is refused"]);
+        says(&data.good("account reopen bob@office.test"), &["open again, with all its mail"]);
+        says(&data.bad("account reopen bob@office.test"), &["not closed"]);
+        says(&data.good("account list"), &["active"]);
+
         let why = data.bad("account delete bob@office.test");
         says(&why, &["0 messages", "what to do: say --yes"]);
         says(&data.good("account delete bob@office.test --yes"), &["deleted"]);
@@ -518,6 +528,40 @@ fn the_machine_is_looked_at() {
     assert_eq!(state(check::certificate(now, now)), State::Wrong);
     assert_eq!(state(check::certificate(now + 86_400, now)), State::Warn);
     assert_eq!(state(check::certificate(now + 90 * 86_400, now)), State::Ok);
+    use crate::net::acme::plan::Health;
+    let (why, again) = (|| "the port is closed".to_string(), now + 60);
+    let stands = |health: &Health| state(check::certificate_stands(health, now));
+    assert_eq!(stands(&Health::Good { ends: now + 9, renews: now }), State::Ok);
+    assert_eq!(stands(&Health::Own { ends: now + 86_400 }), State::Warn);
+    assert_eq!(stands(&Health::Failed { why: why(), again, ends: None }), State::Warn);
+    assert_eq!(stands(&Health::Urgent { why: why(), again, ends: now + 60 }), State::Warn);
+    assert_eq!(stands(&Health::Urgent { why: why(), again, ends: now }), State::Wrong);
+    assert_eq!(stands(&Health::NoClock), State::Warn);
+    let by_hand = Health::ByHand { records: Vec::new(), since: now, ends: None };
+    assert_eq!(stands(&by_hand), State::Warn);
+    let waits = |state: &str, age: i64| act::outbox::OutgoingView {
+        id: "1".to_string(),
+        from: "bob@office.test".to_string(),
+        size: 9,
+        created: now - age,
+        recipients: vec![act::outbox::RecipientView {
+            address: "x@far.test".to_string(),
+            state: state.to_string(),
+            tries: 1,
+            next: Some(now),
+            why: String::new(),
+            reply: String::new(),
+            server: String::new(),
+            secured: String::new(),
+        }],
+    };
+    let old = crate::limits::OUTBOX_OLD_SECONDS + 1;
+    assert_eq!(state(check::waiting_mail(&[], now)), State::Ok);
+    assert_eq!(state(check::waiting_mail(&[waits("waiting", 60)], now)), State::Ok);
+    assert_eq!(state(check::waiting_mail(&[waits("waiting", old)], now)), State::Warn);
+    let held = check::waiting_mail(&[waits("held", old)], now);
+    assert!(held.meaning.contains("1 of them held by you"), "{held:?}");
+    assert_eq!(state(held), State::Ok);
 }
 
 #[test]

@@ -6,13 +6,17 @@ pub(crate) mod reach;
 pub(crate) mod world;
 
 use super::call::{self, SOCKET, STORE};
+use super::certificate::{told, view};
 use super::dns;
+use super::failure::Failure;
+use super::outbox::{OutboxAct, OutgoingView};
 use super::words::{date_time, octets};
 use super::{LastCheck, Reply, Request};
 use crate::limits::{
-    CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES,
-    STORE_WORTH_COMPACTING_BYTES,
+    CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, OUTBOX_LOOK,
+    OUTBOX_OLD_SECONDS, STORE_WORTH_COMPACTING_BYTES,
 };
+use crate::net::acme::plan::Health;
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
 use crate::settings::{self, Settings};
@@ -39,7 +43,15 @@ pub(crate) struct Finding {
     pub remedy: String,
 }
 
+/// What a finding says that is about a question nobody answered.
+const UNKNOWN: &str = "it cannot be looked up";
+
 impl Finding {
+    /// Nothing was found out.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.meaning.starts_with(UNKNOWN)
+    }
+
     fn new(what: &str, state: State, meaning: impl Into<String>, remedy: &str) -> Finding {
         let remedy = remedy.to_string();
         Finding { what: what.to_string(), state, meaning: meaning.into(), remedy }
@@ -51,11 +63,31 @@ const THIS_VERSION: i64 = 1_767_225_600;
 /// Thirty years on no clock stands by itself.
 const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 
+/// Who does an act that changes nothing.
+pub(crate) type Ask<'a> = &'a dyn Fn(Request) -> Result<Reply, Failure>;
+
 /// Everything that can be told of the machine with the data in `data`, most basic first.
 /// With `world` servers of others are asked too.
 pub(crate) fn machine(data: &Path, world: bool, now: i64) -> Vec<Finding> {
-    let mut found = vec![clock(now), space(data), store(data, now)];
-    found.extend(last_check(data, now));
+    let mut found = of_itself(data, &|act| call::perform(data, act, now, &mut |_, _| ()), now);
+    let settings = settings::load(&data.join("mailroom.toml"));
+    let server = server(data);
+    let runs = server.state == State::Ok;
+    found.push(server);
+    if let (true, Ok(settings)) = (runs, &settings) {
+        found.extend(ports(settings));
+    }
+    if let (true, Ok(settings)) = (world, &settings) {
+        found.extend(outside(data, settings, now));
+    }
+    found
+}
+
+/// What is told without a look at ports or at the world: it takes a moment.
+pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
+    let mut found = vec![clock(now), space(data), store(ask)];
+    found.extend(last_check(ask, now));
+    found.extend(outbox(ask, now));
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
         Ok(settings) => {
@@ -67,22 +99,7 @@ pub(crate) fn machine(data: &Path, world: bool, now: i64) -> Vec<Finding> {
             Finding::new("settings", State::Wrong, meaning, remedy)
         }
     });
-    found.push(match tls::ends(&data.join("tls")) {
-        Ok(ends) => certificate(ends, now),
-        Err(fault) => {
-            let remedy = "start the server: it makes a certificate where there is none";
-            Finding::new("certificate", State::Wrong, fault.to_string(), remedy)
-        }
-    });
-    let server = server(data);
-    let runs = server.state == State::Ok;
-    found.push(server);
-    if let (true, Ok(settings)) = (runs, &settings) {
-        found.extend(ports(settings));
-    }
-    if let (true, Ok(settings)) = (world, &settings) {
-        found.extend(outside(data, settings, now));
-    }
+    found.push(certificate_in_use(data, settings.ok().as_ref(), now));
     found
 }
 
@@ -142,8 +159,8 @@ pub(crate) fn space_left(left: u64, size: u64) -> Finding {
 }
 
 /// Can the store be read, and is much of its file empty?
-fn store(data: &Path, now: i64) -> Finding {
-    match call::perform(data, Request::Space, now, &mut |_, _| ()) {
+fn store(ask: Ask<'_>) -> Finding {
+    match ask(Request::Space) {
         Ok(Reply::Space { file, free, .. }) => store_file(file, free),
         Ok(_) => Finding::new("store", State::Wrong, "the server answers another question", ""),
         Err(failure) => {
@@ -164,8 +181,8 @@ pub(crate) fn store_file(file: u64, free: u64) -> Finding {
 }
 
 /// What the last check of the whole store came to.
-fn last_check(data: &Path, now: i64) -> Option<Finding> {
-    match call::perform(data, Request::LastCheck, now, &mut |_, _| ()) {
+fn last_check(ask: Ask<'_>, now: i64) -> Option<Finding> {
+    match ask(Request::LastCheck) {
         Ok(Reply::LastCheck(last)) => Some(checked(last.as_ref(), now)),
         // Why is said where the store is looked at.
         _ => None,
@@ -203,6 +220,72 @@ fn server(data: &Path) -> Finding {
         ("it was never started here", "start it: mailroom serve --data DIR")
     };
     Finding::new("server", State::Wrong, meaning, remedy)
+}
+
+/// How long has mail waited to be sent? Those that are tried first are looked at.
+fn outbox(ask: Ask<'_>, now: i64) -> Option<Finding> {
+    match ask(Request::Outbox(OutboxAct::List { limit: OUTBOX_LOOK })) {
+        Ok(Reply::Outbox(waiting)) => Some(waiting_mail(&waiting, now)),
+        // Why is said where the store is looked at.
+        _ => None,
+    }
+}
+
+/// What so much mail in the outbox means.
+pub(crate) fn waiting_mail(waiting: &[OutgoingView], now: i64) -> Finding {
+    const WHAT: &str = "outbox";
+    let is_held = |view: &&OutgoingView| view.recipients.iter().all(|it| it.state != "waiting");
+    let held = waiting.iter().filter(is_held).count();
+    let at_least = if waiting.len() >= OUTBOX_LOOK { "at least " } else { "" };
+    let mut says = match waiting.len() {
+        0 => return Finding::new(WHAT, State::Ok, "nothing waits to be sent", ""),
+        1 => "one message waits to be sent".to_string(),
+        some => format!("{at_least}{some} messages wait to be sent"),
+    };
+    if held > 0 {
+        says.push_str(&format!(", {held} of them held by you"));
+    }
+    let oldest = waiting.iter().filter(|view| !is_held(view)).map(|view| view.created).min();
+    match oldest.filter(|oldest| now.saturating_sub(*oldest) > OUTBOX_OLD_SECONDS) {
+        Some(oldest) => {
+            let meaning = format!("{says}; the oldest since {} UTC", date_time(oldest));
+            let remedy = "see why with `mailroom outbox list`";
+            Finding::new(WHAT, State::Warn, meaning, remedy)
+        }
+        None => Finding::new(WHAT, State::Ok, says, ""),
+    }
+}
+
+fn certificate_in_use(data: &Path, settings: Option<&Settings>, now: i64) -> Finding {
+    let found = match settings {
+        Some(settings) => view(data, settings, now)
+            .map(|view| certificate_stands(&view.health, now))
+            .map_err(|failure| failure.why),
+        None => tls::ends(&data.join("tls"))
+            .map(|ends| certificate(ends, now))
+            .map_err(|fault| fault.to_string()),
+    };
+    let remedy = "start the server: it makes a certificate where there is none";
+    found.unwrap_or_else(|why| Finding::new("certificate", State::Wrong, why, remedy))
+}
+
+/// How a certificate that stands so is to be seen.
+pub(crate) fn certificate_stands(health: &Health, now: i64) -> Finding {
+    let (state, remedy) = match health {
+        Health::Own { ends } => return certificate(*ends, now),
+        Health::Good { .. } => (State::Ok, ""),
+        Health::Coming => (State::Ok, ""),
+        Health::Failed { .. } => {
+            (State::Warn, "mend what it says; `mailroom certificate renew` tries again at once")
+        }
+        Health::Urgent { ends, .. } => {
+            let state = if *ends <= now { State::Wrong } else { State::Warn };
+            (state, "mend what it says; `mailroom certificate renew` tries again at once")
+        }
+        Health::ByHand { .. } => (State::Warn, "see the records with `mailroom certificate show`"),
+        Health::NoClock => (State::Warn, "let the network set the clock"),
+    };
+    Finding::new("certificate", state, told(health), remedy)
 }
 
 /// What a certificate that ends then means.

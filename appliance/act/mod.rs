@@ -7,6 +7,7 @@ pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod dns;
 pub(crate) mod failure;
+pub(crate) mod leaving;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod records;

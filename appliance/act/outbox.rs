@@ -179,7 +179,7 @@ fn not_there(id: &str) -> Failure {
     )
 }
 
-fn view(id: MailId, row: &Outgoing) -> OutgoingView {
+pub(crate) fn view(id: MailId, row: &Outgoing) -> OutgoingView {
     OutgoingView {
         id: id.to_string(),
         from: row.sender.clone(),

@@ -53,6 +53,13 @@ pub(crate) enum AccountAct {
         login: String,
         quota: u64,
     },
+    /// Shuts it at once; its mail is removed after some days.
+    Close {
+        login: String,
+    },
+    Reopen {
+        login: String,
+    },
     Delete {
         login: String,
         yes: bool,
@@ -119,6 +126,9 @@ pub(crate) struct AccountView {
     pub used: u64,
     pub messages: u64,
     pub suspended: bool,
+    /// Closed: its mail is removed in so many days.
+    #[serde(default)]
+    pub days_left: Option<u32>,
     /// Seconds since 1970.
     pub created: i64,
     /// Every address that leads to it, its log-in address first.
@@ -205,6 +215,9 @@ pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
         AccountAct::Suspend { login, suspended } => {
             let now_is = if suspended { "may not log in now" } else { "may log in again" };
             change(store, &login, format!("{login} {now_is}"), move |account| {
+                if account.leaving.is_some() {
+                    return Err(StoreError::Invalid("the account is closed: reopen it first"));
+                }
                 account.suspended = suspended;
                 Ok(())
             })
@@ -216,6 +229,8 @@ pub(crate) fn account(store: &Store, act: AccountAct, now: i64) -> Outcome {
                 Ok(())
             })
         }
+        AccountAct::Close { login } => super::leaving::close(store, &login, now),
+        AccountAct::Reopen { login } => super::leaving::reopen(store, &login),
         AccountAct::Delete { login, yes } => delete_account(store, &login, yes),
     }
 }
@@ -301,6 +316,7 @@ fn view(read: &impl Read, id: AccountId, account: &Account) -> Result<AccountVie
         used,
         messages,
         suspended: account.suspended,
+        days_left: account.leaving.as_ref().map(|leaving| leaving.days),
         created: account.created,
         addresses: routes.into_iter().map(|route| route.address).collect(),
         app_passwords: apps.map(|c| c.label.clone()).collect(),
@@ -347,7 +363,11 @@ fn delete_account(store: &Store, login: &str, yes: bool) -> Outcome {
             "it has {messages} messages ({}), which would be gone for ever",
             super::words::octets(octets)
         );
-        return Err(Failure::new(&what, why, "say --yes if that is what you want"));
+        return Err(Failure::new(
+            &what,
+            why,
+            "say --yes if that is what you want, or close it and have time to think",
+        ));
     }
     while write(store, &what, move |batch| accounts::thin_out(batch, id))? {}
     write(store, &what, move |batch| accounts::delete(batch, id))?;
@@ -529,7 +549,11 @@ fn domains(store: &Store, what: &str) -> Result<Vec<String>, Failure> {
     Ok(list.into_iter().map(|domain| domain.name).collect())
 }
 
-fn find_account(store: &Store, login: &str, what: &str) -> Result<(AccountId, Account), Failure> {
+pub(super) fn find_account(
+    store: &Store,
+    login: &str,
+    what: &str,
+) -> Result<(AccountId, Account), Failure> {
     let folded = login.to_lowercase();
     let found = read(store, what, |read| accounts::by_login(read, &folded))?;
     found.ok_or_else(|| {
@@ -620,7 +644,7 @@ fn read<R>(
     store.snapshot().and_then(|read| job(&read)).map_err(|error| Failure::store(what, &error))
 }
 
-fn write<R, F>(store: &Store, what: &str, job: F) -> Result<R, Failure>
+pub(super) fn write<R, F>(store: &Store, what: &str, job: F) -> Result<R, Failure>
 where
     R: Send + 'static,
     F: FnMut(&mut Batch) -> Result<R, StoreError> + Send + 'static,

@@ -2,8 +2,9 @@
 
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
+use super::trouble::Trouble;
 use super::who::Who;
-use crate::act::words::date_time;
+use super::zone;
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::store::format::Audit;
@@ -40,21 +41,31 @@ struct Acts<'a> {
     more: Option<u64>,
 }
 
-struct Row {
-    at: String,
-    act: Audit,
+pub(super) struct Row {
+    pub at: String,
+    pub act: Audit,
+}
+
+/// The newest acts before the one of this number, and where the list goes on.
+pub(super) fn rows(
+    visit: &Visit<'_>,
+    before: Option<u64>,
+    most: usize,
+) -> Result<(Vec<Row>, Option<u64>), Trouble> {
+    let read = visit.house.store.snapshot()?;
+    let zone = owner::setup(&read)?.zone;
+    let found = owner::acts(&read, before, most)?;
+    drop(read);
+    let more = found.last().map(|(number, _)| *number).filter(|number| *number > 1);
+    let more = more.filter(|_| found.len() == most);
+    let row = |(_, act): (u64, Audit)| Row { at: zone::show(&zone, act.at), act };
+    Ok((found.into_iter().map(row).collect(), more))
 }
 
 /// `/acts?before=N`
 pub(super) fn page(visit: &mut Visit<'_>) -> Answer {
     let before = visit.request.query("before").parse().ok();
-    let read = visit.house.store.snapshot()?;
-    let found = owner::acts(&read, before, limits::PAGE_ROWS)?;
-    drop(read);
-    let more = found.last().map(|(number, _)| *number).filter(|number| *number > 1);
-    let more = more.filter(|_| found.len() == limits::PAGE_ROWS);
-    let row = |(_, act): (u64, Audit)| Row { at: date_time(act.at), act };
-    let acts = found.into_iter().map(row).collect();
+    let (acts, more) = rows(visit, before, limits::PAGE_ROWS)?;
     let page = visit.page(visit.words.t("acts.title"));
     show(&Acts { page: &page, acts, more })
 }

@@ -6,23 +6,26 @@ use super::form::Form;
 use super::http::{Method, Reply};
 use super::owner::Answer as Checked;
 use super::page::{Page, show};
-use super::routes::{Answer, ROUTES, Visit};
+use super::routes::{Answer, May, ROUTES, Visit};
 use super::who::{self, Who};
-use super::{audit, http, setup};
+use super::{audit, home, http, my, setup};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::store::{StoreError, owner};
 use askama::Template;
 use std::sync::PoisonError;
 
-/// `/`: wherever one is to go on.
+/// `/`: the first page of the owner, or wherever one is to go on.
 pub(super) fn start(visit: &mut Visit<'_>) -> Answer {
     let owned = visit.house.is_owned()?;
+    if visit.allows(May::Owner)? && setup::is_done(visit)? {
+        return home::page(visit);
+    }
     Ok(Reply::see(match visit.who() {
         Who::Code if !owned => "/setup",
         _ if !owned => "/code",
-        Who::Owner { .. } if !setup::is_done(visit)? => "/setup",
-        Who::Owner { .. } => "/people",
+        Who::Owner { .. } if visit.allows(May::Owner)? => "/setup",
+        Who::Person { .. } => "/my",
         _ => "/login",
     }))
 }
@@ -128,8 +131,12 @@ pub(super) fn claim(visit: &mut Visit<'_>) -> Answer {
 
 /// The owner's new password, typed twice; or what is wrong with it.
 pub(super) fn new_password(visit: &Visit<'_>, form: &mut Form) -> Option<String> {
+    typed_twice(visit, form, limits::OWNER_PASSWORD_LETTERS)
+}
+
+/// A new password of at least so many letters, typed twice.
+pub(super) fn typed_twice(visit: &Visit<'_>, form: &mut Form, least: usize) -> Option<String> {
     let (one, other) = (form.raw("password").to_string(), form.raw("password2").to_string());
-    let least = limits::OWNER_PASSWORD_LETTERS;
     if one.chars().count() < least {
         form.wrong("password", &visit.words.fill("password.short", &[&least]));
     } else if one.len() > limits::PASSWORD_BYTES {
@@ -198,11 +205,12 @@ pub(super) fn login(visit: &mut Visit<'_>) -> Answer {
 }
 
 pub(super) fn logout(visit: &mut Visit<'_>) -> Answer {
+    let back = if matches!(visit.who(), Who::Person { .. }) { "/my/login" } else { "/login" };
     if let Some((key, _)) = visit.session.take() {
         visit.house.place.sessions().end(&key);
     }
     visit.cookie = Some(who::no_cookie());
-    Ok(Reply::see("/login"))
+    Ok(Reply::see(back))
 }
 
 // ---- forms that outlived their session ----
@@ -219,7 +227,8 @@ struct Again<'a> {
 /// for after the log-in, but for passwords.
 pub(super) fn stale(visit: &mut Visit<'_>) -> Reply {
     let path = visit.request.path.clone();
-    let of_enter = ["/login", "/code", "/logout"].contains(&path.as_str());
+    let of_enter = ["/login", "/my/login", "/code", "/logout"].contains(&path.as_str());
+    let of_person = path.starts_with("/my/");
     let own = visit.request.header("sec-fetch-site") == Some("same-origin");
     let kept = encode(visit.form.values());
     // A browser that does not say where the form was made may have been given it by anybody.
@@ -227,10 +236,20 @@ pub(super) fn stale(visit: &mut Visit<'_>) -> Reply {
         let words = visit.words.t("stale.lost");
         visit.need_session();
         visit.say(words);
-        return Reply::see(if of_enter { &path } else { "/" });
+        let back = if of_person { "/my" } else { "/" };
+        return Reply::see(if of_enter { &path } else { back });
     }
     let shown = match visit.who() {
-        Who::Owner { .. } | Who::Code => resume(visit, &path, &kept),
+        Who::Owner { .. } | Who::Code if !of_person => resume(visit, &path, &kept),
+        Who::Person { .. } if of_person && visit.allows(May::Person).unwrap_or(false) => {
+            resume(visit, &path, &kept)
+        }
+        _ if of_person => {
+            visit.need_session();
+            let mut form = Form::default();
+            form.wrong("password", visit.words.t("stale.kept"));
+            my::show_login(visit, &form, &path, &kept)
+        }
         _ => {
             visit.need_session();
             let mut form = Form::default();
@@ -242,7 +261,7 @@ pub(super) fn stale(visit: &mut Visit<'_>) -> Reply {
 }
 
 /// Shows a kept form to be sent again.
-fn resume(visit: &mut Visit<'_>, to: &str, kept: &str) -> Answer {
+pub(super) fn resume(visit: &mut Visit<'_>, to: &str, kept: &str) -> Answer {
     let known = ROUTES.iter().any(|route| route.method == Method::Post && route.fits(to));
     let fields = http::pairs(kept.as_bytes()).unwrap_or_default();
     if !known || !to.starts_with('/') {

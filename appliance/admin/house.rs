@@ -4,12 +4,14 @@ use super::code::Codes;
 use super::lan::{self, Lan};
 use super::look::Looks;
 use super::owner::OwnerDesk;
+use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
 use crate::clock;
 use crate::limits;
 use crate::net::tls::Tls;
 use crate::request::Code;
+use crate::serve::login::Logins;
 use crate::settings::{self, Settings};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
@@ -27,12 +29,16 @@ pub(crate) struct Place {
     /// The settings were changed: the units of mail start anew.
     pub again: Notify,
     pub looks: Looks,
+    /// Mail by the hour.
+    pub tally: Mutex<Tally>,
 }
 
 /// Everything that a handler may ask.
 pub(crate) struct House {
     pub place: Arc<Place>,
     pub store: Store,
+    /// Log-ins of people, as the ports of mail have them.
+    pub logins: Arc<Logins>,
     pub data: PathBuf,
     pub settings: RwLock<Arc<Settings>>,
     pub tls: Arc<Tls>,
@@ -54,6 +60,7 @@ impl Place {
             lan: Mutex::default(),
             again: Notify::new(),
             looks: Looks::default(),
+            tally: Mutex::default(),
         })
     }
 
@@ -71,7 +78,7 @@ impl House {
     /// Of a server that is no box, at the time of the machine.
     pub(crate) fn new(
         place: Arc<Place>,
-        store: Store,
+        (store, logins): (Store, Arc<Logins>),
         data: &Path,
         settings: &Settings,
         tls: Arc<Tls>,
@@ -79,6 +86,7 @@ impl House {
         House {
             place,
             store,
+            logins,
             data: data.to_path_buf(),
             settings: RwLock::new(Arc::new(settings.clone())),
             tls,

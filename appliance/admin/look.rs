@@ -1,8 +1,17 @@
 //! What the world sees of the box, looked at in the background: it takes up to a minute, and no
-//! page waits for it.
+//! page waits for it. Once a day it is looked at by itself; what came of it is kept, and the owner
+//! is told of what changed and of nothing else.
 
 use super::house::House;
-use crate::act::check::{Finding, machine};
+use crate::act::check::{Finding, State, machine};
+use crate::act::dns;
+use crate::clock;
+use crate::delivery::letter;
+use crate::delivery::report::Moment;
+use crate::event::{Event, emit};
+use crate::limits;
+use crate::store::format::{Looked as Row, Seen, SeenChange};
+use crate::store::{Store, StoreError, address, owner};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +21,16 @@ pub(crate) struct Looked {
     pub running: bool,
     /// When it ended, seconds since 1970, and what it found.
     pub last: Option<(i64, Arc<Vec<Finding>>)>,
+    /// What changed of late, the newest first.
+    pub changes: Arc<Vec<Change>>,
+}
+
+/// Something that is seen otherwise than at the look before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub at: i64,
+    pub was: State,
+    pub now: Finding,
 }
 
 /// Shared with the thread that looks.
@@ -25,12 +44,8 @@ impl Looks {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn now(&self) -> Looked {
-        self.state().clone()
-    }
-
     /// Looks, unless somebody does already.
-    pub(crate) fn begin(&self, look: impl FnOnce() -> (i64, Vec<Finding>) + Send + 'static) {
+    pub(crate) fn begin(&self, look: impl FnOnce() -> Looked + Send + 'static) {
         let mut state = self.state();
         if std::mem::replace(&mut state.running, true) {
             return;
@@ -42,7 +57,9 @@ impl Looks {
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).ok();
             let mut state = looks.state();
             state.running = false;
-            state.last = found.map(|(at, found)| (at, Arc::new(found))).or(state.last.take());
+            if let Some(found) = found {
+                *state = found;
+            }
         });
         if begun.is_err() {
             self.state().running = false;
@@ -51,12 +68,170 @@ impl Looks {
 }
 
 impl House {
+    /// What the last look came to, also of one before the start.
+    pub(crate) fn looked(&self) -> Looked {
+        let mut state = self.place.looks.state();
+        if state.last.is_none() {
+            let kept = self.store.snapshot().and_then(|read| owner::looked(&read));
+            if let Ok(Some(kept)) = kept {
+                *state = Looked { running: state.running, ..of_row(&kept) };
+            }
+        }
+        state.clone()
+    }
+
     /// Looks at the machine and the world in the background.
     pub(crate) fn begin_look(&self) {
         let (data, clock): (PathBuf, fn() -> i64) = (self.data.clone(), self.clock);
+        let (store, host) = (self.store.clone(), self.settings().host.clone());
         self.place.looks.begin(move || {
             let found = machine(&data, true, clock());
-            (clock(), found)
+            keep(&store, &host, &found, clock())
         });
+    }
+
+    /// Once a day, by itself.
+    pub(crate) fn look_daily(&self) {
+        let (last, now) = (self.looked().last, self.seconds());
+        // A last look of the future was dated by a clock that was wrong.
+        let fresh = |at: i64| (0..limits::WORLD_LOOK_SECONDS).contains(&now.saturating_sub(at));
+        let settled = clock::state_at(now) != clock::State::Floor;
+        let domains = self.store.snapshot().and_then(|read| address::domains(&read));
+        let known = domains.is_ok_and(|domains| !domains.is_empty())
+            && !dns::is_unknown_outside(&self.settings().host);
+        if settled && known && !last.is_some_and(|(at, _)| fresh(at)) {
+            self.begin_look();
+        }
+    }
+}
+
+/// Keeps what a look found, and tells what changed since the one before.
+pub(crate) fn keep(store: &Store, host: &str, found: &[Finding], now: i64) -> Looked {
+    let before = store.snapshot().and_then(|read| owner::looked(&read)).unwrap_or(None);
+    let (row, new) = row_after(before.as_ref(), found, now);
+    let looked = of_row(&row);
+    for change in &new {
+        let (what, meaning) = (change.now.what.clone(), change.now.meaning.clone());
+        emit(Event::WorldChanged { what, meaning });
+    }
+    let worse: Vec<Change> = new.into_iter().filter(|it| it.now.state != State::Ok).collect();
+    let letter = (!worse.is_empty()).then(|| letter_of(host, &worse));
+    let host = host.to_string();
+    let kept = store.write_blocking(move |batch| {
+        owner::keep_looked(batch, &row)?;
+        if let Some((subject, text)) = &letter {
+            letter::to_postmasters(batch, &host, moment(), subject, text)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = kept {
+        trouble(&error);
+    }
+    looked
+}
+
+fn trouble(error: &StoreError) {
+    emit(Event::StoreTrouble { doing: "keeping a look at the world", why: error.to_string() });
+}
+
+fn moment() -> Moment {
+    let micros = clock::now_micros();
+    Moment { micros, chance: micros.rotate_left(17) }
+}
+
+/// Only what the world sees: the rest is looked at whenever the first page is.
+fn is_of_world(finding: &Finding) -> bool {
+    const OF_MACHINE: [&str; 7] =
+        ["clock", "space", "store", "last check of the store", "outbox", "settings", "server"];
+    !OF_MACHINE.contains(&finding.what.as_str()) && !finding.what.starts_with("port ")
+}
+
+/// The row after a look, and what changed at it. What could not be looked up is as it was.
+fn row_after(before: Option<&Row>, found: &[Finding], now: i64) -> (Row, Vec<Change>) {
+    let kept_of = |what: &str| before?.seen.iter().find(|seen| seen.what == what);
+    let was = |what: &str| kept_of(what).map(|seen| state(seen.state));
+    let changed = |finding: &&Finding| {
+        let differs = was(&finding.what).is_some_and(|was| was != finding.state);
+        differs && is_of_world(finding) && !finding.is_unknown()
+    };
+    let seen_now = |finding: &Finding| match kept_of(&finding.what) {
+        Some(kept) if finding.is_unknown() => kept.clone(),
+        _ => seen(finding),
+    };
+    let change = |finding: &Finding| Change {
+        at: now,
+        was: was(&finding.what).unwrap_or(State::Ok),
+        now: finding.clone(),
+    };
+    let new: Vec<Change> = found.iter().filter(changed).map(change).collect();
+    let mut changes: Vec<SeenChange> = new.iter().map(kept).collect();
+    changes.extend(before.iter().flat_map(|before| before.changes.iter().cloned()));
+    changes.retain(|it| now.saturating_sub(it.at) < limits::WORLD_CHANGES_SECONDS);
+    changes.truncate(limits::WORLD_CHANGES);
+    (Row { at: now, seen: found.iter().map(seen_now).collect(), changes }, new)
+}
+
+fn letter_of(host: &str, worse: &[Change]) -> (String, String) {
+    let mut text = format!("{host} looks once a day how the world sees it. This changed:\n\n");
+    for Change { now, .. } in worse {
+        text.push_str(&format!("{}: {}\n", now.what, now.meaning));
+        if !now.remedy.is_empty() {
+            text.push_str(&format!("  What to do: {}\n", now.remedy));
+        }
+        text.push('\n');
+    }
+    text.push_str(
+        "The page Domain of the server shows all of it. Nothing is written again until it \
+                   changes.\n",
+    );
+    (format!("How the world sees {host} has changed"), text)
+}
+
+// ---- as it is kept ----
+
+fn state(number: u32) -> State {
+    match number {
+        0 => State::Ok,
+        1 => State::Warn,
+        _ => State::Wrong,
+    }
+}
+
+fn seen(finding: &Finding) -> Seen {
+    Seen {
+        what: finding.what.clone(),
+        state: match finding.state {
+            State::Ok => 0,
+            State::Warn => 1,
+            State::Wrong => 2,
+        },
+        meaning: finding.meaning.clone(),
+        remedy: finding.remedy.clone(),
+    }
+}
+
+fn finding(seen: &Seen) -> Finding {
+    Finding {
+        what: seen.what.clone(),
+        state: state(seen.state),
+        meaning: seen.meaning.clone(),
+        remedy: seen.remedy.clone(),
+    }
+}
+
+fn kept(change: &Change) -> SeenChange {
+    let was = Finding { state: change.was, ..change.now.clone() };
+    SeenChange { at: change.at, was: seen(&was).state, now: Some(seen(&change.now)) }
+}
+
+fn of_row(row: &Row) -> Looked {
+    let change = |it: &SeenChange| {
+        let now = finding(it.now.as_ref()?);
+        Some(Change { at: it.at, was: state(it.was), now })
+    };
+    Looked {
+        running: false,
+        last: Some((row.at, Arc::new(row.seen.iter().map(finding).collect()))),
+        changes: Arc::new(row.changes.iter().filter_map(change).collect()),
     }
 }

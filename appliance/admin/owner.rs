@@ -39,6 +39,24 @@ impl House {
         peer: IpAddr,
         now: i64,
     ) -> Result<Answer, StoreError> {
+        self.check(password, peer, |row| self.second(row, code, now))
+    }
+
+    /// The same of one who is logged in and asked for the password once more.
+    pub(crate) fn check_password(
+        &self,
+        password: &str,
+        peer: IpAddr,
+    ) -> Result<Answer, StoreError> {
+        self.check(password, peer, |_| Ok(true))
+    }
+
+    fn check(
+        &self,
+        password: &str,
+        peer: IpAddr,
+        second: impl FnOnce(&Owner) -> Result<bool, StoreError>,
+    ) -> Result<Answer, StoreError> {
         let Some(row) = self.store.snapshot().and_then(|read| owner::get(&read))? else {
             return Ok(Answer::NoOwner);
         };
@@ -50,7 +68,7 @@ impl House {
         if !wait.is_zero() {
             return Ok(Answer::Later(wait.as_secs() + 1));
         }
-        let right = is_password(password, &row.argon2) & self.second(&row, code, now)?;
+        let right = is_password(password, &row.argon2) & second(&row)?;
         if !right {
             desk.throttle.failed(pair, millis);
             return Ok(Answer::Denied);
@@ -76,6 +94,21 @@ impl House {
         self.store.write_blocking(move |batch| owner::claim(batch, &row))
     }
 
+    /// Changes password or second factor; returns how many changes there were by now. Every session
+    /// of before has ended.
+    pub(crate) fn change_owner(
+        &self,
+        edit: impl Fn(&mut Owner) + Send + 'static,
+    ) -> Result<u32, StoreError> {
+        self.store.write_blocking(move |batch| {
+            owner::change(batch, &mut |row| {
+                edit(row);
+                Ok(())
+            })?;
+            Ok(owner::get(batch)?.map_or(0, |row| row.changes))
+        })
+    }
+
     /// Is there an owner?
     pub(crate) fn is_owned(&self) -> Result<bool, Failure> {
         let row = self.store.snapshot().and_then(|read| owner::get(&read));
@@ -97,6 +130,14 @@ const STEP_SECONDS: u64 = 30;
 /// The code of a secret, as every app makes it: six digits, SHA-1.
 pub(crate) fn totp(secret: &[u8]) -> TOTP {
     TOTP::new_unchecked(Algorithm::SHA1, 6, 1, STEP_SECONDS, secret.to_vec())
+}
+
+/// RFC 4226 4 R6: 160 bits
+pub(super) fn new_secret() -> Result<Vec<u8>, StoreError> {
+    let mut secret = vec![0; 20];
+    let filled = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut secret);
+    filled.map_err(|_| StoreError::Invalid("the system gives no random numbers"))?;
+    Ok(secret)
 }
 
 /// The time step whose code this is, among those that are near now.

@@ -64,10 +64,22 @@ pub(crate) fn show(template: &impl Template) -> Result<Reply, Trouble> {
     Ok(Reply::html(text))
 }
 
+/// So many letters of a text at most, as a list shows it.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
 /// The pages that somebody who may do this can go to.
 pub(super) fn nav<'a>(words: &'static Words, may: routes::May, path: &str) -> Vec<Link<'a>> {
+    let fits = |to: &str| to == path || (to != "/" && path.starts_with(&format!("{to}/")));
+    // Of two that fit, such as /my and /my/clients, the longer one.
+    let own = routes::NAV.iter().filter(|(own, to, _)| *own == may && fits(to));
+    let nearest = own.map(|(_, to, _)| to.len()).max();
     let of = |(own, to, key): &(routes::May, &'static str, &'static str)| {
-        let here = *to == path || (*to != "/" && path.starts_with(&format!("{to}/")));
+        let here = fits(to) && nearest == Some(to.len());
         (*own == may).then(|| Link { path: to, words: words.t(key), here })
     };
     routes::NAV.iter().filter_map(of).collect()

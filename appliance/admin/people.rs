@@ -5,7 +5,9 @@ mod list;
 mod one;
 
 pub(super) use list::{Wrong, add, page, paste};
-pub(super) use one::{app_password, delete, one, password, quota, remove_app, suspend};
+pub(super) use one::{
+    app_password, delete, end, one, password, quota, remove_app, reopen, suspend,
+};
 
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
@@ -25,7 +27,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(view: AccountView) -> Row {
+    pub(super) fn of(view: AccountView) -> Row {
         let percent = view.used.saturating_mul(100).checked_div(view.quota).unwrap_or(0);
         let quota = if view.quota == 0 { String::new() } else { octets(view.quota) };
         Row { used: octets(view.used), quota, percent: percent.min(100), view }
@@ -44,6 +46,12 @@ pub(super) fn everybody(visit: &Visit<'_>) -> Result<Vec<Row>, Trouble> {
     }
 }
 
+/// The log-in addresses of everybody, without a look at their mail.
+pub(super) fn everybody_brief(visit: &Visit<'_>) -> Result<Vec<String>, Trouble> {
+    let everybody = crate::store::account::list(&visit.house.store.snapshot()?)?;
+    Ok(everybody.into_iter().map(|(_, account)| account.login).collect())
+}
+
 /// The domains of the box.
 pub(super) fn domains(visit: &Visit<'_>) -> Result<Vec<String>, Trouble> {
     match visit.ask(Act::Domain(DomainAct::List))? {
@@ -53,7 +61,7 @@ pub(super) fn domains(visit: &Visit<'_>) -> Result<Vec<String>, Trouble> {
 }
 
 /// A password that is made up here, and shown once.
-fn made_up() -> Result<Password, Trouble> {
+pub(super) fn made_up() -> Result<Password, Trouble> {
     let text = crate::act::people::made_up().map_err(Trouble::Internal)?;
     Ok(Password { text, made_up: true })
 }
@@ -67,7 +75,7 @@ struct Handed<'a> {
 }
 
 /// Passwords that were made up, shown this once.
-fn hand(visit: &Visit<'_>, set: &[PasswordSet], back: &str) -> Answer {
+pub(super) fn hand(visit: &Visit<'_>, set: &[PasswordSet], back: &str) -> Answer {
     let page = visit.page(visit.words.t("handed.title"));
     show(&Handed { page: &page, set, back })
 }

@@ -14,7 +14,8 @@ use super::page::{Page, nav};
 use super::trouble::Trouble;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
-use super::{addresses, assets, audit, clients, enter, lan, people, setup, strangers, welcome};
+use super::{addresses, assets, audit, clients, enter, lan, my, people, queue, security, setup};
+use super::{strangers, trace, welcome};
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
 use crate::store::{account, owner};
@@ -88,14 +89,36 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/people/{}/app", May::Owner, people::app_password),
     post("/people/{}/app/remove", May::Owner, people::remove_app),
     post("/people/{}/delete", May::Owner, people::delete),
+    post("/people/{}/reopen", May::Owner, people::reopen),
+    post("/people/{}/sessions", May::Owner, people::end),
     get("/addresses", May::Owner, addresses::page),
     post("/addresses", May::Owner, addresses::save),
     get("/addresses/edit", May::Owner, addresses::edit),
     post("/addresses/remove", May::Owner, addresses::remove),
     post("/addresses/catch-all", May::Owner, addresses::catch_all),
+    get("/trace", May::Owner, trace::page),
+    get("/trace/{}", May::Owner, trace::one),
+    get("/queue", May::Owner, queue::page),
+    post("/queue/{}/hold", May::Owner, queue::hold),
+    post("/queue/{}/now", May::Owner, queue::now),
+    post("/queue/{}/drop", May::Owner, queue::drop_it),
+    get("/security", May::Owner, security::page),
+    post("/security/password", May::Owner, security::password),
+    post("/security/sessions", May::Owner, security::end),
+    get("/security/totp", May::Owner, security::totp_page),
+    post("/security/totp", May::Owner, security::totp_begin),
+    post("/security/totp/confirm", May::Owner, security::totp_confirm),
+    post("/security/totp/off", May::Owner, security::totp_off),
     get("/acts", May::Owner, audit::page),
     get("/people/{}/clients", May::Owner, clients::of_anybody),
     get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
+    get("/my/login", May::Anybody, my::login_page),
+    post("/my/login", May::Anybody, my::login),
+    get("/my", May::Person, my::page),
+    post("/my/password", May::Person, my::password),
+    post("/my/app", May::Person, my::app_password),
+    post("/my/app/remove", May::Person, my::remove_app),
+    post("/my/sessions", May::Person, my::end),
     get("/my/clients", May::Person, clients::own),
     get("/my/apple", May::Person, clients::own_apple),
     get("/style.css", May::Anybody, assets::style),
@@ -105,10 +128,15 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// The way around, in order: for whom, where to, and the key of its name.
 pub(super) const NAV: &[(May, &str, &str)] = &[
+    (May::Owner, "/", "nav.home"),
     (May::Owner, "/people", "nav.people"),
     (May::Owner, "/addresses", "nav.addresses"),
+    (May::Owner, "/trace", "nav.trace"),
+    (May::Owner, "/queue", "nav.queue"),
     (May::Owner, "/setup/domain", "nav.domain"),
-    (May::Owner, "/acts", "nav.acts"),
+    (May::Owner, "/security", "nav.security"),
+    (May::Person, "/my", "nav.my"),
+    (May::Person, "/my/clients", "clients.title"),
 ];
 
 impl Route {
@@ -149,10 +177,7 @@ pub(crate) fn answer(house: &House, request: &Request) -> Reply {
         Ok((mut visit, handler)) => {
             let reply = handler(&mut visit).unwrap_or_else(|trouble| visit.tell(&trouble));
             visit.forget_notice(&reply);
-            match &visit.cookie {
-                Some(cookie) => reply.with("Set-Cookie", cookie),
-                None => reply,
-            }
+            visit.with_cookie(reply)
         }
         Err(reply) => *reply,
     };
@@ -212,14 +237,18 @@ fn admit<'a>(mut visit: Visit<'a>, route: &Route) -> Result<(Visit<'a>, Handler)
     }
     match visit.allows(route.may) {
         Ok(true) => (),
-        Ok(false) => return Err(Box::new(visit.way_in(route))),
+        Ok(false) => {
+            let reply = visit.way_in(route);
+            return Err(Box::new(visit.with_cookie(reply)));
+        }
         Err(trouble) => return Err(Box::new(visit.tell(&trouble))),
     }
     if route.method == Method::Post {
         let token = visit.form.raw("csrf").to_string();
         let right = visit.session.as_ref().is_some_and(|(_, session)| session.is_csrf(&token));
         if !right {
-            return Err(Box::new(enter::stale(&mut visit)));
+            let reply = enter::stale(&mut visit);
+            return Err(Box::new(visit.with_cookie(reply)));
         }
     }
     Ok((visit, route.handler))
@@ -258,7 +287,7 @@ impl<'a> Visit<'a> {
     }
 
     /// May whoever this is do it? An owner whose password was changed elsewhere may no longer.
-    fn allows(&self, may: May) -> Result<bool, Trouble> {
+    pub(super) fn allows(&self, may: May) -> Result<bool, Trouble> {
         if may == May::Anybody {
             return Ok(true);
         }
@@ -284,7 +313,8 @@ impl<'a> Visit<'a> {
         let owned = self.house.is_owned().unwrap_or(true);
         match route.may {
             May::Setup if !owned => Reply::see("/code"),
-            _ if !owned && route.may != May::Person => Reply::see("/"),
+            May::Person => Reply::see("/my/login"),
+            _ if !owned => Reply::see("/"),
             _ => Reply::see("/login"),
         }
     }
@@ -332,6 +362,14 @@ impl<'a> Visit<'a> {
         drop(sessions);
         self.cookie = Some(who::cookie(&id));
         self.session = Some((who::key(&id), session));
+    }
+
+    /// A session that was begun goes to the browser with whatever is said.
+    fn with_cookie(&self, reply: Reply) -> Reply {
+        match &self.cookie {
+            Some(cookie) => reply.with("Set-Cookie", cookie),
+            None => reply,
+        }
     }
 
     /// Said on top of the next page.

@@ -42,6 +42,8 @@ pub(crate) struct Session {
     /// Where it was begun, and with which program.
     pub from: String,
     pub agent: String,
+    /// A second factor that is not confirmed yet.
+    pub secret: Option<Vec<u8>>,
 }
 
 /// What a session is kept by: the hash of what the browser has.
@@ -59,7 +61,8 @@ impl Sessions {
         let (id, csrf) = (random(), random());
         let agent = request.header("user-agent").unwrap_or_default().chars().take(200).collect();
         let from = request.peer.remote.ip().to_string();
-        let session = Session { who, csrf, notice: None, begun: now, used: now, from, agent };
+        let (begun, used, notice, secret) = (now, now, None, None);
+        let session = Session { who, csrf, notice, begun, used, from, agent, secret };
         self.kept.insert(key(&id), session.clone());
         (id, session)
     }

@@ -14,6 +14,14 @@ pub(crate) fn show(zone: &str, at: i64) -> String {
     }
 }
 
+/// When a day such as "2026-11-25" begins in this zone, or the day so many after it.
+pub(crate) fn day(zone: &str, text: &str, more: i64) -> Option<i64> {
+    let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;
+    let day = day.checked_add(jiff::Span::new().try_days(more).ok()?).ok()?;
+    let zone = TimeZone::get(zone).ok().filter(|_| !zone.is_empty()).unwrap_or(TimeZone::UTC);
+    Some(day.to_zoned(zone).ok()?.timestamp().as_second())
+}
+
 pub(crate) fn is_known(zone: &str) -> bool {
     !zone.is_empty() && TimeZone::get(zone).is_ok()
 }

@@ -224,7 +224,13 @@ pub(crate) enum Account {
         #[arg(value_parser = quota)]
         quota: u64,
     },
-    /// Delete the account with all its mail
+    /// Close the account at once; its mail is removed after 30 days, unless it is reopened
+    #[command(after_help = "Examples:\n  mailroom account close bob@office.test\n  \
+                            mailroom account reopen bob@office.test")]
+    Close { login: String },
+    /// Open a closed account again, with all its mail
+    Reopen { login: String },
+    /// Delete the account with all its mail, without time to think
     Delete {
         login: String,
         /// Really: there is no way back but a backup
@@ -456,6 +462,8 @@ fn account(
         Account::Suspend { login } => AccountAct::Suspend { login, suspended: true },
         Account::Resume { login } => AccountAct::Suspend { login, suspended: false },
         Account::Quota { login, quota } => AccountAct::Quota { login, quota },
+        Account::Close { login } => AccountAct::Close { login },
+        Account::Reopen { login } => AccountAct::Reopen { login },
         Account::Delete { login, yes } => AccountAct::Delete { login, yes },
     })
 }

@@ -70,16 +70,13 @@ pub(crate) fn text(reply: &Reply) -> String {
 
 fn accounts_table(accounts: &[AccountView]) -> String {
     let row = |a: &AccountView| {
-        let state = if a.suspended { "suspended" } else { "active" };
+        let state = match a.days_left {
+            Some(days) => format!("closed, {days} days left"),
+            None if a.suspended => "suspended".to_string(),
+            None => "active".to_string(),
+        };
         let room = if a.quota == 0 { "no limit".into() } else { octets(a.quota) };
-        vec![
-            a.login.clone(),
-            plain(&a.name),
-            a.messages.to_string(),
-            octets(a.used),
-            room,
-            state.into(),
-        ]
+        vec![a.login.clone(), plain(&a.name), a.messages.to_string(), octets(a.used), room, state]
     };
     let rows: Vec<_> = accounts.iter().map(row).collect();
     table(&["account", "name", "messages", "used", "room", "state"], &rows)
@@ -88,13 +85,17 @@ fn accounts_table(accounts: &[AccountView]) -> String {
 fn account_sheet(account: &AccountView) -> String {
     let room = if account.quota == 0 { "no limit".into() } else { octets(account.quota) };
     let apps = account.app_passwords.iter().map(|label| plain(label)).collect::<Vec<_>>();
-    let state = if account.suspended { "suspended: may not log in" } else { "active" };
+    let state = match account.days_left {
+        Some(days) => format!("closed: its mail is removed in {days} days"),
+        None if account.suspended => "suspended: may not log in".to_string(),
+        None => "active".to_string(),
+    };
     let used = format!("{} in {} messages", octets(account.used), account.messages);
     let or_none = |text: String| if text.is_empty() { "none".to_string() } else { text };
     let rows = [
         ("account", account.login.clone()),
         ("name", or_none(plain(&account.name))),
-        ("state", state.to_string()),
+        ("state", state),
         ("used", used),
         ("room", room),
         ("addresses", account.addresses.join(", ")),

@@ -53,6 +53,51 @@ pub(crate) const QUOTA_GIGABYTES_AT_MOST: u64 = 100_000;
 /// Rows of one list on a page; the rest is behind "more".
 pub(crate) const PAGE_ROWS: usize = 50;
 
+/// Hours that the first page shows mail of.
+pub(crate) const TALLY_HOURS: i64 = 24;
+/// Stories that are counted in one snapshot, and such turns of one request: some milliseconds. On
+/// the day of a flood the page counts on while it is looked at.
+pub(crate) const TALLY_STORIES: usize = 500;
+pub(crate) const TALLY_TURNS: usize = 8;
+/// Stories that one search looks at; where it ends, a link goes on.
+pub(crate) const TRACE_LOOKS: usize = 2_000;
+/// What is looked for in stories: an address or a Message-ID is no longer than that is useful.
+pub(crate) const TRACE_TEXT_LETTERS: usize = 200;
+/// Letters of one text in a list, such as an address or a subject; the page of the one has it all.
+pub(crate) const LIST_LETTERS: usize = 80;
+/// Letters of what another server said, in the list of the queue: the trace has it all.
+pub(crate) const QUEUE_LETTERS: usize = 240;
+/// Messages on one page of the queue: each takes some lines.
+pub(crate) const QUEUE_ROWS: usize = 15;
+/// Steps of one story on its page: the first and the last; a message that was tried for days has
+/// many alike between.
+pub(crate) const STORY_FIRST: usize = 12;
+pub(crate) const STORY_LAST: usize = 28;
+/// Letters of one text in it: a reply may have 64 KiB, and says what it says at its begin.
+pub(crate) const STORY_LETTERS: usize = 600;
+/// Sessions that are listed.
+pub(crate) const SESSION_ROWS: usize = 30;
+/// Findings that the first page lists: who has more has one trouble with many faces.
+pub(crate) const HOME_FINDINGS: usize = 25;
+
+// ---- looks at the world ----
+
+/// How old the last look may be: then the world is looked at again by itself.
+pub(crate) const WORLD_LOOK_SECONDS: i64 = 24 * 3600;
+/// How often that is thought of; the first time this long after the start.
+pub(crate) const WORLD_LOOK: Duration = Duration::from_secs(15 * 60);
+/// Changes that are kept to be shown.
+pub(crate) const WORLD_CHANGES: usize = 40;
+/// And for how long: whoever has not seen it by then has seen the state itself.
+pub(crate) const WORLD_CHANGES_SECONDS: i64 = 14 * 24 * 3600;
+
+// ---- people who leave ----
+
+/// Days between closing an account and the end of its mail: long enough to miss somebody.
+pub(crate) const LEAVING_DAYS: u32 = 30;
+/// How often the days of closed accounts are counted.
+pub(crate) const LEAVING_LOOK: Duration = Duration::from_secs(60 * 60);
+
 // ---- who may ----
 
 /// Sessions at once; the one that was quiet longest goes.
@@ -69,6 +114,11 @@ pub(crate) const CODE_WAIT: Duration = Duration::from_secs(10 * 60);
 pub(crate) const OWNER_PASSWORD_LETTERS: usize = 10;
 /// RFC 6238 5.2: one step before and after is taken, for clocks that differ.
 pub(crate) const TOTP_SKEW_STEPS: u64 = 1;
+/// The shortest password that people choose for themselves: guesses are slowed, and it opens one
+/// person's mail.
+pub(crate) const PERSON_PASSWORD_LETTERS: usize = 8;
+/// Pairs of address and name whose log-ins failed that are remembered, in memory.
+pub(crate) const DENIED_KEPT: usize = 200;
 /// How long the addresses of the network's interfaces are believed.
 pub(crate) const LAN_LOOK: Duration = Duration::from_secs(5);
 

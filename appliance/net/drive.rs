@@ -242,9 +242,17 @@ impl<'h, S: Session, H: Handler<S>> Drive<'h, S, H> {
                 None => std::future::pending().await,
             }
         };
+        let handler = self.handler;
+        let shut = async {
+            match handler.shut() {
+                Some(notify) => notify.notified().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = stopped(&mut self.terms.stop) => News::Stopping,
+            () = shut => News::Stopping,
             read = line.read() => match read {
                 Ok(0) => News::Ended,
                 Ok(_) => News::Bytes,

@@ -23,7 +23,7 @@ pub(crate) mod unix;
 pub(crate) use crate::session::network;
 use crate::session::{Peer, Session};
 use std::future::Future;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Answers what a session asks, with the store, the clock and the log-ins: one for each connection,
 /// dropped when the connection ends.
@@ -31,6 +31,11 @@ pub(crate) trait Handler<S: Session>: Send + Sync {
     /// The future may be started before the session's output is written, and always runs to its
     /// end, even if the peer is gone.
     fn answer(&self, ask: S::Ask) -> impl Future<Output = S::Answer> + Send;
+
+    /// Where it is told that somebody ends this connection from elsewhere.
+    fn shut(&self) -> Option<&Notify> {
+        None
+    }
 }
 
 /// A protocol as `units` serves it: makes a session and its handler for each connection.

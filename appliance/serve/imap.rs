@@ -11,6 +11,7 @@ use crate::store::mail::{self, NewMail, Prepared};
 use crate::store::{AccountId, Batch, Result, Store, StoreError, mailbox};
 use crate::wire::budget::Budget;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// IMAP as units serves it.
 #[derive(Clone)]
@@ -49,6 +50,10 @@ pub(crate) struct Answers {
 }
 
 impl Handler<Session> for Answers {
+    fn shut(&self) -> Option<&Notify> {
+        Some(self.desk.shut())
+    }
+
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),

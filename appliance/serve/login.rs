@@ -13,7 +13,14 @@
 //! PBKDF2 with the account's one salt tells which of many app passwords is meant, so a check costs
 //! one PBKDF2 and one argon2 however many there are, and as much for a name that does not exist.
 
+mod live;
+mod page;
+
+pub(crate) use live::Live;
+pub(crate) use page::PageLogin;
+
 use super::throttle::{Pair, Throttle, Turn};
+use crate::clock;
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::network;
@@ -31,7 +38,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// What all log-ins of the server share.
 pub(crate) struct Logins {
@@ -45,6 +52,8 @@ pub(crate) struct Logins {
     turns: Semaphore,
     started: Instant,
     state: Mutex<State>,
+    /// Held while a log-in of the pages is checked.
+    pages: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -53,6 +62,7 @@ struct State {
     /// Keyed hash of network, credentials and password; when it was last checked, which it is.
     cache: HashMap<[u8; 32], (Instant, u64)>,
     connections: HashMap<u32, usize>,
+    live: live::Table,
     queues: HashMap<IpAddr, Arc<Queue>>,
 }
 
@@ -74,8 +84,10 @@ pub(crate) struct Desk {
     logins: Arc<Logins>,
     unit: &'static str,
     remote: IpAddr,
-    /// The account this connection is counted for.
-    counted: Mutex<Option<u32>>,
+    /// The account this connection is counted for, and its number among those that are live.
+    counted: Mutex<Option<(u32, u64)>>,
+    /// Somebody ends the connection from elsewhere.
+    shut: Arc<Notify>,
 }
 
 impl Logins {
@@ -91,11 +103,18 @@ impl Logins {
             turns: Semaphore::new(limits::ARGON2_AT_ONCE),
             started: Instant::now(),
             state: Mutex::default(),
+            pages: Mutex::default(),
         }))
     }
 
     pub(crate) fn desk(self: &Arc<Self>, unit: &'static str, remote: IpAddr) -> Desk {
-        Desk { logins: self.clone(), unit, remote, counted: Mutex::new(None) }
+        let shut = Arc::default();
+        Desk { logins: self.clone(), unit, remote, counted: Mutex::new(None), shut }
+    }
+
+    /// The connections on which this account is logged in.
+    pub(crate) fn live(&self, account: AccountId) -> Vec<Live> {
+        self.state().live.of(account.0)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -219,6 +238,11 @@ struct Found {
 }
 
 impl Desk {
+    /// Told when the connection is to end.
+    pub(crate) fn shut(&self) -> &Notify {
+        &self.shut
+    }
+
     pub(crate) async fn answer(&self, ask: LoginAsk) -> LoginAnswer {
         match ask {
             LoginAsk::Password { name, password } => self.password(&name, password).await,
@@ -342,7 +366,7 @@ impl Desk {
     /// Counts this connection for the account; false above CONNECTIONS_PER_ACCOUNT.
     fn count(&self, account: u32) -> bool {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if *counted == Some(account) {
+        if counted.is_some_and(|(before, _)| before == account) {
             return true;
         }
         let mut state = self.logins.state();
@@ -350,36 +374,44 @@ impl Desk {
             return false;
         }
         *state.connections.entry(account).or_default() += 1;
-        if let Some(before) = counted.replace(account) {
-            uncount(&mut state.connections, before);
+        let from = (self.unit, self.remote);
+        let number = state.live.add(account, from, &self.shut, clock::now());
+        if let Some((before, number)) = counted.replace((account, number)) {
+            uncount(&mut state, before, number);
         }
         true
     }
 
     fn pair(&self, name: &str) -> Pair {
-        let hash = digest::digest(&digest::SHA256, folded(name).as_bytes());
-        let mut name = [0; 16];
-        name.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
-        Pair { network: network(self.remote), name }
+        Pair { network: network(self.remote), name: name_hash(&folded(name)) }
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
         let counted = self.counted.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(account) = counted {
-            uncount(&mut self.logins.state().connections, account);
+        if let Some((account, number)) = counted {
+            uncount(&mut self.logins.state(), account, number);
         }
     }
 }
 
-fn uncount(connections: &mut HashMap<u32, usize>, account: u32) {
-    if let Some(count) = connections.get_mut(&account) {
+fn uncount(state: &mut State, account: u32, number: u64) {
+    state.live.remove(number);
+    if let Some(count) = state.connections.get_mut(&account) {
         *count = count.saturating_sub(1);
         if *count == 0 {
-            connections.remove(&account);
+            state.connections.remove(&account);
         }
     }
+}
+
+/// What the throttle knows a name by.
+fn name_hash(folded: &str) -> [u8; 16] {
+    let hash = digest::digest(&digest::SHA256, folded.as_bytes());
+    let mut name = [0; 16];
+    name.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+    name
 }
 
 const SALT_OCTETS: usize = 16;

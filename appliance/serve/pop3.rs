@@ -8,6 +8,7 @@ use crate::session::Peer;
 use crate::store::{AccountId, INBOX, Store, StoreError, mail};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 
 /// POP3 as the server offers it. A clone serves another port with the same locks.
 #[derive(Clone)]
@@ -48,6 +49,10 @@ pub(crate) struct Answers {
 }
 
 impl Handler<Server> for Answers {
+    fn shut(&self) -> Option<&Notify> {
+        Some(self.desk.shut())
+    }
+
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),

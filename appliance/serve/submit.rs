@@ -15,6 +15,7 @@ use crate::wire::budget::Budget;
 use crate::wire::smtp::ForwardPath;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 
 /// Submission as the server offers it. A clone serves another port.
 #[derive(Clone)]
@@ -64,6 +65,10 @@ impl Service for Submission {
 }
 
 impl Handler<Server> for Machine {
+    fn shut(&self) -> Option<&Notify> {
+        Some(self.desk.shut())
+    }
+
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Login(ask) => Answer::Login(self.desk.answer(ask).await),

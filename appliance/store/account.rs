@@ -1,6 +1,6 @@
 //! Accounts: people's log-ins.
 
-use super::format::{Account, Credential, MailboxTail, Route, Sent, Version, tag};
+use super::format::{Account, Credential, Leaving, MailboxTail, Route, Sent, Version, tag};
 use super::key::{self, load, save};
 use super::writer::Usage;
 use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox};
@@ -49,6 +49,7 @@ pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result
         next_mailbox: 1,
         next_uidvalidity: 1,
         capabilities_off: Vec::new(),
+        leaving: None,
     };
     save(batch, &key::account(id), &row)?;
     for (name, special_use) in FIRST_MAILBOXES {
@@ -99,22 +100,77 @@ pub(crate) fn list(read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
     Ok(all)
 }
 
-/// The account made first: it gets what nobody else is named for.
+/// The account made first of those that are not closed: it gets what nobody else is named for.
+/// Where all are closed, the first of them, since somebody must.
 pub(crate) fn first(read: &impl Read) -> Result<Option<AccountId>> {
-    let mut first = None;
-    read.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key| {
-        first = Some(AccountId(key::u32_at(key, 1)?));
-        Ok(false)
+    let (mut first, mut open) = (None, None);
+    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+        let id = AccountId(key::u32_at(key, 1)?);
+        first = first.or(Some(id));
+        let account: Account = key::decode(key, payload)?;
+        open = account.leaving.is_none().then_some(id);
+        Ok(open.is_none())
     })?;
-    Ok(first)
+    Ok(open.or(first))
 }
 
-/// The account made first of those whose log-in address is in this domain.
+/// Has the owner closed it? One that is not there is as good as closed.
+pub(crate) fn is_closed(read: &impl Read, id: AccountId) -> Result<bool> {
+    Ok(get(read, id)?.is_none_or(|account| account.leaving.is_some()))
+}
+
+/// Shuts it at once, to be removed after so many days.
+pub(crate) fn close(batch: &mut Batch, id: AccountId, days: u32, now: i64) -> Result<()> {
+    update(batch, id, &mut |account| {
+        if account.leaving.is_some() {
+            return Err(StoreError::Invalid("the account is closed already"));
+        }
+        let (counted, suspended) = (now.div_euclid(DAY_SECONDS), account.suspended);
+        account.leaving = Some(Leaving { closed: now, days, counted, suspended });
+        account.suspended = true;
+        Ok(())
+    })
+}
+
+/// Undoes it: the account is as it was.
+pub(crate) fn reopen(batch: &mut Batch, id: AccountId) -> Result<()> {
+    update(batch, id, &mut |account| {
+        let leaving = account.leaving.take();
+        let leaving = leaving.ok_or(StoreError::Invalid("the account is not closed"))?;
+        account.suspended = leaving.suspended;
+        Ok(())
+    })
+}
+
+/// Counts today, if it was not counted yet. Is its time over?
+pub(crate) fn count_day(batch: &mut Batch, id: AccountId, now: i64) -> Result<bool> {
+    let today = now.div_euclid(DAY_SECONDS);
+    let Some(mut account) = get(batch, id)? else { return Ok(false) };
+    let Some(leaving) = &mut account.leaving else { return Ok(false) };
+    if leaving.counted != today {
+        // A clock that was set back counts from there.
+        leaving.days -= u32::from(leaving.counted < today && leaving.days > 0);
+        leaving.counted = today;
+        let left = leaving.days;
+        save(batch, &key::account(id), &account)?;
+        return Ok(left == 0);
+    }
+    Ok(leaving.days == 0)
+}
+
+/// Is it closed, and its time over?
+pub(crate) fn is_over(read: &impl Read, id: AccountId) -> Result<bool> {
+    let leaving = get(read, id)?.and_then(|account| account.leaving);
+    Ok(leaving.is_some_and(|leaving| leaving.days == 0))
+}
+
+/// The account made first of those whose log-in address is in this domain and that are not closed.
 pub(crate) fn first_of(read: &impl Read, domain: &str) -> Result<Option<AccountId>> {
     let mut first = None;
     read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
         let account: Account = key::decode(key, payload)?;
-        if account.login.rsplit('@').next() == Some(domain) {
+        let is_in = account.login.rsplit('@').next() == Some(domain);
+        if is_in && account.leaving.is_none() {
             first = Some(AccountId(key::u32_at(key, 1)?));
         }
         Ok(first.is_none())

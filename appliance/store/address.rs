@@ -31,7 +31,8 @@ pub(crate) fn find(read: &impl Read, address: &Address) -> Result<Found> {
     let tagless = address.without_tag();
     for candidate in std::iter::once(address).chain(&tagless) {
         let Some(route) = route(read, candidate)? else { continue };
-        let Leads { accounts, outside, .. } = follow(read, &route)?;
+        let leads = follow(read, &route)?;
+        let (accounts, outside) = (open(read, leads.accounts)?, leads.outside);
         if !(accounts.is_empty() && outside.is_empty()) {
             return Ok(Found::Accounts { accounts, outside, via: route.address });
         }
@@ -47,10 +48,21 @@ pub(crate) fn find(read: &impl Read, address: &Address) -> Result<Found> {
     {
         return Ok(inside(keeper, asked.to_string()));
     }
-    Ok(match home.catch_all {
-        Some(id) => inside(AccountId(id), format!("@{}", home.name)),
-        None => Found::UnknownLocal,
+    Ok(match home.catch_all.map(AccountId) {
+        Some(id) if !account::is_closed(read, id)? => inside(id, format!("@{}", home.name)),
+        _ => Found::UnknownLocal,
     })
+}
+
+/// Those that the owner has not closed: to the world a closed account is gone.
+fn open(read: &impl Read, accounts: Vec<AccountId>) -> Result<Vec<AccountId>> {
+    let mut open = Vec::with_capacity(accounts.len());
+    for id in accounts {
+        if !account::is_closed(read, id)? {
+            open.push(id);
+        }
+    }
+    Ok(open)
 }
 
 /// RFC 5321 4.5.1 and RFC 2142 4: in each domain these are somebody, and are not turned away.
@@ -69,8 +81,10 @@ pub(crate) fn keeper_of(read: &impl Read, name: &str) -> Result<Option<AccountId
 }
 
 fn keeper(read: &impl Read, home: &Domain) -> Result<Option<AccountId>> {
-    if let Some(id) = home.postmaster {
-        return Ok(Some(AccountId(id)));
+    if let Some(id) = home.postmaster.map(AccountId)
+        && !account::is_closed(read, id)?
+    {
+        return Ok(Some(id));
     }
     match account::first_of(read, &home.name)? {
         Some(id) => Ok(Some(id)),

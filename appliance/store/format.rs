@@ -28,6 +28,7 @@
 //! 'T' day domain                            TlsDay      how TLS with another domain went that day
 //! 'W' 00                                    Owner       who may do everything on the setup page
 //! 'W' 01                                    Setup       how far the setting up has come
+//! 'W' 03                                    Looked      the last look at the world, what changed
 //! 'A' act                                   Audit       an act of the owner
 //!
 //! account, mailbox, uid: u32 · mail, modseq, due, act: u64 · part, day: u32 · domain, local: UTF-8
@@ -167,6 +168,26 @@ pub(crate) struct Account {
     /// IMAP capabilities that are not offered to this account.
     #[prost(string, repeated, tag = "11")]
     pub capabilities_off: Vec<String>,
+    /// The owner deleted it, and may still think otherwise.
+    #[prost(message, optional, tag = "12")]
+    pub leaving: Option<Leaving>,
+}
+
+/// A closed account: `suspended` is set as well, so that a version before this one lets nobody in.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Leaving {
+    /// Seconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub closed: i64,
+    /// Days until it is removed with its mail.
+    #[prost(uint32, tag = "2")]
+    pub days: u32,
+    /// The day (since 1970, UTC) that was counted last: a clock that jumps takes one day, not all.
+    #[prost(int64, tag = "3")]
+    pub counted: i64,
+    /// It was suspended before.
+    #[prost(bool, tag = "4")]
+    pub suspended: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -524,6 +545,43 @@ pub(crate) struct Setup {
     /// When the page began to wait for a letter from outside, seconds since 1970; 0: not yet.
     #[prost(int64, tag = "5")]
     pub waits_since: i64,
+}
+
+/// What the last look at the world came to, and what changed at the looks before.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Looked {
+    /// When it ended, seconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    #[prost(message, repeated, tag = "2")]
+    pub seen: Vec<Seen>,
+    /// The newest first.
+    #[prost(message, repeated, tag = "3")]
+    pub changes: Vec<SeenChange>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Seen {
+    #[prost(string, tag = "1")]
+    pub what: String,
+    /// 0 right, 1 worth a look, 2 wrong.
+    #[prost(uint32, tag = "2")]
+    pub state: u32,
+    #[prost(string, tag = "3")]
+    pub meaning: String,
+    #[prost(string, tag = "4")]
+    pub remedy: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SeenChange {
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    /// States as in [`Seen`].
+    #[prost(uint32, tag = "2")]
+    pub was: u32,
+    #[prost(message, optional, tag = "3")]
+    pub now: Option<Seen>,
 }
 
 /// One act of the owner, or of somebody who tried to be.

@@ -1,7 +1,7 @@
 //! The owner of the box, how far the setting up has come, and the list of who did what.
 
-use super::format::{Audit, Owner, Setup, tag};
-use super::key::{self, OWNER_SELF, OWNER_SETUP, load, save};
+use super::format::{Audit, Looked, Owner, Setup, tag};
+use super::key::{self, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, load, save};
 use super::{Batch, Read, Result, StoreError};
 use crate::limits;
 
@@ -50,6 +50,15 @@ pub(crate) fn change_setup(batch: &mut Batch, edit: &mut dyn FnMut(&mut Setup)) 
     let mut setup = setup(batch)?;
     edit(&mut setup);
     save(batch, &key::owner(OWNER_SETUP), &setup)
+}
+
+/// What the last look at the world came to.
+pub(crate) fn looked(read: &impl Read) -> Result<Option<Looked>> {
+    load(read, &key::owner(OWNER_LOOKED))
+}
+
+pub(crate) fn keep_looked(batch: &mut Batch, looked: &Looked) -> Result<()> {
+    save(batch, &key::owner(OWNER_LOOKED), looked)
 }
 
 /// Writes an act down; the oldest of too many goes.

@@ -39,6 +39,100 @@ pub(crate) fn find(
     Ok(found)
 }
 
+/// What is looked for among the stories; nothing in a field is everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// Occurs in an address, the subject, the Message-ID or the number.
+    pub text: String,
+    /// Is the sender or a recipient: the addresses of a person.
+    pub people: Vec<String>,
+    /// Arrived at this or later, and before that.
+    pub since: Option<MailId>,
+    pub until: Option<MailId>,
+}
+
+/// What one look came to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    pub stories: Vec<(MailId, Trace)>,
+    /// There may be more: arrivals before this one were not looked at.
+    pub more: Option<MailId>,
+}
+
+/// Newest first, at most `limit` stories, looking at no more than `looks` arrivals before `before`.
+pub(crate) fn look(
+    read: &impl Read,
+    wanted: &Wanted,
+    before: Option<MailId>,
+    (limit, looks): (usize, usize),
+) -> Result<Found> {
+    let text = wanted.text.to_lowercase();
+    let people: Vec<String> = wanted.people.iter().map(|it| plain(it)).collect();
+    let mut found = Found::default();
+    let end = [before, wanted.until].into_iter().flatten().min();
+    let mut end = end.map_or(vec![tag::BODY + 1], key::of_mail);
+    let from = wanted.since.map_or(vec![tag::BODY], key::of_mail);
+    for _ in 0..looks {
+        if end <= from {
+            return Ok(found);
+        }
+        let Some(newest) = read.last_key(&from, &end)? else { return Ok(found) };
+        let id = MailId(key::u64_at(&newest, 1)?);
+        if found.stories.len() == limit {
+            found.more = Some(MailId(id.0.saturating_add(1)));
+            return Ok(found);
+        }
+        if let Some(trace) = get(read, id)?
+            && tells_of(id, &trace, &text)
+            && (people.is_empty() || is_of(&trace, &people))
+        {
+            found.stories.push((id, trace));
+        }
+        end = key::of_mail(id);
+        found.more = Some(id);
+    }
+    Ok(found)
+}
+
+/// Is one of these the sender or a recipient?
+fn is_of(trace: &Trace, people: &[String]) -> bool {
+    let is_one = |address: &String| people.contains(&plain(address));
+    is_one(&trace.from)
+        || trace.to.iter().any(is_one)
+        || trace.steps.iter().any(|step| is_one(&step.recipient))
+}
+
+/// An address in lower case and without its +tag.
+fn plain(address: &str) -> String {
+    let folded = address.to_lowercase();
+    match folded.split_once('+').zip(folded.rsplit_once('@')) {
+        Some(((local, _), (_, domain))) => format!("{local}@{domain}"),
+        None => folded,
+    }
+}
+
+/// Stories of arrivals after this one, the oldest first; `most` arrivals are looked at. Of an
+/// arrival without a story only the number is told.
+pub(crate) fn following(
+    read: &impl Read,
+    after: MailId,
+    most: usize,
+) -> Result<Vec<(MailId, Option<Trace>)>> {
+    let mut found = Vec::new();
+    let mut from = key::of_mail(MailId(after.0.saturating_add(1)));
+    while found.len() < most {
+        let mut next = None;
+        read.keys(&from, &[tag::BODY + 1], &mut |key| {
+            next = Some(MailId(key::u64_at(key, 1)?));
+            Ok(false)
+        })?;
+        let Some(id) = next else { break };
+        found.push((id, get(read, id)?));
+        from = key::of_mail(MailId(id.0.saturating_add(1)));
+    }
+    Ok(found)
+}
+
 /// Can the clock be believed, as far as the arrivals tell? A clock that jumps ahead makes every
 /// story old at once. So what came within the last days proves nothing, and if there is a long
 /// silence before those, nothing is to be forgotten yet.

@@ -8,11 +8,12 @@ pub(crate) mod night;
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, MailRow,
+    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, Looked, MailRow,
     MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Owner, Route, Sent, Setup, StsPolicy,
     Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
 };
-use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OWNER_SELF, OWNER_SETUP};
+use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
+use super::key::{OWNER_LOOKED, OWNER_SELF, OWNER_SETUP};
 use super::mail::Flags;
 use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
@@ -239,6 +240,7 @@ impl Check {
             Some(&tag::OWNER) => match key.get(1) {
                 Some(&OWNER_SELF) => drop(key::decode::<Owner>(key, payload)?),
                 Some(&OWNER_SETUP) => drop(key::decode::<Setup>(key, payload)?),
+                Some(&OWNER_LOOKED) => drop(key::decode::<Looked>(key, payload)?),
                 _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
             },
             Some(&tag::AUDIT) => drop(key::decode::<Audit>(key, payload)?),
@@ -392,6 +394,13 @@ impl Check {
         for (id, account) in &self.accounts {
             if id.0 >= self.version.next_account {
                 faults.push(format!("account {}: its id may be given again", id.0));
+            }
+            let shut = account
+                .leaving
+                .as_ref()
+                .is_none_or(|leaving| account.suspended && leaving.days <= limits::LEAVING_DAYS);
+            if !shut {
+                faults.push(format!("account {}: it is closed, and yet it is not", id.0));
             }
             let own = |(_, route): &&(String, Route)| {
                 route.primary && route.accounts == [id.0] && route.address == account.login

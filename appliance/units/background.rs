@@ -1,5 +1,7 @@
 //! Units that nobody connects to.
 
+use crate::act::leaving::count_day;
+use crate::admin::House;
 use crate::delivery::remote::Network;
 use crate::delivery::report::Moment;
 use crate::delivery::worker::{self, Deliver, Desk};
@@ -145,6 +147,36 @@ pub(crate) async fn check_now(store: &Store, stop: &mut watch::Receiver<bool>) {
     let kept = tokio::task::spawn_blocking(move || night::remember(&store, checked));
     if let Ok(Err(error)) = kept.await {
         trouble(error.to_string());
+    }
+}
+
+/// Counts the days of closed accounts, and removes those whose days are over.
+pub(super) async fn leaving(store: Store, mut stop: watch::Receiver<bool>) {
+    while !stops_within(&mut stop, limits::LEAVING_LOOK).await {
+        let (of_count, now) = (store.clone(), clock::now());
+        if clock::state_at(now) == clock::State::Floor {
+            continue;
+        }
+        // Many messages take a while, so not on a worker.
+        let counted = tokio::task::spawn_blocking(move || count_day(&of_count, now)).await;
+        match counted {
+            Ok(Ok(gone)) => {
+                gone.into_iter().for_each(|login| emit(Event::AccountRemoved { login }));
+            }
+            Ok(Err(error)) => {
+                let why = error.to_string();
+                emit(Event::StoreTrouble { doing: "removing closed accounts", why });
+            }
+            Err(error) => emit(Event::UnitFailed { unit: "leaving", why: error.to_string() }),
+        }
+    }
+}
+
+/// Looks once a day how the world sees the box.
+pub(super) async fn looks(house: Arc<House>, mut stop: watch::Receiver<bool>) {
+    while !stops_within(&mut stop, limits::WORLD_LOOK).await {
+        let house = house.clone();
+        let _ = tokio::task::spawn_blocking(move || house.look_daily()).await;
     }
 }
 

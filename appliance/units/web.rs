@@ -8,6 +8,7 @@ use crate::limits;
 use crate::net::listen::{Door, Gate};
 use crate::net::splice::{Register, Splice, WebPace};
 use crate::net::tls::Tls;
+use crate::serve::login::Logins;
 use crate::settings::Settings;
 use crate::store::Store;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,7 +27,7 @@ impl Web {
     pub(super) fn open(
         data: &Path,
         settings: &Settings,
-        store: &Store,
+        (store, logins): (&Store, &Arc<Logins>),
         (tls, place): (&Arc<Tls>, Arc<Place>),
         is_box: bool,
     ) -> Result<Web, String> {
@@ -40,7 +41,7 @@ impl Web {
                 doors.push(Arc::new(door));
             }
         }
-        let (store, tls) = (store.clone(), tls.clone());
+        let (store, tls) = ((store.clone(), logins.clone()), tls.clone());
         let house = House::new(place, store, data, settings, tls);
         let house = House { is_box, ..house };
         Ok(Web { doors, house: Arc::new(house) })

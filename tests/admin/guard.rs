@@ -21,7 +21,11 @@ fn without_a_session_no_page_that_wants_one_is_shown_and_no_act_is_done() {
             let sent_away = [303, 403].contains(&reply.status);
             assert!(sent_away, "{} {}: {}", route.path, reply.status, reply.text());
             if let Some(to) = reply.header("Location") {
-                assert!(["/", "/code", "/login"].contains(&to), "{}: {to}", route.path);
+                assert!(
+                    ["/", "/code", "/login", "/my/login"].contains(&to),
+                    "{}: {to}",
+                    route.path
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A house with a store, and browsers that visit it without a socket.
 
+use crate::act::people::{self, AccountAct, DomainAct, Password};
 use crate::admin::http::{Method, Reply, Request, encoded, pairs};
 use crate::admin::lan::Lan;
 use crate::admin::{self, House, Place};
@@ -7,10 +8,12 @@ use crate::limits;
 use crate::net::authority::Names;
 use crate::net::tls::Tls;
 use crate::request::Code;
+use crate::serve::login::Logins;
 use crate::session::{Peer, TlsFacts};
-use crate::settings::{Ports, Settings};
-use crate::store::Store;
+use crate::settings::{self, Ports, Settings};
+use crate::store::format::{Setup, Trace};
 use crate::store::writer::Options;
+use crate::store::{AccountId, Batch, MailId, Store, account, owner, trace};
 use crate::tests::net::toy::Folder;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,7 +37,8 @@ impl World {
         let tls = Tls::open(&folder.0.join("tls"), names, NOW).expect("a certificate");
         let lan = Lan::of(&[(ip("192.168.1.0"), 24)], &[ip("192.168.1.1")]);
         let place = Place::new(Code::parse(CODE).expect("a code"));
-        let house = House::new(place, store, &folder.0, &settings, tls);
+        let logins = Logins::new(store.clone(), &[7; 32]).expect("log-ins");
+        let house = House::new(place, (store, logins), &folder.0, &settings, tls);
         let house = House { clock: || NOW, networks: Some(lan), ..house };
         World { house: Arc::new(house), _folder: folder }
     }
@@ -44,6 +48,59 @@ impl World {
         let world = World::new();
         world.house.claim(PASSWORD, NOW).expect("an owner");
         world
+    }
+
+    /// One that is set up, and home to office.test.
+    pub(crate) fn office() -> World {
+        let world = World::owned();
+        let text = settings::print(&world.house.settings());
+        let path = world.house.data.join("mailroom.toml");
+        settings::replace_file(&path, text.as_bytes()).expect("written");
+        let act = DomainAct::Add { domain: "office.test".to_string() };
+        people::domain(&world.house.store, act, NOW).expect("a domain");
+        let done = |setup: &mut Setup| setup.done.push("done".to_string());
+        let store = &world.house.store;
+        store.write_blocking(move |batch| owner::change_setup(batch, &mut { done })).expect("set");
+        world
+    }
+
+    /// Somebody who has mail here, with a password.
+    pub(crate) fn person(&self, name: &str, password: &str) -> AccountId {
+        let login = format!("{name}@office.test");
+        let act = AccountAct::Add {
+            address: login.clone(),
+            name: name.to_string(),
+            quota: 1_000_000,
+            password: Password { text: password.to_string(), made_up: false },
+        };
+        people::account(&self.house.store, act, NOW).expect("a person");
+        let read = self.house.store.snapshot().expect("a snapshot");
+        account::by_login(&read, &login).expect("read").expect("there").0
+    }
+
+    /// A browser of theirs.
+    pub(crate) fn logged_in(&self, name: &str, password: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        browser.get("/my/login");
+        let login = format!("{name}@office.test");
+        let reply = browser.post("/my/login", &[("name", &login), ("password", password)]);
+        assert_eq!(
+            (reply.status, reply.header("Location")),
+            (303, Some("/my")),
+            "{}",
+            reply.text()
+        );
+        browser.get("/my");
+        browser
+    }
+
+    /// Writes down the story of a message that came so many seconds after [`NOW`].
+    pub(crate) fn story(&self, after: i64, story: Trace) -> MailId {
+        let micros = u64::try_from(NOW + after).expect("a time") * 1_000_000;
+        let id = MailId(micros);
+        let job = move |batch: &mut Batch| trace::put(batch, id, &story);
+        self.house.store.write_blocking(job).expect("written");
+        id
     }
 
     /// A browser in the office.

@@ -184,6 +184,18 @@ async fn a_panic_ends_its_connection_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_is_ended_from_elsewhere_and_told_so() {
+    let server = Server::start(Turn::default());
+    let mut idle = server.call().await;
+    server.shut.notify_one();
+    idle.hears("stopping").await;
+    until(|| server.gate.open() == 0).await;
+    let mut other = server.call().await;
+    other.says("echo still here\r\n").await;
+    other.hears("still here").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_is_told_and_waits_for_an_answer_under_way() {
     let mut server = Server::start(Turn::default());
     let mut idle = server.call().await;

@@ -175,6 +175,8 @@ pub struct Toys {
     pub within: Duration,
     pub wake: Arc<Notify>,
     pub let_go: Arc<Notify>,
+    /// Ends a connection.
+    pub shut: Arc<Notify>,
     /// Asks begun.
     pub asked: mpsc::UnboundedSender<u32>,
     /// Answers made, whether or not anybody was left to hear them.
@@ -183,6 +185,7 @@ pub struct Toys {
 
 pub struct ToyHandler {
     let_go: Arc<Notify>,
+    shut: Arc<Notify>,
     asked: mpsc::UnboundedSender<u32>,
     answered: mpsc::UnboundedSender<u32>,
 }
@@ -201,8 +204,9 @@ impl Service for Toys {
             watching: false,
             wake: self.wake.clone(),
         };
-        let let_go = self.let_go.clone();
-        (toy, ToyHandler { let_go, asked: self.asked.clone(), answered: self.answered.clone() })
+        let (let_go, shut) = (self.let_go.clone(), self.shut.clone());
+        let (asked, answered) = (self.asked.clone(), self.answered.clone());
+        (toy, ToyHandler { let_go, shut, asked, answered })
     }
 
     fn refusal(&self) -> &'static str {
@@ -211,6 +215,10 @@ impl Service for Toys {
 }
 
 impl Handler<Toy> for ToyHandler {
+    fn shut(&self) -> Option<&Notify> {
+        Some(&self.shut)
+    }
+
     async fn answer(&self, ask: u32) -> u32 {
         let _ = self.asked.send(ask);
         if ask == 1000 {
@@ -229,6 +237,7 @@ pub struct Server {
     pub gate: Gate,
     pub wake: Arc<Notify>,
     pub let_go: Arc<Notify>,
+    pub shut: Arc<Notify>,
     pub asked: mpsc::UnboundedReceiver<u32>,
     pub answered: mpsc::UnboundedReceiver<u32>,
     pub stop: watch::Sender<bool>,
@@ -266,10 +275,12 @@ impl Server {
         let (asked_to, asked) = mpsc::unbounded_channel();
         let (answered_to, answered) = mpsc::unbounded_channel();
         let (wake, let_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let shut = Arc::new(Notify::new());
         let toys = Arc::new(Toys {
             within: turn.within,
             wake: wake.clone(),
             let_go: let_go.clone(),
+            shut: shut.clone(),
             asked: asked_to,
             answered: answered_to,
         });
@@ -282,7 +293,7 @@ impl Server {
             at
         };
         let (plain, secure) = (at("toy", false), at("toys", true));
-        Server { plain, secure, tls, gate, wake, let_go, asked, answered, stop, folder }
+        Server { plain, secure, tls, gate, wake, let_go, shut, asked, answered, stop, folder }
     }
 
     pub fn tls_folder(&self) -> PathBuf {

@@ -43,6 +43,37 @@ fn an_address_leads_where_the_owner_said() {
 }
 
 #[test]
+fn a_closed_account_is_to_the_world_as_if_it_were_gone() {
+    let office = Office::new();
+    let store = &office.store;
+    let lead = |batch: &mut Batch| {
+        address::set_alias(batch, &at("all@office.test"), &[ALICE, BOB], NOW)?;
+        address::set_alias(batch, &at("own@office.test"), &[ALICE], NOW)?;
+        address::set_postmaster(batch, "office.test", Some(ALICE))?;
+        address::set_catch_all(batch, "office.test", Some(ALICE))
+    };
+    assert_eq!(office.write(lead), Ok(()));
+    assert_eq!(office.write(|batch| account::close(batch, ALICE, 3, NOW)), Ok(()));
+    for gone in ["alice@office.test", "alice+x@office.test", "own@office.test", "x@office.test"] {
+        assert_eq!(found(store, gone), Found::UnknownLocal, "{gone}");
+    }
+    assert_eq!(found(store, "all@office.test"), leads(&[BOB], "all@office.test"));
+    // Whoever answers for the domain is somebody who is there.
+    assert_eq!(found(store, "postmaster@office.test"), leads(&[BOB], "postmaster@office.test"));
+    // Its address is still its own.
+    let again = |batch: &mut Batch| super::add_person(batch, "alice");
+    assert_eq!(office.write(again), Err(StoreError::Exists("address")));
+    assert_eq!(office.write(|batch| account::reopen(batch, ALICE)), Ok(()));
+    assert_eq!(found(store, "alice@office.test"), leads(&[ALICE], "alice@office.test"));
+    assert_eq!(found(store, "x@office.test"), leads(&[ALICE], "@office.test"));
+    // With everybody closed somebody answers all the same.
+    for id in [ALICE, BOB] {
+        assert_eq!(office.write(move |batch| account::close(batch, id, 3, NOW)), Ok(()));
+    }
+    assert_eq!(found(store, "postmaster@office.test"), leads(&[ALICE], "postmaster@office.test"));
+}
+
+#[test]
 fn addresses_that_cannot_be_are_refused_with_the_reason() {
     let office = Office::new();
     let over = |batch: &mut Batch| address::set_alias(batch, &at("bob@office.test"), &[ALICE], NOW);

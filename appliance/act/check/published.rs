@@ -1,7 +1,7 @@
 //! One record as the world sees it, against the one to publish: pure.
 
 use super::super::records::{Need, Place, Record};
-use super::{Finding, State};
+use super::{Finding, State, UNKNOWN};
 use crate::net::resolver::NoAnswer;
 
 /// Addresses and their names are looked at by themselves, pages not at all.
@@ -21,7 +21,7 @@ pub(crate) fn judge(
     let remedy = format!("publish it as `mailroom dns {domain}` says");
     let (state, meaning) = match answer {
         Err(NoAnswer::Unknown(why)) => {
-            let meaning = format!("it cannot be looked up: {why}");
+            let meaning = format!("{UNKNOWN}: {why}");
             return Finding::new(&what, State::Warn, meaning, "look again later");
         }
         Err(NoAnswer::NoName | NoAnswer::NoRecord) => missing(record),

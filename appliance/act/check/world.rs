@@ -3,7 +3,7 @@
 use super::super::records::{self, Record};
 use super::published;
 use super::reach::{self, Reached};
-use super::{Finding, State};
+use super::{Finding, State, UNKNOWN};
 use crate::limits::{CHECK_AT_ONCE, CHECK_DOMAINS, CHECK_NAMES, DNS_QUESTION};
 use crate::net::authenticate::{Examiner, Standing};
 use crate::net::resolver::{NoAnswer, Resolver};
@@ -83,7 +83,7 @@ async fn name_of(resolver: &Resolver, host: &str, address: IpAddr) -> Finding {
     let names = match resolver.names(address).await {
         Ok(names) => names,
         Err(NoAnswer::Unknown(why)) => {
-            return Finding::new(&what, State::Warn, format!("it cannot be looked up: {why}"), "");
+            return Finding::new(&what, State::Warn, format!("{UNKNOWN}: {why}"), "");
         }
         Err(_) => {
             let meaning = "it has none: large servers refuse or junk mail from it";

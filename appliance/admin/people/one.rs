@@ -3,12 +3,15 @@
 use super::{Row, hand, made_up};
 use crate::act::people::{AccountAct, Password};
 use crate::act::{Reply as Done, Request as Act};
+use crate::admin::audit;
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::page::{Page, show};
 use crate::admin::routes::{Answer, Visit};
+use crate::admin::sessions::{self, Row as SessionRow};
 use crate::admin::trouble::Trouble;
 use crate::limits;
+use crate::store::{AccountId, account};
 use askama::Template;
 
 #[derive(Template)]
@@ -19,6 +22,10 @@ struct Person<'a> {
     row: Row,
     /// How the person was when the page was made.
     seen: String,
+    sessions: Vec<SessionRow>,
+    end: String,
+    /// Days that a deleted person's mail is kept.
+    days: u32,
 }
 
 fn find(visit: &Visit<'_>) -> Result<Row, Trouble> {
@@ -37,14 +44,22 @@ pub(in crate::admin) fn one(visit: &mut Visit<'_>) -> Answer {
 fn show_one(visit: &Visit<'_>, row: Row, form: &Form) -> Answer {
     let page = visit.page(&row.view.name);
     let page = if row.view.name.is_empty() { page.called(&row.view.login) } else { page };
-    let seen = seen(&row);
-    show(&Person { page: &page, form, row, seen })
+    let (seen, days) = (seen(&row), limits::LEAVING_DAYS);
+    let sessions = sessions::of_person(visit, id_of(visit, &row)?)?;
+    let end = format!("{}/sessions", row.path());
+    show(&Person { page: &page, form, row, seen, sessions, end, days })
+}
+
+fn id_of(visit: &Visit<'_>, row: &Row) -> Result<AccountId, Trouble> {
+    let found = account::by_login(&visit.house.store.snapshot()?, &row.view.login)?;
+    Ok(found.ok_or(Trouble::Missing)?.0)
 }
 
 /// A mark of what can be changed on the page.
 fn seen(row: &Row) -> String {
     let view = &row.view;
-    let all = format!("{} {} {:?}", view.quota, view.suspended, view.app_passwords);
+    let shut = (view.suspended, view.days_left.is_some());
+    let all = format!("{} {shut:?} {:?}", view.quota, view.app_passwords);
     format!("{:08x}", crc32fast::hash(all.as_bytes()))
 }
 
@@ -138,7 +153,24 @@ pub(in crate::admin) fn remove_app(visit: &mut Visit<'_>) -> Answer {
     done(visit, &row, "people/remove-app-password", act, visit.words.t("person.app-gone"))
 }
 
-/// Whoever deletes a person types who it is.
+/// Ends a session, or all of them.
+pub(in crate::admin) fn end(visit: &mut Visit<'_>) -> Answer {
+    let row = find(visit)?;
+    let which = visit.form.raw("which").to_string();
+    let ended = sessions::end_of_person(visit, id_of(visit, &row)?, &which);
+    audit::note(visit, "people/end-session", &row.view.login, "");
+    visit.say(visit.words.t(if ended { "sessions.ended" } else { "sessions.gone" }));
+    Ok(Reply::see(&row.path()))
+}
+
+/// Undoes the deletion.
+pub(in crate::admin) fn reopen(visit: &mut Visit<'_>) -> Answer {
+    let row = unchanged(visit)?;
+    let act = AccountAct::Reopen { login: row.view.login.clone() };
+    done(visit, &row, "people/reopen", act, visit.words.t("person.reopened"))
+}
+
+/// Whoever deletes a person types who it is. Of a person who was deleted before, the mail goes now.
 pub(in crate::admin) fn delete(visit: &mut Visit<'_>) -> Answer {
     let row = unchanged(visit)?;
     let mut form = std::mem::take(&mut visit.form);
@@ -146,8 +178,16 @@ pub(in crate::admin) fn delete(visit: &mut Visit<'_>) -> Answer {
         form.wrong("who", &visit.words.fill("person.delete-wrong", &[&row.view.login]));
         return Ok(show_one(visit, row, &form)?.status(422));
     }
-    let act = AccountAct::Delete { login: row.view.login.clone(), yes: true };
-    visit.act("people/delete", &row.view.login, Act::Account(act))?;
-    visit.say(&visit.words.fill("person.deleted", &[&row.view.login]));
-    Ok(Reply::see("/people"))
+    let login = row.view.login.clone();
+    if row.view.days_left.is_some() {
+        let act = AccountAct::Delete { login: login.clone(), yes: true };
+        visit.act("people/remove", &login, Act::Account(act))?;
+        visit.say(&visit.words.fill("person.deleted", &[&login]));
+        return Ok(Reply::see("/people"));
+    }
+    let id = id_of(visit, &row)?;
+    visit.act("people/delete", &login, Act::Account(AccountAct::Close { login: login.clone() }))?;
+    sessions::end_of_person(visit, id, "others");
+    visit.say(&visit.words.fill("person.closed", &[&login, &limits::LEAVING_DAYS]));
+    Ok(Reply::see(&row.path()))
 }

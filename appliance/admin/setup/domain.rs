@@ -7,10 +7,13 @@ use crate::act::records::{Dmarc, Need, Place, Record, printed};
 use crate::act::{Reply as Done, Request as Act, dns};
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
+use crate::admin::look::Change;
 use crate::admin::page::{Page, show};
 use crate::admin::people::domains;
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::trouble::Trouble;
+use crate::admin::zone;
+use crate::store::owner;
 use crate::wire::address::check_domain;
 use askama::Template;
 
@@ -25,6 +28,25 @@ struct DomainPage<'a> {
     /// Why there are none.
     trouble: String,
     running: bool,
+    /// When the world was looked at last.
+    at: Option<String>,
+    changes: Vec<Changed>,
+}
+
+/// What was seen otherwise than at the look before.
+struct Changed {
+    at: String,
+    was: &'static str,
+    is: (&'static str, &'static str),
+    finding: Finding,
+}
+
+fn word(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Ok => ("good", "records.ok"),
+        State::Warn => ("warn", "records.warn"),
+        State::Wrong => ("bad", "records.wrong"),
+    }
 }
 
 /// A record with how the world sees it.
@@ -36,12 +58,7 @@ struct Shown {
 impl Shown {
     /// The class of its mark, and the key of its word.
     fn state(&self) -> (&'static str, &'static str) {
-        match self.finding.as_ref().map(|finding| finding.state) {
-            Some(State::Ok) => ("good", "records.ok"),
-            Some(State::Warn) => ("warn", "records.warn"),
-            Some(State::Wrong) => ("bad", "records.wrong"),
-            None => ("", "records.unseen"),
-        }
+        self.finding.as_ref().map_or(("", "records.unseen"), |finding| word(finding.state))
     }
 
     fn need(&self) -> &'static str {
@@ -69,7 +86,7 @@ pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
 
 fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     let domains = domains(visit)?;
-    let looked = visit.house.place.looks.now();
+    let looked = visit.house.looked();
     let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
     let (records, trouble) = match (domains.is_empty(), records(visit)) {
         (true, _) => (Vec::new(), String::new()),
@@ -83,8 +100,19 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     let records = records.into_iter().map(shown).collect();
     let mut page = visit.page(visit.words.t("domain.title"));
     page.refresh = looked.running.then_some(3);
+    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let at = looked.last.as_ref().map(|(at, _)| zone::show(&zone, *at));
+    let change = |it: &Change| Changed {
+        at: zone::show(&zone, it.at),
+        was: word(it.was).1,
+        is: word(it.now.state),
+        finding: it.now.clone(),
+    };
+    let changes = looked.changes.iter().map(change).collect();
     let (steps, running) = (steps(visit, "domain")?, looked.running);
-    show(&DomainPage { page: &page, steps, form, domains, records, trouble, running })
+    let shown =
+        DomainPage { page: &page, steps, form, domains, records, trouble, running, at, changes };
+    show(&shown)
 }
 
 fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {

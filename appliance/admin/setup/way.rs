@@ -40,7 +40,7 @@ pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
 }
 
 fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
-    let looked = visit.house.place.looks.now();
+    let looked = visit.house.looked();
     let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
     let relay = findings.iter().any(|finding| finding.state == State::Wrong);

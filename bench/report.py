@@ -103,10 +103,12 @@ METHOD = """\
   last 250. Ten people, in turn, each with 1,000 letters of 4 KiB before. Connections persist,
   except where said. MAIL, RCPT and DATA are pipelined. Letters are generated words; above 8 KiB
   half is random hex.
-- Lone: one letter after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
+- Lone: 500 letters, one after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
 - CPU: utime+stime of the server's whole process tree, children that ended included, from the moment
   when the load generator is logged in: what a log-in costs is not in it. Memory: the sum of Pss of
-  /proc/PID/smaps_rollup of the tree.
+  /proc/PID/smaps_rollup of the tree. Idle: a few seconds after a start, with one letter taken in;
+  Mailroom has let go by then of what only its start used of the program (madvise), which is most
+  of what it would hold.
 - Submitted: from the first letter, all sessions being logged in, until the last 250. Sent: from the
   moment when the sink, which until then greets nobody, opens, until it has the last letter. Names
   are served by the load generator to both, TLS is not offered by the sink.

@@ -35,7 +35,7 @@ BIG = {"big@office.test": "secret-of-the-big-one"}
 ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
 
 FULL = dict(
-    rounds=2, settle=2.0, alone=200, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
+    rounds=2, settle=2.0, alone=500, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
     messages={(16, 4096): 1000, (64, 4096): 1000, (16, 51200): 400, (64, 51200): 400},
     leave={1: 1000, 200: 1000},
 )

@@ -204,7 +204,7 @@ impl Bar {
         };
         Bar {
             hour: hour.to_string(),
-            is_said: at % 6 == 5,
+            is_said: at % 6 == 2,
             counts,
             x: LEFT + at * STEP,
             good: part(good),

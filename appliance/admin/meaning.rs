@@ -15,6 +15,11 @@ pub(super) fn of_reply(reply: &str) -> Option<&'static str> {
     enhanced.and_then(|code| by_enhanced(code, later)).or_else(|| by_code(code))
 }
 
+/// The same of a try that is repeated: no reply at all means that nobody was reached.
+pub(super) fn of_try(reply: &str) -> Option<&'static str> {
+    if reply.is_empty() { Some("meaning.unreachable") } else { of_reply(reply) }
+}
+
 /// RFC 3463 2: subject and detail of "5.1.1"
 fn enhanced(text: &str) -> Option<(u16, u16)> {
     let mut parts = text.split('.');

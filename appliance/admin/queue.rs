@@ -90,7 +90,7 @@ fn message(view: OutgoingView, subject: String, zone: &str) -> Message {
     let person = |it: RecipientView| Person {
         state: if it.state == "held" { "queue.held" } else { "queue.waits" },
         next: it.next.map(|at| zone::show(zone, at)).unwrap_or_default(),
-        meaning: meaning::of_reply(&it.reply),
+        meaning: if it.tries > 0 { meaning::of_try(&it.reply) } else { None },
         it,
     };
     Message {

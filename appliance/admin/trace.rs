@@ -136,7 +136,9 @@ fn seconds(id: MailId) -> i64 {
 fn state(story: &Trace) -> Mark {
     let mut steps = story.steps.iter().rev().map(|step| step.what.as_str());
     let found = steps.find_map(|what| STATES.iter().find(|(name, ..)| *name == what));
-    found.map_or(("", "trace.is-known"), |(_, class, key)| (*class, *key))
+    let is_report = story.steps.iter().any(|step| step.what == "reported");
+    let otherwise = if is_report { "trace.is-report" } else { "trace.is-known" };
+    found.map_or(("", otherwise), |(_, class, key)| (*class, *key))
 }
 
 const STATES: [(&str, &str, &str); 9] = [
@@ -207,7 +209,12 @@ pub(super) fn one(visit: &mut Visit<'_>) -> Answer {
 fn step(it: &TraceStep, zone: &str) -> Step {
     let named = STEPS.iter().find(|(what, ..)| *what == it.what);
     let (_, class, name) = named.copied().unwrap_or(("", "", "story.other"));
-    let meaning = meaning::of_reply(&it.reply).filter(|_| it.what != "refused");
+    let meaning = match it.what.as_str() {
+        // What this server said itself is told in its text.
+        "refused" => None,
+        "waits" => meaning::of_try(&it.reply),
+        _ => meaning::of_reply(&it.reply),
+    };
     let it = TraceStep {
         text: short(&it.text, limits::STORY_LETTERS),
         reply: short(&it.reply, limits::STORY_LETTERS),

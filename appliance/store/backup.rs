@@ -17,11 +17,12 @@ use super::error::{Result, StoreError};
 use super::format::{Account, MailRow, MailboxTail, tag};
 use super::key::{self, load, save};
 use super::kv::{create_private, io_error, put_in_place, sync_folder, take_lock};
+use super::salvage::reaches_its_end;
 use super::writer::{Options, Store};
 use super::{AccountId, Batch, MailboxId, Read, verify};
 use crate::limits;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -65,16 +66,97 @@ pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| io_error("the store's folder", &error))?;
     let _lock = take_lock(dir)?;
-    let side = dir.join(RESTORING);
-    remove_folder(&side)?;
-    let result = bring(from, &side).and_then(|()| {
-        if there {
+    let mut incoming = Incoming::begin(dir)?;
+    let trouble = |error| io_error("the backup cannot be copied", &error);
+    let mut source = fs::File::open(from).map_err(trouble)?;
+    std::io::copy(&mut source, &mut incoming.file).map_err(trouble)?;
+    incoming.check(|_| Ok(()))?.take_the_place()
+}
+
+/// A backup that comes in piece by piece, beside a store that may be in use meanwhile. Dropping it
+/// takes away what came.
+pub(crate) struct Incoming {
+    side: Side,
+    file: fs::File,
+}
+
+/// A backup that is whole, checked and moved ahead: it may take the place of the store.
+pub(crate) struct Ready {
+    side: Side,
+}
+
+/// The folder beside the store, for as long as somebody wants it.
+struct Side(PathBuf);
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // What is left is the copy that failed, or nothing but lock files; the next one begins by
+        // removing it.
+        let _ = remove_folder(&self.0.join(RESTORING));
+    }
+}
+
+impl Side {
+    fn folder(&self) -> PathBuf {
+        self.0.join(RESTORING)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder().join("data.mdb")
+    }
+}
+
+impl Incoming {
+    /// For the store in the folder `dir`. One at a time.
+    pub(crate) fn begin(dir: &Path) -> Result<Incoming> {
+        remove_folder(&dir.join(RESTORING))?;
+        let side = Side(dir.to_path_buf());
+        let made = fs::DirBuilder::new().mode(0o700).create(side.folder());
+        made.map_err(|error| io_error("the backup cannot be copied", &error))?;
+        let file = create_private(&side.file())?;
+        Ok(Incoming { side, file })
+    }
+
+    /// The next octets of it.
+    pub(crate) fn take(&mut self, octets: &[u8]) -> Result<()> {
+        let taken = self.file.write_all(octets);
+        taken.map_err(|error| io_error("the backup cannot be written", &error))
+    }
+
+    /// Checks every row, and moves its counters ahead; `edit` changes what else must be other in
+    /// the restored store. Takes a while where the store is large.
+    pub(crate) fn check(self, edit: impl FnOnce(&Store) -> Result<()>) -> Result<Ready> {
+        let Incoming { side, file } = self;
+        drop(file);
+        check_file(&side.file())?;
+        let options = Options { file_ahead_bytes: 0, disk_reserve_bytes: 0, ..Options::default() };
+        let store = Store::open(&side.folder(), options)?;
+        let done = verify::check_rows(&store.snapshot()?)
+            .and_then(|()| advance(&store))
+            .and_then(|()| edit(&store));
+        store.close();
+        done?;
+        let synced = fs::File::open(side.file()).and_then(|file| file.sync_all());
+        synced.map_err(|error| io_error("the backup cannot be copied", &error))?;
+        Ok(Ready { side })
+    }
+}
+
+impl Ready {
+    /// Puts it in the place of the store, which nobody may have open; the store's file is kept
+    /// beside it.
+    pub(crate) fn put(self) -> Result<()> {
+        let _lock = take_lock(&self.side.0)?;
+        self.take_the_place()
+    }
+
+    fn take_the_place(self) -> Result<()> {
+        let dir = &self.side.0;
+        if dir.join("data.mdb").exists() {
             keep_old(dir)?;
         }
-        put_in_place(dir, &side.join("data.mdb"))
-    });
-    // What is left there is the copy that failed, or nothing but lock files.
-    remove_folder(&side).and(result)
+        put_in_place(dir, &self.side.file())
+    }
 }
 
 /// Gives the free pages in the file back to the disk, while mail waits. Returns the file's size
@@ -124,29 +206,28 @@ fn check_file(from: &Path) -> Result<()> {
     let opened = fs::File::open(from).and_then(|mut file| file.read_exact(&mut head));
     match opened {
         Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(io_error(&format!("{} cannot be read", from.display()), &error))
+            return Err(io_error(&format!("{} cannot be read", from.display()), &error));
         }
-        // Page header of 16 octets, then LMDB's magic number.
-        Ok(()) if head.get(16..20) == Some(&0xBEEF_C0DE_u32.to_ne_bytes()) => Ok(()),
-        _ => Err(StoreError::Invalid("the file is no backup of a store")),
+        Ok(()) if head.get(16..20) == Some(&MAGIC.to_ne_bytes()) => {}
+        _ => return Err(StoreError::Invalid(NO_BACKUP)),
+    }
+    // The engine maps the file: a page behind its end would end the process (SIGBUS).
+    match reaches_its_end(from) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Invalid(CUT_OFF)),
+        Err(error) => Err(io_error(&format!("{} cannot be read", from.display()), &error)),
     }
 }
 
-/// Copies the backup into a folder of its own, checks every row, and moves its counters ahead.
-fn bring(from: &Path, side: &Path) -> Result<()> {
-    let trouble = |error| io_error("the backup cannot be copied", &error);
-    fs::DirBuilder::new().mode(0o700).create(side).map_err(trouble)?;
-    let mut source = fs::File::open(from).map_err(trouble)?;
-    let mut target = create_private(&side.join("data.mdb"))?;
-    std::io::copy(&mut source, &mut target).map_err(trouble)?;
-    drop(target);
-    let options = Options { file_ahead_bytes: 0, disk_reserve_bytes: 0, ..Options::default() };
-    let store = Store::open(side, options)?;
-    verify::check_rows(&store.snapshot()?)?;
-    advance(&store)?;
-    store.close();
-    fs::File::open(side.join("data.mdb")).and_then(|file| file.sync_all()).map_err(trouble)
+/// Does a file that begins so begin like a backup?
+pub(crate) fn begins_well(head: &[u8]) -> bool {
+    head.get(16..20).is_none_or(|mark| mark == MAGIC.to_ne_bytes())
 }
+
+pub(crate) const NO_BACKUP: &str = "the file is no backup of a store";
+pub(crate) const CUT_OFF: &str = "the backup is cut off: its end is missing";
+/// LMDB's, behind a page header of 16 octets.
+const MAGIC: u32 = 0xBEEF_C0DE;
 
 /// Moves every counter above what the lost store may have given.
 fn advance(store: &Store) -> Result<()> {

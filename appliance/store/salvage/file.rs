@@ -45,6 +45,14 @@ pub(crate) fn is_in_use(file: &Path) -> bool {
     }
 }
 
+/// Is every page there that the newest meta page counts? The engine does not ask.
+pub(crate) fn reaches_its_end(file: &Path) -> io::Result<bool> {
+    let disk = Disk::open(file)?;
+    let pages = Pages::new(&disk);
+    let (meta, _) = pages.meta();
+    Ok(meta.is_some_and(|meta| meta.last_page < pages.count))
+}
+
 impl Source for Disk {
     fn length(&self) -> u64 {
         self.length

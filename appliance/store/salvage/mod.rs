@@ -32,7 +32,7 @@ pub(crate) mod sort;
 mod target;
 mod tree;
 
-pub(crate) use file::{Disk, Source, is_in_use};
+pub(crate) use file::{Disk, Source, is_in_use, reaches_its_end};
 pub(crate) use report::Salvaged;
 pub(crate) use tree::Archive;
 

@@ -59,13 +59,13 @@ pub(crate) enum Message {
     End {
         off: bool,
     },
-    // ---- server to init, init to netd ----
+    // ---- server to init, init to netd; and back to the server: what holds now ----
     Network(Plan),
     /// The new static address works: keep it.
     NetworkKept,
     /// The box's name in the network.
     Name(Words),
-    // ---- netd to init ----
+    // ---- netd to init, init to server ----
     Link {
         up: bool,
         hardware: [u8; 6],
@@ -77,7 +77,6 @@ pub(crate) enum Message {
         from: From,
     },
     AddressGone(IpAddr),
-    // ---- netd to init, init to server ----
     Clock {
         state: ClockState,
         seconds: i64,
@@ -242,8 +241,10 @@ impl Message {
             | Self::SetupCode(_)
             | Self::Key(_)
             | Self::End { .. } => sender == Role::Server,
-            Self::Link { .. } | Self::Address { .. } | Self::AddressGone(_) => sender == Role::Netd,
-            Self::Clock { .. } => sender != Role::Server,
+            Self::Link { .. }
+            | Self::Address { .. }
+            | Self::AddressGone(_)
+            | Self::Clock { .. } => sender != Role::Server,
             Self::Told(_) => sender == Role::Netd,
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub now: i64,
     pub link: Option<bool>,
     pub hardware: Option<[u8; 6]>,
-    pub addresses: Vec<(IpAddr, From)>,
+    pub addresses: Vec<(IpAddr, u8, From)>,
     /// What netd said last.
     pub network: String,
     pub health: Option<Health>,
@@ -90,22 +90,34 @@ impl View {
                 self.link = Some(up);
                 self.hardware = Some(hardware);
             }
-            Message::Address { address, from, .. } => {
-                self.addresses.retain(|(known, _)| *known != address);
-                self.addresses.push((address, from));
+            Message::Address { address, prefix, from } => {
+                self.addresses.retain(|(known, ..)| *known != address);
+                self.addresses.push((address, prefix, from));
                 self.addresses.truncate(limits::CONSOLE_ADDRESSES);
                 // The one that a person types stands first.
-                self.addresses.sort_by_key(|(address, from)| (address.is_ipv6(), *from as u8));
+                self.addresses.sort_by_key(|(address, _, from)| (address.is_ipv6(), *from as u8));
             }
-            Message::AddressGone(gone) => self.addresses.retain(|(known, _)| *known != gone),
+            Message::AddressGone(gone) => self.addresses.retain(|(known, ..)| *known != gone),
             Message::Told(words) => self.network = words.text().to_string(),
             _ => (),
         }
     }
 
+    /// What netd said of the link and the addresses, for a server that starts later.
+    pub(crate) fn told(&self) -> Vec<Message> {
+        let link = self.link.zip(self.hardware);
+        let link = link.map(|(up, hardware)| Message::Link { up, hardware });
+        let address = |(address, prefix, from): &(IpAddr, u8, From)| Message::Address {
+            address: *address,
+            prefix: *prefix,
+            from: *from,
+        };
+        link.into_iter().chain(self.addresses.iter().map(address)).collect()
+    }
+
     /// The address of the box's page; by number, since not every phone knows mDNS.
     fn page(&self) -> Option<String> {
-        let (address, _) = self.addresses.iter().find(|(address, _)| address.is_ipv4())?;
+        let (address, ..) = self.addresses.iter().find(|(address, ..)| address.is_ipv4())?;
         Some(format!("http://{address}/"))
     }
 
@@ -137,7 +149,7 @@ impl View {
             (Some(true), addresses) => {
                 let list: Vec<String> = addresses
                     .iter()
-                    .map(|(address, from)| format!("{address} ({})", word(*from)))
+                    .map(|(address, _, from)| format!("{address} ({})", word(*from)))
                     .collect();
                 list.join(", ")
             }

@@ -111,6 +111,8 @@ pub(crate) struct Supervisor<'a> {
     last: VecDeque<String>,
     clock_kept: Option<Duration>,
     name: Option<Message>,
+    /// What comes back when the new address is not confirmed, and when it does.
+    trial: Option<(Plan, Duration)>,
     end: Option<bool>,
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         last: VecDeque::new(),
         clock_kept: None,
         name: None,
+        trial: None,
         end: None,
     };
     let off = supervisor.until_end();
@@ -150,6 +153,7 @@ impl Supervisor<'_> {
             self.system.feed_watchdog();
             let now = self.system.uptime();
             self.start_due(now);
+            self.end_trial(now);
             self.look_at_health(now);
             self.view.now = self.system.now();
             self.console.show(self.system, &self.view);
@@ -182,9 +186,15 @@ impl Supervisor<'_> {
                     self.ended(&program, now);
                 }
             }
-            if let (Program::Netd, Some(name)) = (&program, &self.name) {
-                // One that died at once is started again and told then.
-                let _ = self.system.tell(&program, name, None);
+            // One that died at once is started again and told then.
+            match (&program, &self.name) {
+                (Program::Netd, Some(name)) => drop(self.system.tell(&program, name, None)),
+                (Program::Server, _) => {
+                    for message in self.view.told() {
+                        let _ = self.system.tell(&program, &message, None);
+                    }
+                }
+                _ => (),
             }
         }
     }
@@ -238,7 +248,7 @@ impl Supervisor<'_> {
             Happening::Babbled(program, why) => self.distrust(&program, why),
             Happening::Told(Program::Server, message) if message.fits(Role::Server) => {
                 self.server.heard(now);
-                self.server_said(message);
+                self.server_said(message, now);
             }
             Happening::Told(Program::Netd, message) if message.fits(Role::Netd) => {
                 self.netd_said(message, now);
@@ -316,7 +326,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn server_said(&mut self, message: Message) {
+    fn server_said(&mut self, message: Message, now: Duration) {
         match message {
             Message::Health(health) => self.health(health),
             Message::PresetTaken => {
@@ -337,14 +347,8 @@ impl Supervisor<'_> {
                 self.write_paper();
             }
             Message::End { off } => self.end = Some(off),
-            Message::Network(plan) => self.network(plan),
-            Message::NetworkKept => {
-                if let Plan::Static(fixed) = &mut self.booted.plan {
-                    fixed.on_trial = false;
-                }
-                self.keep_network();
-                self.tell_netd(&Message::NetworkKept);
-            }
+            Message::Network(plan) => self.network(plan, now),
+            Message::NetworkKept => self.network_kept(now),
             Message::Name(name) => {
                 self.view.name = name.text().to_string();
                 self.tell_netd(&Message::Name(name.clone()));
@@ -392,13 +396,40 @@ impl Supervisor<'_> {
         }
     }
 
-    fn network(&mut self, plan: Plan) {
+    fn network(&mut self, plan: Plan, now: Duration) {
+        let on_trial = matches!(plan, Plan::Static(fixed) if fixed.on_trial);
+        // What was before the first of several trials comes back.
+        let before = self.trial.map_or(self.booted.plan, |(before, _)| before);
+        self.trial = on_trial.then_some((before, now + limits::NETWORK_TRIAL));
         self.booted.plan = plan;
         // One on trial is kept only once it is confirmed: a restart goes back.
-        if !matches!(plan, Plan::Static(fixed) if fixed.on_trial) {
+        if !on_trial {
             self.keep_network();
         }
         self.tell_netd(&Message::Network(plan));
+        self.tell_server(&Message::Network(plan));
+    }
+
+    /// Too late, it is not heard: netd has gone back.
+    fn network_kept(&mut self, now: Duration) {
+        if self.trial.take_if(|(_, until)| now < *until).is_none() {
+            return;
+        }
+        if let Plan::Static(fixed) = &mut self.booted.plan {
+            fixed.on_trial = false;
+        }
+        self.keep_network();
+        self.tell_netd(&Message::NetworkKept);
+        self.tell_server(&Message::Network(self.booted.plan));
+    }
+
+    /// What was before holds again; netd has gone back by itself, unless it was started anew.
+    fn end_trial(&mut self, now: Duration) {
+        if let Some((before, _)) = self.trial.take_if(|(_, until)| *until <= now) {
+            self.booted.plan = before;
+            self.tell_netd(&Message::Network(before));
+            self.tell_server(&Message::Network(before));
+        }
     }
 
     fn keep_network(&mut self) {
@@ -436,7 +467,12 @@ impl Supervisor<'_> {
                     }
                 }
             }
-            message => self.view.network(message),
+            message => {
+                if !matches!(message, Message::Told(_)) {
+                    self.tell_server(&message);
+                }
+                self.view.network(message);
+            }
         }
     }
 

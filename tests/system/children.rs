@@ -333,6 +333,44 @@ fn a_static_address_on_trial_is_kept_only_once_confirmed() {
 }
 
 #[test]
+fn what_is_confirmed_too_late_is_not_kept_and_the_server_hears_what_holds() {
+    let fixed = Static {
+        address: Ipv4Addr::new(192, 168, 1, 20),
+        prefix: 24,
+        gateway: None,
+        resolvers: [None; 3],
+        on_trial: true,
+    };
+    let mut fake = Fake::fresh();
+    let asked = Message::Network(Plan::Static(fixed));
+    let script = vec![(1, server(asked)), (200, server(Message::NetworkKept))];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "tell netd NetworkKept"), 0, "{done:?}");
+    assert_eq!(count(&done, "tell netd Network(Dhcp)"), 1, "{done:?}");
+    assert_eq!(count(&done, "tell server Network(Dhcp)"), 1, "{done:?}");
+    assert!(!fake.disks.files.contains_key("/data/system/network"));
+}
+
+#[test]
+fn a_server_that_starts_later_is_told_of_the_network_too() {
+    let address = Message::Address {
+        address: Ipv4Addr::new(192, 168, 1, 77).into(),
+        prefix: 24,
+        from: crate::request::From::Dhcp,
+    };
+    let mut fake = Fake::fresh();
+    let script = vec![
+        (1, netd(Message::Link { up: true, hardware: [2, 0, 0, 0, 0, 1] })),
+        (2, netd(address)),
+        (3, crash()),
+        (20, netd(Message::Told(Words::new("nothing new")))),
+    ];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "tell server Link"), 2, "at once, and to the next: {done:?}");
+    assert_eq!(count(&done, "tell server Address"), 2, "{done:?}");
+}
+
+#[test]
 fn a_child_that_says_what_is_not_its_to_say_is_ended() {
     let babbles = [
         Happening::Babbled(Program::Netd, "it has another size"),

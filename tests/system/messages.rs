@@ -56,7 +56,13 @@ fn every_message_fits_its_sender_alone() {
             .collect();
         let passed_on = matches!(
             message,
-            Message::Network(_) | Message::NetworkKept | Message::Name(_) | Message::Clock { .. }
+            Message::Network(_)
+                | Message::NetworkKept
+                | Message::Name(_)
+                | Message::Clock { .. }
+                | Message::Link { .. }
+                | Message::Address { .. }
+                | Message::AddressGone(_)
         );
         let want = if passed_on { 2 } else { 1 };
         assert_eq!(senders.len(), want, "{message:?}");

@@ -451,7 +451,8 @@ pub(crate) fn start_child(
             let start = Message::Start { preset: file.is_some(), code };
             let clock = Message::Clock { state: booted.clock, seconds: system.now() };
             let told = system.tell(program, &start, file);
-            told.and_then(|()| system.tell(program, &clock, None))
+            let told = told.and_then(|()| system.tell(program, &clock, None));
+            told.and_then(|()| system.tell(program, &Message::Network(booted.plan), None))
         }
         Program::Repair => {
             let why = Words::new(booted.repair.as_deref().unwrap_or_default());

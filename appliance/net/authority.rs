@@ -50,6 +50,17 @@ pub(super) fn make_missing(folder: &Path, names: &Names, now: i64) -> Result<(),
             Some(Standing::Ours | Standing::Another) | None => return Ok(()),
         }
     }
+    make(folder, names, ended, now)
+}
+
+/// A new host certificate of our own, whoever made the one that is there.
+pub(super) fn make_own(folder: &Path, names: &Names, now: i64) -> Result<(), TlsFault> {
+    let ended = Authority::of(folder).filter(|authority| authority.ends <= now);
+    make(folder, names, ended, now)
+}
+
+fn make(folder: &Path, names: &Names, ended: Option<Authority>, now: i64) -> Result<(), TlsFault> {
+    let certificate = folder.join("host.pem");
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| file(folder, error))?;
     let ca_key = key(&folder.join("ca.key"))?;

@@ -10,7 +10,7 @@ use crate::net::acme::{AcmeFault, Authority, Issued};
 use crate::net::dial::Trust;
 use crate::net::resolver::Resolver;
 use crate::net::stopped;
-use crate::net::tls::Tls;
+use crate::net::tls::{Tls, TlsFault};
 use crate::settings::{Method, Settings};
 use crate::store::{Store, address};
 use crate::{clock, limits};
@@ -44,6 +44,9 @@ impl Keeper {
     ) -> Result<Option<Keeper>, String> {
         tls.is_kept(settings.certificate.method != Method::Own);
         if settings.certificate.method == Method::Own {
+            if let Err(fault) = back_to_own(files, &tls, clock::at_least_built()) {
+                emit(Event::CertificateTrouble { why: fault.to_string() });
+            }
             return Ok(None);
         }
         let trust = Trust::proven(settings.outgoing.authority.as_deref());
@@ -308,6 +311,20 @@ impl Keeper {
             emit(Event::CertificateTrouble { why: why.to_string() });
         }
     }
+}
+
+/// What an authority gave is renewed by nobody from now on: our own takes its place. One that the
+/// owner put there stays.
+pub(crate) fn back_to_own(files: &Files, tls: &Tls, now: i64) -> Result<(), TlsFault> {
+    let record = files.record()?;
+    if record.directory.is_empty() && record.by_hand.is_none() {
+        return Ok(());
+    }
+    if !record.directory.is_empty() && !tls.is_ours() {
+        tls.own_again(now)?;
+    }
+    files.answered();
+    files.remember(&Record { tries: record.tries, ..Record::default() })
 }
 
 /// Asks the authority when it wants the certificate renewed, as often as it wants to be asked.

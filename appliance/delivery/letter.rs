@@ -1,11 +1,15 @@
-//! Letters of the box to whoever answers for it: into the INBOX of the postmaster of each of its
-//! domains, whatever the quota.
+//! Letters that the box itself writes: to whoever answers for it, into the INBOX of the postmaster
+//! of each of its domains, whatever the quota; and one to the outside, to try the way there.
 
 use super::report::{Moment, into_mailboxes};
-use super::stamp;
+use super::{stamp, story};
+use crate::event::{Event, emit};
+use crate::message::fixup;
+use crate::net::dkim::Signer;
 use crate::store::format::{Trace, TraceStep};
 use crate::store::mail::{self, Prepared};
-use crate::store::{Batch, Result, address, trace};
+use crate::store::outbox::{self, NewOutgoing, NewRecipient};
+use crate::store::{Batch, Result, Store, address, trace};
 use crate::wire::address::Address;
 use std::sync::Arc;
 
@@ -50,6 +54,72 @@ pub(crate) fn to_postmasters(
         trace::put(batch, id, &story)?;
     }
     Ok(told.len())
+}
+
+/// A letter in the name of somebody here.
+pub(crate) struct Letter<'a> {
+    pub from: &'a Address,
+    pub to: &'a Address,
+    pub subject: &'a str,
+    pub text: &'a str,
+}
+
+/// Signs it and puts it into the outbox; returns its Message-ID. Blocks, and reads files.
+pub(crate) fn to_outside(
+    store: &Store,
+    signer: &Signer,
+    letter: &Letter<'_>,
+    moment: Moment,
+) -> Result<String> {
+    let Letter { from, to, subject, text } = *letter;
+    let domain = from.domain();
+    let message_id = format!("{:x}.{:x}@{domain}", moment.micros, moment.chance);
+    let message = format!(
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}",
+        folded(text)
+    );
+    // As what a person sends: date and number are added, and nothing is left that is not 7-bit.
+    let missing = fixup::Missing {
+        from: from.to_string(),
+        date: stamp::date(moment.now()),
+        message_id: message_id.clone(),
+        utf8: false,
+    };
+    let mut message = fixup::submitted(message.as_bytes(), &missing);
+    let message_id = format!("<{message_id}>");
+    match signer.sign(domain, &message, moment.now()) {
+        Ok(signatures) => drop(message.splice(..0, signatures)),
+        Err(fault) => {
+            emit(Event::SigningTrouble { domain: domain.to_string(), why: fault.to_string() });
+        }
+    }
+    let new = NewOutgoing {
+        body: Arc::new(Prepared::new(&message)),
+        sender: Some(from.clone()),
+        smtputf8: false,
+        eight_bit: !message.is_ascii(),
+        ret: None,
+        envid: None,
+        recipients: vec![NewRecipient { to: to.clone(), notify: None, orcpt: None }],
+        prefix: Vec::new(),
+        report_to: None,
+        now: moment.now(),
+    };
+    let story = Trace {
+        from: from.to_string(),
+        to: vec![to.to_string()],
+        subject: subject.to_string(),
+        message_id: message_id.clone(),
+        size: message.len() as u64,
+        steps: vec![story::queued(to, moment.now())],
+    };
+    store.write_blocking(move |batch| {
+        let id = mail::next_id(batch, moment.micros)?;
+        outbox::put(batch, id, &new)?;
+        trace::put(batch, id, &story)
+    })?;
+    Ok(message_id)
 }
 
 fn written(

@@ -24,6 +24,8 @@ pub(crate) enum Event {
     Stopping,
     /// The units of mail start anew, for new settings.
     Again,
+    /// A backup takes the place of the store.
+    Restoring,
     /// Connections beyond a limit of limits.rs.
     ConnectionRefused {
         unit: &'static str,
@@ -150,6 +152,7 @@ impl Event {
             Self::Listening { .. }
             | Self::Stopping
             | Self::Again
+            | Self::Restoring
             | Self::LoginGranted { .. }
             | Self::Received { .. }
             | Self::NameServers { .. }
@@ -169,6 +172,7 @@ impl fmt::Display for Event {
         match self {
             Self::Listening { unit, at } => write!(f, "{unit}: listening on {at}"),
             Self::Stopping => f.write_str("stopping"),
+            Self::Restoring => f.write_str("a backup takes the place of the store: starting anew"),
             Self::Again => f.write_str("the settings have changed: starting anew"),
             Self::ConnectionRefused { unit, remote, why } => {
                 write!(f, "{unit}: connection of {remote} refused: {why}")

@@ -51,7 +51,6 @@
 //! 6. The setup page: [`net::splice`], [`admin::routes`], one guard, a page's handler, [`act`].
 
 pub(crate) mod act;
-#[allow(dead_code, reason = "what the pages share stands before each of them does")]
 pub(crate) mod admin;
 pub(crate) mod cli;
 pub(crate) mod clients;

@@ -94,11 +94,35 @@ pub(crate) fn serve_box(data: &Path, options: ServeOptions, boxed: Boxed) -> Res
     serve_as(data, options, Some(boxed))
 }
 
-fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<(), String> {
+fn serve_as(
+    data: &Path,
+    mut options: ServeOptions,
+    mut boxed: Option<Boxed>,
+) -> Result<(), String> {
     event::start();
     more_descriptors();
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.map_err(|error| format!("{}: {error}", data.display()))?;
+    let place = Place::new(match &boxed {
+        Some(boxed) => boxed.code,
+        None => new_code()?,
+    });
+    while serve_once(data, options, &boxed, &place)? == Ended::Restore {
+        place.put_backup();
+        // What was made for the store that is gone is in the one that came, or not wanted there.
+        options.demo = false;
+        boxed.iter_mut().for_each(|boxed| boxed.preset = None);
+    }
+    Ok(())
+}
+
+/// Serves one store, until the process is asked to stop or another store is to be served.
+fn serve_once(
+    data: &Path,
+    options: ServeOptions,
+    boxed: &Option<Boxed>,
+    place: &Arc<Place>,
+) -> Result<Ended, String> {
     let settings = settings_of(data, options)?;
     let store = open_store(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -108,13 +132,10 @@ fn serve_as(data: &Path, options: ServeOptions, boxed: Option<Boxed>) -> Result<
         .enable_all()
         .build()
         .map_err(|error| format!("no threads: {error}"))?;
-    let place = Place::new(match &boxed {
-        Some(boxed) => boxed.code,
-        None => new_code()?,
-    });
     let applied = boxed.as_ref().map_or(Ok(()), |boxed| boxed.apply(&store, clock::now()));
+    let with = (place.clone(), boxed.clone());
     let result = match applied {
-        Ok(()) => runtime.block_on(run(data, options, settings, &store, (place, boxed))),
+        Ok(()) => runtime.block_on(run(data, options, settings, &store, with)),
         Err(why) => Err(why),
     };
     runtime.shutdown_timeout(limits::SHUTDOWN_REST);
@@ -140,6 +161,8 @@ enum Ended {
     Asked,
     /// The settings were changed on the page.
     Again,
+    /// A backup waits to take the place of the store.
+    Restore,
 }
 
 async fn run(
@@ -148,7 +171,7 @@ async fn run(
     mut settings: Settings,
     store: &Store,
     (place, boxed): (Arc<Place>, Option<Boxed>),
-) -> Result<(), String> {
+) -> Result<Ended, String> {
     let tls = Tls::open(&data.join("tls"), names(&settings), clock::at_least_built());
     let tls = tls.map_err(|fault| fault.to_string())?;
     let secret = data.join("secret.key");
@@ -160,7 +183,8 @@ async fn run(
     let control = control::start(&socket, store.clone(), act::answer)
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let of_store = (store, &logins);
-    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), boxed.is_some())?;
+    let network = boxed.as_ref().map(|boxed| boxed.network.clone());
+    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), network)?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
     let probe = boxed.map(|boxed| boxed.probe(store, data));
@@ -175,17 +199,21 @@ async fn run(
     base.spawn(background::certificate(tls.clone(), stop.clone()));
     base.spawn(background::looks(house.clone(), stop.clone()));
     standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
-    while mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? == Ended::Again
-    {
-        settings = settings_of(data, options)?;
-        tls.rename(names(&settings), clock::at_least_built());
-        house.settle(&settings);
-    }
+    let ended = loop {
+        match mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? {
+            Ended::Again => {
+                settings = settings_of(data, options)?;
+                tls.rename(names(&settings), clock::at_least_built());
+                house.settle(&settings);
+            }
+            ended => break ended,
+        }
+    };
     let _ = stopper.send(true);
     let finish = async { while base.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(limits::SHUTDOWN_REST, finish).await;
     drop((control, pages));
-    Ok(())
+    Ok(ended)
 }
 
 fn names(settings: &Settings) -> Names {
@@ -297,6 +325,7 @@ async fn opens(probe: &Probe, place: &Place, asked: &mut Asked) -> Option<Ended>
     tokio::select! {
         () = probe.until_domain() => None,
         () = place.again.notified() => Some(Ended::Again),
+        () = place.restores.wanted() => Some(Ended::Restore),
         () = asked.wait() => Some(Ended::Asked),
     }
 }
@@ -311,8 +340,13 @@ async fn until_stopped(
     let ended = tokio::select! {
         () = asked.wait() => Ended::Asked,
         () = place.again.notified() => Ended::Again,
+        () = place.restores.wanted() => Ended::Restore,
     };
-    emit(if ended == Ended::Asked { Event::Stopping } else { Event::Again });
+    emit(match ended {
+        Ended::Asked => Event::Stopping,
+        Ended::Again => Event::Again,
+        Ended::Restore => Event::Restoring,
+    });
     let _ = stopper.send(true);
     let finish = async { while running.join_next().await.is_some() {} };
     tokio::select! {

@@ -1,11 +1,15 @@
 //! The pages on the LAN: who may what, forms, and each page as a story.
 
+mod certificate;
 mod days;
 mod guard;
 mod lan;
 mod leaving;
+mod letter;
 mod my;
+mod network;
 mod people;
+mod restore;
 mod security;
 mod setup;
 mod splice;

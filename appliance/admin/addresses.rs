@@ -5,6 +5,7 @@ use super::form::Form;
 use super::http::{Reply, encoded};
 use super::page::{Page, show};
 use super::people::everybody;
+use super::refusal;
 use super::routes::{Answer, Visit};
 use super::trouble::Trouble;
 use crate::act::people::{AddressAct, AddressView, DomainAct, DomainView};
@@ -118,7 +119,7 @@ pub(super) fn save(visit: &mut Visit<'_>) -> Answer {
             Ok(Reply::see("/addresses"))
         }
         Err(failure) => {
-            form.wrong("targets", &failure.why);
+            form.wrong("targets", &refusal::words(visit.words, &failure));
             Ok(show_all(visit, &form)?.status(422))
         }
     }

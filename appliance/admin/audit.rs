@@ -13,22 +13,27 @@ use askama::Template;
 
 /// Writes down what was done, or tried. What cannot be written down is done all the same.
 pub(super) fn note(visit: &Visit<'_>, what: &str, about: &str, failed: &str) {
+    let act = row(visit, what, about, failed);
+    if let Err(error) = visit.house.store.write_blocking(move |batch| owner::note(batch, &act)) {
+        emit(Event::StoreTrouble { doing: "writing down an act", why: error.to_string() });
+    }
+}
+
+/// The row of an act that somebody else writes down.
+pub(super) fn row(visit: &Visit<'_>, what: &str, about: &str, failed: &str) -> Audit {
     let who = match visit.who() {
         Who::Visitor => "-".to_string(),
         Who::Code => "setup code".to_string(),
         Who::Owner { .. } => "owner".to_string(),
         Who::Person { login, .. } => login.clone(),
     };
-    let act = Audit {
+    Audit {
         at: visit.request.now,
         who,
         from: visit.request.peer.remote.ip().to_string(),
         what: what.to_string(),
         about: about.to_string(),
         failed: failed.to_string(),
-    };
-    if let Err(error) = visit.house.store.write_blocking(move |batch| owner::note(batch, &act)) {
-        emit(Event::StoreTrouble { doing: "writing down an act", why: error.to_string() });
     }
 }
 

@@ -66,15 +66,21 @@ fn account(visit: &Visit<'_>, login: &str) -> Result<AccountView, Trouble> {
     }
 }
 
-fn show_for(visit: &mut Visit<'_>, login: &str, profile: &str) -> Answer {
-    let account = account(visit, login)?;
+/// Where each person finds their own page.
+pub(super) fn own_address(visit: &Visit<'_>) -> String {
     let settings = visit.house.settings();
-    let offer = Offer::of(&settings);
     let port = match settings.ports.https {
         443 => String::new(),
         port => format!(":{port}"),
     };
-    let there = format!("https://{}{port}/my/clients", settings.host);
+    format!("https://{}{port}/my/clients", settings.host)
+}
+
+fn show_for(visit: &mut Visit<'_>, login: &str, profile: &str) -> Answer {
+    let account = account(visit, login)?;
+    let settings = visit.house.settings();
+    let offer = Offer::of(&settings);
+    let there = own_address(visit);
     let code = qr::svg(&there, visit.words.t("clients.code"));
     let programs = typed::programs(&offer, &account.name, &account.login);
     let profile = (!programs.is_empty()).then(|| profile.to_string());

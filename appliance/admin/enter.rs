@@ -276,8 +276,6 @@ fn encode(fields: &[(String, String)]) -> String {
     let secret = |name: &str| {
         name == "csrf" || name == "kept" || name.starts_with("password") || name.starts_with("code")
     };
-    let kept = fields.iter().filter(|(name, _)| !secret(name));
-    let kept =
-        kept.map(|(name, value)| format!("{}={}", http::encoded(name), http::encoded(value)));
-    kept.collect::<Vec<_>>().join("&")
+    let kept: Vec<_> = fields.iter().filter(|(name, _)| !secret(name)).cloned().collect();
+    http::printed(&kept)
 }

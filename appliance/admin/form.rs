@@ -38,12 +38,6 @@ impl Form {
         self.raw(name).trim()
     }
 
-    /// Every value of fields of one name, as of ticked boxes.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        let of_name = self.values.iter().filter(|(it, _)| it == name);
-        of_name.map(|(_, value)| value.as_str()).collect()
-    }
-
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(it, _)| it == name)
     }

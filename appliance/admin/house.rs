@@ -3,7 +3,9 @@
 use super::code::Codes;
 use super::lan::{self, Lan};
 use super::look::Looks;
+use super::network::Network;
 use super::owner::OwnerDesk;
+use super::restore::Restores;
 use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
@@ -31,6 +33,7 @@ pub(crate) struct Place {
     pub looks: Looks,
     /// Mail by the hour.
     pub tally: Mutex<Tally>,
+    pub restores: Restores,
 }
 
 /// Everything that a handler may ask.
@@ -47,6 +50,8 @@ pub(crate) struct House {
     /// The networks of the interfaces, when they are not to be asked for.
     pub networks: Option<Lan>,
     pub is_box: bool,
+    /// Of a box.
+    pub network: Option<Arc<Network>>,
 }
 
 impl Place {
@@ -61,6 +66,7 @@ impl Place {
             again: Notify::new(),
             looks: Looks::default(),
             tally: Mutex::default(),
+            restores: Restores::default(),
         })
     }
 
@@ -93,6 +99,7 @@ impl House {
             clock: clock::now,
             networks: None,
             is_box: false,
+            network: None,
         }
     }
 

@@ -34,16 +34,15 @@ impl Request {
         self.query.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value.as_str())
     }
 
-    /// A cookie of this name.
-    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        let pairs = self.header("cookie")?.split(';');
-        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(it, _)| *it == name).map(|(_, value)| value)
-    }
-
     pub(crate) fn is_secure(&self) -> bool {
         self.peer.tls.is_some()
     }
+}
+
+/// RFC 6265 4.2.1: the cookie of this name in a Cookie header
+pub(super) fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(it, _)| *it == name).map(|(_, value)| value)
 }
 
 /// What goes back.
@@ -126,12 +125,8 @@ pub(super) fn secure(mut reply: Reply, proven: bool) -> Reply {
     reply
 }
 
-/// Reads what tiny_http parsed; the error is the reply to it.
-pub(super) fn read(
-    request: &mut tiny_http::Request,
-    peer: Peer,
-    now: i64,
-) -> Result<Request, Reply> {
+/// Takes over what tiny_http parsed, without the body; the error is the reply to it.
+pub(super) fn head(request: &tiny_http::Request, peer: Peer, now: i64) -> Result<Request, Reply> {
     let method = match request.method() {
         tiny_http::Method::Get | tiny_http::Method::Head => Method::Get,
         tiny_http::Method::Post => Method::Post,
@@ -145,20 +140,23 @@ pub(super) fn read(
         (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().to_string())
     };
     let headers = request.headers().iter().map(text).collect();
-    let mut body = Vec::new();
-    if method == Method::Post {
-        let most = limits::WEB_BODY_BYTES;
-        let reader = request.as_reader();
-        let taken = reader.take(most + 1).read_to_end(&mut body);
-        taken.map_err(|_| bad("the request is not whole"))?;
-        if body.len() as u64 > most {
-            return Err(Reply::plain(413, "the request is too large"));
-        }
-    }
-    Ok(Request { method, path, query, headers, body, peer, now })
+    Ok(Request { method, path, query, headers, body: Vec::new(), peer, now })
 }
 
-pub(super) fn respond(request: tiny_http::Request, reply: Reply) -> io::Result<()> {
+/// The body of a form; the error is the reply to it.
+pub(super) fn body(from: &mut dyn Read) -> Result<Vec<u8>, Reply> {
+    let (mut body, most) = (Vec::new(), limits::WEB_BODY_BYTES);
+    let taken = from.take(most + 1).read_to_end(&mut body);
+    taken.map_err(|_| Reply::plain(400, "the request is not whole"))?;
+    match body.len() as u64 > most {
+        true => Err(Reply::plain(413, "the request is too large")),
+        false => Ok(body),
+    }
+}
+
+pub(super) fn respond(mut request: tiny_http::Request, reply: Reply) -> io::Result<()> {
+    // tiny_http would make room in memory for all that was not read.
+    let _ = io::copy(request.as_reader(), &mut io::sink());
     let header = |name: &str, value: &str| {
         tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
     };
@@ -203,6 +201,12 @@ pub(crate) fn pairs(octets: &[u8]) -> Result<Vec<(String, String)>, BadFields> {
         pairs.push((name, value.replace("\r\n", "\n")));
     }
     Ok(pairs)
+}
+
+/// The same back.
+pub(super) fn printed(pairs: &[(String, String)]) -> String {
+    let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+    pairs.iter().map(pair).collect::<Vec<_>>().join("&")
 }
 
 /// Percent-encoding undone; in forms a plus is a space.

@@ -23,11 +23,14 @@ pub(crate) mod lan;
 pub(crate) mod look;
 mod meaning;
 mod my;
+pub(crate) mod network;
 pub(crate) mod owner;
 mod page;
 mod people;
 mod queue;
+mod refusal;
 pub(crate) mod repair;
+mod restore;
 pub(crate) mod routes;
 mod security;
 mod sessions;
@@ -36,6 +39,7 @@ mod strangers;
 pub(crate) mod tally;
 mod trace;
 mod trouble;
+pub(crate) mod upload;
 mod welcome;
 pub(crate) mod who;
 pub(crate) mod words;
@@ -45,8 +49,9 @@ pub(crate) use house::{House, Place};
 
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::net::splice::Register;
-use http::Reply;
+use crate::net::splice::{Allowance, Register};
+use crate::session::Peer;
+use http::{Method, Reply};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -97,8 +102,7 @@ fn work(server: &tiny_http::Server, house: &House, register: &Register) {
         let reply = match peer {
             Some(peer) => {
                 let made = std::panic::AssertUnwindSafe(|| {
-                    let asked = http::read(&mut request, peer, house.seconds());
-                    asked.map_or_else(|reply| reply, |asked| routes::answer(house, &asked))
+                    made(house, &mut request, peer).unwrap_or_else(|reply| reply)
                 });
                 std::panic::catch_unwind(made).unwrap_or_else(|_| Reply::plain(500, "failed"))
             }
@@ -113,7 +117,25 @@ fn work(server: &tiny_http::Server, house: &House, register: &Register) {
     }
 }
 
+/// The reply to what tiny_http parsed; the error is one, too.
+fn made(house: &House, request: &mut tiny_http::Request, peer: Peer) -> Result<Reply, Reply> {
+    let mut asked = http::head(request, peer, house.seconds())?;
+    if asked.method != Method::Post {
+        return Ok(routes::answer(house, &asked));
+    }
+    let kind = asked.header("content-type").map(str::to_string);
+    if asked.path != routes::UPLOAD || !upload::is_one(kind.as_deref()) {
+        asked.body = http::body(request.as_reader())?;
+        return Ok(routes::answer(house, &asked));
+    }
+    let opened = upload::Upload::open(&kind.unwrap_or_default(), request.as_reader());
+    let (fields, upload) = opened.map_err(|bad| Reply::plain(400, bad.words()))?;
+    asked.body = http::printed(&fields).into_bytes();
+    Ok(routes::answer_with(house, &asked, upload))
+}
+
 /// How large the body of a request may be: the bound that `net::splice` holds.
-pub(crate) fn allowance(method: &str, path: &str) -> u64 {
-    routes::allowance(method, path)
+pub(crate) fn allowance(house: &Arc<House>) -> Allowance {
+    let house = house.clone();
+    Arc::new(move |wish| routes::allowance(&house, wish))
 }

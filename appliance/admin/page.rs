@@ -15,8 +15,6 @@ pub(crate) struct Page<'a> {
     pub csrf: &'a str,
     /// Said once on top, such as that something was saved.
     pub notice: Option<&'a str>,
-    /// Where the person is; marks the place in the navigation.
-    pub path: &'a str,
     /// The pages the person may go to, in order.
     pub nav: Vec<Link<'a>>,
     /// Who is logged in, to be shown beside "log out".

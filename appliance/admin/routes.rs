@@ -12,12 +12,14 @@ use super::house::House;
 use super::http::{Method, Reply, Request, secure};
 use super::page::{Page, nav};
 use super::trouble::Trouble;
+use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
-use super::{addresses, assets, audit, clients, enter, lan, my, people, queue, security, setup};
-use super::{strangers, trace, welcome};
+use super::{addresses, assets, audit, clients, enter, lan, my, people, queue, restore, security};
+use super::{setup, strangers, trace, welcome};
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
+use crate::net::splice::{Allowed, Wish};
 use crate::store::{account, owner};
 use crate::{limits, public};
 
@@ -54,6 +56,9 @@ const fn post(path: &'static str, may: May, handler: Handler) -> Route {
     Route { method: Method::Post, path, may, handler }
 }
 
+/// Where a backup is sent to: the one body that is larger than a form.
+pub(super) const UPLOAD: &str = "/setup/begin/restore";
+
 /// Every page.
 pub(crate) const ROUTES: &[Route] = &[
     get("/", May::Anybody, enter::start),
@@ -65,8 +70,15 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/setup/owner", May::Setup, enter::claim_page),
     post("/setup/owner", May::Setup, enter::claim),
     get("/setup", May::Setup, setup::go_on),
+    get("/setup/begin", May::Setup, setup::begin::page),
+    post("/setup/begin", May::Setup, setup::begin::new),
+    post(UPLOAD, May::Setup, setup::begin::restore),
     get("/setup/time", May::Setup, setup::time::page),
     post("/setup/time", May::Setup, setup::time::save),
+    get("/setup/network", May::Owner, setup::network::page),
+    post("/setup/network", May::Owner, setup::network::save),
+    get("/network/{}", May::Anybody, setup::network::keep_page),
+    post("/network/{}", May::Anybody, setup::network::keep),
     get("/setup/way", May::Owner, setup::way::page),
     post("/setup/way", May::Owner, setup::way::save),
     post("/setup/way/look", May::Owner, setup::way::look),
@@ -75,8 +87,19 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/setup/domain/look", May::Owner, setup::domain::look),
     post("/setup/domain/next", May::Owner, setup::domain::next),
     get("/setup/domain/zone", May::Owner, setup::domain::zone),
+    get("/setup/certificate", May::Owner, setup::certificate::page),
+    post("/setup/certificate", May::Owner, setup::certificate::save),
+    post("/setup/certificate/again", May::Owner, setup::certificate::again),
+    post("/setup/certificate/next", May::Owner, setup::certificate::next),
+    get("/setup/certificate/ca", May::Owner, setup::certificate::authority),
     get("/setup/people", May::Owner, setup::people::page),
     post("/setup/people", May::Owner, setup::people::next),
+    get("/setup/clients", May::Owner, setup::clients::page),
+    post("/setup/clients", May::Owner, setup::clients::next),
+    get("/setup/letter", May::Owner, setup::letter::page),
+    post("/setup/letter", May::Owner, setup::letter::next),
+    post("/setup/letter/send", May::Owner, setup::letter::send),
+    post("/setup/letter/wait", May::Owner, setup::letter::wait),
     get("/setup/done", May::Owner, setup::finish::page),
     post("/setup/done", May::Owner, setup::finish::done),
     get("/people", May::Owner, people::page),
@@ -155,26 +178,39 @@ pub(crate) struct Visit<'a> {
     pub session: Option<(Key, Session)>,
     /// Given to the browser with the reply.
     pub cookie: Option<String>,
-    pub may: May,
+    /// The file of the form.
+    pub upload: Option<Upload<'a>>,
     parts: Vec<String>,
 }
 
 /// How large the body of a request may be. `net::splice` holds it.
-pub(super) fn allowance(method: &str, path: &str) -> u64 {
-    match method {
-        "POST" if public::may_be(path) => limits::PUBLIC_BODY_BYTES,
+pub(crate) fn allowance(house: &House, wish: &Wish<'_>) -> Allowed {
+    let octets = match wish.method {
+        "POST" if wish.path == UPLOAD => return restore::allowance(house, wish.cookie),
+        "POST" if public::may_be(wish.path) => limits::PUBLIC_BODY_BYTES,
         "POST" => limits::WEB_BODY_BYTES,
         _ => 0,
-    }
+    };
+    Allowed { octets, words: "The request is too large.\n" }
 }
 
 /// The reply to a request.
 pub(crate) fn answer(house: &House, request: &Request) -> Reply {
+    answer_with(house, request, None)
+}
+
+/// The same of a form with a file in it.
+pub(crate) fn answer_with<'a>(
+    house: &'a House,
+    request: &'a Request,
+    upload: Option<Upload<'a>>,
+) -> Reply {
     if let Some(reply) = strangers::answer(house, request) {
         return secure(reply, false);
     }
     let reply = match guard(house, request) {
         Ok((mut visit, handler)) => {
+            visit.upload = upload;
             let reply = handler(&mut visit).unwrap_or_else(|trouble| visit.tell(&trouble));
             visit.forget_notice(&reply);
             visit.with_cookie(reply)
@@ -218,7 +254,7 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handl
         form: Form::default(),
         session,
         cookie: None,
-        may: route.may,
+        upload: None,
         parts,
     };
     admit(visit, route)
@@ -238,6 +274,7 @@ fn admit<'a>(mut visit: Visit<'a>, route: &Route) -> Result<(Visit<'a>, Handler)
     match visit.allows(route.may) {
         Ok(true) => (),
         Ok(false) => {
+            // A form that waits for the log-in has the token of a new session.
             let reply = visit.way_in(route);
             return Err(Box::new(visit.with_cookie(reply)));
         }
@@ -332,7 +369,6 @@ impl<'a> Visit<'a> {
             title: title.to_string(),
             csrf: session.map_or("", |session| session.csrf.as_str()),
             notice: session.and_then(|session| session.notice.as_deref()),
-            path: &self.request.path,
             nav: nav(self.words, may, &self.request.path),
             who: match self.who() {
                 Who::Owner { .. } => Some(self.words.t("nav.owner")),
@@ -395,8 +431,10 @@ impl<'a> Visit<'a> {
 
     /// What was said on top of a page is not said again.
     fn forget_notice(&self, reply: &Reply) {
+        // A part of a page that the script asked for shows no notice.
         if let Some((key, session)) = &self.session
             && session.notice.is_some()
+            && self.request.header("x-part").is_none()
             && reply.status == 200
             && reply.kind.starts_with("text/html")
         {

@@ -2,6 +2,7 @@
 
 use super::http::Reply;
 use super::page::{Page, show};
+use super::refusal;
 use super::words::Words;
 use crate::act::failure::Failure;
 use crate::store::StoreError;
@@ -51,7 +52,7 @@ impl Trouble {
         };
         let why = match self {
             Self::Store(error) => words.fill("trouble.store", &[error]),
-            Self::Failure(failure) => format!("{}: {}.", failure.what, failure.why),
+            Self::Failure(failure) => refusal::words(words, failure),
             Self::Internal(words) => words.clone(),
             _ => why.to_string(),
         };

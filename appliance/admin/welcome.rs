@@ -29,7 +29,6 @@ pub(super) fn page(house: &House, words: &'static Words, name: &str, port: Optio
         title: words.t("welcome.title").to_string(),
         csrf: "",
         notice: None,
-        path: "/",
         nav: Vec::new(),
         who: None,
         host: house.settings().host.clone(),

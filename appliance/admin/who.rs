@@ -69,7 +69,12 @@ impl Sessions {
 
     /// The session of a request, which is used by it.
     pub(crate) fn find(&mut self, request: &Request, now: u64) -> Option<(Key, Session)> {
-        let key = key(request.cookie(COOKIE)?);
+        self.of_cookie(request.header("cookie")?, now)
+    }
+
+    /// The session of whoever sends this Cookie header.
+    pub(super) fn of_cookie(&mut self, header: &str, now: u64) -> Option<(Key, Session)> {
+        let key = key(super::http::cookie(header, COOKIE)?);
         let session = self.kept.get_mut(&key)?;
         if is_over(session, now) {
             self.kept.remove(&key);
@@ -144,7 +149,7 @@ pub(super) fn key(id: &str) -> Key {
 }
 
 /// 256 bits.
-fn random() -> String {
+pub(super) fn random() -> String {
     use base64::Engine;
     let mut octets = [0; 32];
     // The system gives random numbers, or the process has no keys for TLS either.

@@ -141,6 +141,8 @@ pub(crate) const LINK_LOCAL_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) const STATIC_AGAIN: Duration = Duration::from_secs(60);
 /// A new fixed address goes back unless it is confirmed within this.
 pub(crate) const NETWORK_TRIAL: Duration = Duration::from_secs(60);
+/// The page that says where the box will be has so long to reach the browser before.
+pub(crate) const NETWORK_BREATH: Duration = Duration::from_secs(2);
 
 const _: () = assert!(WATCHDOG_FEED.as_secs() * 2 < WATCHDOG_SECONDS.cast_unsigned() as u64);
 const _: () = assert!(HEALTH_SAID.as_secs() * 4 < HEALTH_STALE.as_secs());

@@ -35,6 +35,12 @@ pub(crate) const WEB_TARGET_BYTES: usize = 2 * 1024;
 pub(crate) const WEB_REPLY_HEAD_BYTES: usize = 16 * 1024;
 /// The body of a request: a form, or a list of people to paste.
 pub(crate) const WEB_BODY_BYTES: u64 = 512 * 1024;
+/// A backup that is sent to the page: more than any card holds; the disk's own room is less.
+pub(crate) const RESTORE_BYTES: u64 = 1 << 40;
+/// The head of a part of a form with a file: a name, and the path that some browsers give.
+pub(crate) const UPLOAD_HEAD_BYTES: usize = 8 * 1024;
+/// A field of such a form beside the file: a token.
+pub(crate) const UPLOAD_FIELD_BYTES: usize = 8 * 1024;
 
 // ---- pages ----
 
@@ -97,6 +103,9 @@ pub(crate) const WORLD_CHANGES_SECONDS: i64 = 14 * 24 * 3600;
 pub(crate) const LEAVING_DAYS: u32 = 30;
 /// How often the days of closed accounts are counted.
 pub(crate) const LEAVING_LOOK: Duration = Duration::from_secs(60 * 60);
+/// A letter from outside is awaited for so long on the page of the setup: one that was tried again
+/// later by its server has come by then.
+pub(crate) const LETTER_AWAITED_SECONDS: i64 = 30 * 60;
 
 // ---- who may ----
 

@@ -83,8 +83,22 @@ impl Default for WebPace {
     }
 }
 
-/// How large the body of a request with this method and path may be.
-pub(crate) type Allowance = fn(method: &str, path: &str) -> u64;
+/// A request whose body is still to come.
+pub(crate) struct Wish<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    /// Its Cookie header; empty: none.
+    pub cookie: &'a str,
+}
+
+/// How large a body may be, and what is said of a larger one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub octets: u64,
+    pub words: &'static str,
+}
+
+pub(crate) type Allowance = Arc<dyn Fn(&Wish<'_>) -> Allowed + Send + Sync>;
 
 /// What hands connections on.
 #[derive(Clone)]
@@ -202,9 +216,11 @@ impl Visitor<'_> {
             Ok(head) => head?,
             Err(_) => return Err(End::Refused(Unfit::SLOW)),
         };
-        let most = (self.splice.allowance)(&head.method, head.path());
-        if head.length > most {
-            return Err(End::Refused(Unfit::LARGE));
+        let cookie = head.header("cookie").unwrap_or_default();
+        let wish = Wish { method: &head.method, path: head.path(), cookie };
+        let allowed = (self.splice.allowance)(&wish);
+        if head.length > allowed.octets {
+            return Err(End::Refused(Unfit::large(allowed.words)));
         }
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;

@@ -20,7 +20,6 @@ pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
-#[allow(dead_code, reason = "the steps of the setting up come with their pages")]
 pub(crate) mod owner;
 pub(crate) mod remote;
 pub(crate) mod salvage;

@@ -1,6 +1,7 @@
 //! The children of a box: what PID 1 starts from the same binary.
 
 use super::{ServeOptions, preset, probe};
+use crate::admin::network::Network;
 use crate::clock;
 use crate::event::{self, Event, emit};
 use crate::request::{ClockState, Code, Message, Words};
@@ -15,9 +16,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// The server's end of the talk with PID 1, and what the owner preset.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Boxed {
     pub pair: Arc<Pair>,
+    pub network: Arc<Network>,
     pub preset: Option<settings::preset::Preset>,
     /// Opens the setup page.
     pub code: Code,
@@ -87,22 +89,25 @@ fn server() -> Result<(), String> {
     let chosen = preset.as_ref().and_then(|preset| preset.setup_code.as_deref());
     let code = chosen.and_then(Code::parse).unwrap_or(code);
     let pair = Arc::new(pair);
-    listen(pair.clone())?;
-    let boxed = Boxed { pair, preset, code };
+    let to_init = pair.clone();
+    let network = Network::new(Box::new(move |message| to_init.say(message)));
+    listen(pair.clone(), network.clone())?;
+    let boxed = Boxed { pair, network, preset, code };
     super::serve_box(data, ServeOptions::default(), boxed)
 }
 
 /// Hears what PID 1 says later, on a thread of its own.
-fn listen(pair: Arc<Pair>) -> Result<(), String> {
+fn listen(pair: Arc<Pair>, network: Arc<Network>) -> Result<(), String> {
     clock::tell(clock::State::Floor);
     let hear = move || {
         // Once PID 1 is gone nobody is left to be told anything.
         while let Ok(Some(heard)) = pair.hear() {
-            if let Message::Clock { state, .. } = heard.message {
-                clock::tell(match state {
+            match heard.message {
+                Message::Clock { state, .. } => clock::tell(match state {
                     ClockState::Floor => clock::State::Floor,
                     ClockState::Plausible | ClockState::Synced => clock::State::Plausible,
-                });
+                }),
+                message => network.hear(&message),
             }
         }
     };

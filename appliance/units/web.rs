@@ -2,6 +2,7 @@
 
 use super::first::Setup;
 use super::{cannot_listen, keep_running};
+use crate::admin::network::Network;
 use crate::admin::{self, House, Pages, Place};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -29,7 +30,7 @@ impl Web {
         settings: &Settings,
         (store, logins): (&Store, &Arc<Logins>),
         (tls, place): (&Arc<Tls>, Arc<Place>),
-        is_box: bool,
+        network: Option<Arc<Network>>,
     ) -> Result<Web, String> {
         let mut doors = Vec::new();
         let ports = [("http", settings.ports.http, false), ("https", settings.ports.https, true)];
@@ -43,7 +44,7 @@ impl Web {
         }
         let (store, tls) = ((store.clone(), logins.clone()), tls.clone());
         let house = House::new(place, store, data, settings, tls);
-        let house = House { is_box, ..house };
+        let house = House { is_box: network.is_some(), network, ..house };
         Ok(Web { doors, house: Arc::new(house) })
     }
 
@@ -79,7 +80,7 @@ impl Web {
         let splice = Splice {
             pages: pages.at(),
             register,
-            allowance: admin::allowance,
+            allowance: admin::allowance(&self.house),
             pace: WebPace::default(),
             tls: self.house.tls.clone(),
         };

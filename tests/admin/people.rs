@@ -156,7 +156,7 @@ fn an_address_is_made_changed_and_removed() {
     for (field, value, why) in [
         ("address", "no address", "This is no address"),
         ("targets", " ", "must lead somewhere"),
-        ("targets", "nobody@office.test", "there is no nobody@office.test here"),
+        ("targets", "nobody@office.test", "There is no nobody@office.test here"),
     ] {
         let mut fields = sales;
         let at = fields.iter().position(|(name, _)| *name == field).expect("a field");

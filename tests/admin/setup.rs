@@ -1,7 +1,9 @@
 //! Setting up, from the code to the end.
 
-use super::stage::{CODE, NOW, PASSWORD, World};
-use crate::admin::zone;
+use super::stage::{Browser, CODE, NOW, PASSWORD, World};
+use crate::admin::http::Method;
+use crate::admin::routes::{May, ROUTES};
+use crate::admin::{fingerprint, zone};
 use crate::settings::{self, Settings};
 
 /// A box without an owner whose settings are in its folder.
@@ -24,7 +26,9 @@ fn from_the_code_to_the_end_each_step_leads_to_the_next_and_is_kept() {
     owner.get("/code");
     owner.post("/code", &[("code", CODE)]);
     assert_eq!(owner.get("/").header("Location"), Some("/setup"));
-    assert_eq!(owner.get("/setup").header("Location"), Some("/setup/time"));
+    assert_eq!(owner.get("/setup").header("Location"), Some("/setup/begin"));
+    owner.get("/setup/begin");
+    assert_eq!(owner.post("/setup/begin", &[]).header("Location"), Some("/setup/time"));
     assert_eq!(owner.get("/setup/people").status, 303, "not before there is an owner");
     assert!(owner.get("/setup/time").text().contains("Europe/Berlin"));
     let reply = owner.post("/setup/time", &[("zone", "Europe/Atlantis")]);
@@ -51,6 +55,9 @@ fn from_the_code_to_the_end_each_step_leads_to_the_next_and_is_kept() {
     assert_eq!(reply.status, 303, "{}", reply.text());
     assert_eq!(written(&world).host, "mail.office.test");
     let reply = owner.post("/setup/domain/next", &[]);
+    assert_eq!(reply.header("Location"), Some("/setup/certificate"));
+    owner.get("/setup/certificate");
+    let reply = owner.post("/setup/certificate", &[("method", "own")]);
     assert_eq!(reply.header("Location"), Some("/setup/people"));
     owner.get("/setup/people");
     let fields = [("from", "setup"), ("name", "Ann"), ("address", "ann")];
@@ -58,8 +65,20 @@ fn from_the_code_to_the_end_each_step_leads_to_the_next_and_is_kept() {
     let reply = owner.post("/people", &fields);
     assert_eq!(reply.status, 422);
     assert!(reply.text().contains("Steps of the setup"), "still in the setup");
-    assert_eq!(owner.post("/setup/people", &[]).header("Location"), Some("/setup/done"));
-    assert!(owner.get("/setup/done").text().contains("ann@office.test"));
+    assert_eq!(owner.post("/setup/people", &[]).header("Location"), Some("/setup/clients"));
+    let text = owner.get("/setup/clients").text();
+    assert!(text.contains("/people/ann%40office%2Etest/clients"), "{text}");
+    assert!(text.contains("<svg") && text.contains("/my/clients"), "{text}");
+    assert_eq!(owner.get("/people/ann@office.test/clients").status, 200);
+    owner.get("/setup/clients");
+    assert_eq!(owner.post("/setup/clients", &[]).header("Location"), Some("/setup/letter"));
+    owner.get("/setup/letter");
+    assert_eq!(owner.post("/setup/letter", &[]).header("Location"), Some("/setup/done"));
+    let text = owner.get("/setup/done").text();
+    let six = fingerprint::of(&world.house.data.join("tls")).expect("words").join(" ");
+    for what in ["ann@office.test", "Europe/Berlin", "https://mail.office.test", &six] {
+        assert!(text.contains(what), "{what}: {text}");
+    }
     assert_eq!(owner.post("/setup/done", &[]).header("Location"), Some("/"));
     assert!(owner.get("/").text().contains("How it stands"), "from now on every day");
 }
@@ -107,6 +126,101 @@ fn a_relay_is_checked_kept_and_its_password_never_shown() {
     assert_eq!(owner.post("/setup/way", &fields).status, 303);
     let relay = written(&world).outgoing.relay.expect("a relay");
     assert_eq!((relay.port, relay.login.is_some()), (2587, true));
+}
+
+#[test]
+fn a_form_of_any_step_survives_a_session_that_ended_but_for_its_secrets() {
+    let world = fresh();
+    world.house.claim(PASSWORD, NOW).expect("an owner");
+    let of_setup = |route: &&crate::admin::routes::Route| {
+        route.method == Method::Post && route.may == May::Owner && route.path.starts_with("/setup")
+    };
+    let routes: Vec<_> = ROUTES.iter().filter(of_setup).collect();
+    assert!(routes.len() > 10);
+    for route in routes {
+        let mut late = world.browser();
+        let fields = [("address", "192.168.1.50"), ("password-tsig", "secret-of-a-key")];
+        let reply = late.post(route.path, &fields);
+        let text = reply.text();
+        assert_eq!(reply.status, 403, "{}", route.path);
+        assert!(text.contains("What you typed is kept"), "{}: {text}", route.path);
+        assert!(!text.contains("secret-of-a-key"), "{}: {text}", route.path);
+        let kept = text.split("name=\"kept\" value=\"").nth(1).expect("kept");
+        let kept = kept.split('"').next().expect("kept");
+        let again = [("password", PASSWORD), ("again", route.path), ("kept", kept)];
+        let text = late.post("/login", &again).text();
+        let action = format!("action=\"{}\"", route.path);
+        assert!(text.contains(&action) && text.contains("value=\"192.168.1.50\""), "{text}");
+    }
+}
+
+#[test]
+fn of_two_browsers_on_one_step_the_second_is_told() {
+    let world = fresh();
+    world.house.claim(PASSWORD, NOW).expect("an owner");
+    for (step, fields) in [
+        ("/setup/way", vec![("way", "relay"), ("host", "smtp.a.test"), ("tls", "implicit")]),
+        ("/setup/certificate", vec![("method", "tls-alpn-01")]),
+    ] {
+        let (mut one, mut other) = (world.owner(), world.owner());
+        let filled = |browser: &mut Browser<'_>| {
+            let text = browser.get(step).text();
+            let seen = text.split("name=\"seen\" value=\"").nth(1).expect("a mark").to_string();
+            seen.split('"').next().unwrap_or_default().to_string()
+        };
+        let (first, second) = (filled(&mut one), filled(&mut other));
+        let with = |seen: &str, browser: &mut Browser<'_>| {
+            let mut all = fields.clone();
+            all.push(("seen", seen));
+            browser.post(step, &all)
+        };
+        assert_eq!(with(&first, &mut one).status, 303, "{step}");
+        world.house.settle(&written(&world));
+        let reply = with(&second, &mut other);
+        assert_eq!(reply.status, 409, "{step}: {}", reply.text());
+        assert!(reply.text().contains("Changed meanwhile"));
+    }
+}
+
+#[test]
+fn what_an_act_refuses_is_told_in_words_of_the_page() {
+    let world = fresh();
+    world.house.claim(PASSWORD, NOW).expect("an owner");
+    let mut owner = world.owner();
+    owner.get("/setup/domain");
+    let domain = [("domain", "office.test"), ("host", "")];
+    assert_eq!(owner.post("/setup/domain", &domain).status, 303);
+    owner.get("/setup/domain");
+    let text = owner.post("/setup/domain", &domain).text();
+    assert!(text.contains("This domain is there already"), "{text}");
+    owner.get("/people");
+    owner.post("/people", &[("name", "Ann"), ("address", "ann")]);
+    let mut save = |address: &str, targets: &str| {
+        owner.get("/addresses");
+        owner.post("/addresses", &[("address", address), ("targets", targets)]).text()
+    };
+    let text = save("sales@office.test", "eve@office.test");
+    assert!(text.contains("There is no eve@office.test here"), "{text}");
+    save("sales@office.test", "ann@office.test");
+    let text = save("round@office.test", "round@office.test");
+    assert!(text.contains("go round in a circle") || text.contains("There is no round"), "{text}");
+    let text = save("ann@office.test", "sales@office.test");
+    assert!(text.contains("somebody’s own address"), "{text}");
+    for cli in ["mailroom ", "--yes", "`"] {
+        assert!(!text.contains(cli), "no hint for the command line: {text}");
+    }
+    save("mail@elsewhere.test", "x");
+    // The room is filled in as it is.
+    let path = "/people/ann@office.test";
+    owner.get(path);
+    let seen = owner.get(path).text();
+    let seen = seen.split("name=\"seen\" value=\"").nth(1).and_then(|it| it.split('"').next());
+    let seen = seen.expect("a mark").to_string();
+    let reply = owner.post(&format!("{path}/quota"), &[("quota", "7"), ("seen", &seen)]);
+    assert_eq!(reply.status, 303, "{}", reply.text());
+    let text = owner.get(path).text();
+    assert!(text.contains("name=\"quota\" type=\"number\"") && text.contains("value=\"7\""));
+    assert!(text.contains("/people/ann%40office%2Etest/clients"), "{text}");
 }
 
 #[test]

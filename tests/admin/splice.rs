@@ -39,7 +39,7 @@ async fn serve(pace: WebPace, tls: bool) -> Served {
     let splice = Splice {
         pages: inward,
         register,
-        allowance: admin::allowance,
+        allowance: admin::allowance(&world.house),
         pace,
         tls: world.house.tls.clone(),
     };

@@ -3,6 +3,8 @@
 use crate::act::people::{self, AccountAct, DomainAct, Password};
 use crate::admin::http::{Method, Reply, Request, encoded, pairs};
 use crate::admin::lan::Lan;
+use crate::admin::network::Network;
+use crate::admin::upload::Upload;
 use crate::admin::{self, House, Place};
 use crate::limits;
 use crate::net::authority::Names;
@@ -103,11 +105,43 @@ impl World {
         id
     }
 
+    /// Everything starts anew, as the units do for a backup that waits: sessions stay.
+    pub(crate) fn start_anew(&mut self) {
+        let data = self.house.data.clone();
+        let begin = |old: &House, folder: &str| {
+            let store = Store::open(&data.join(folder), Options::default()).expect("a store");
+            let (place, tls) = (old.place.clone(), old.tls.clone());
+            let logins = Logins::new(store.clone(), &[7; 32]).expect("log-ins");
+            let house = House::new(place, (store, logins), &data, &old.settings(), tls);
+            Arc::new(House { clock: || NOW, networks: old.networks.clone(), ..house })
+        };
+        // Until the last handle is gone nobody else opens the store.
+        let meanwhile = begin(&self.house, "meanwhile");
+        self.house.store.close();
+        self.house = meanwhile;
+        self.house.place.put_backup();
+        let house = begin(&self.house, "store");
+        self.house.store.close();
+        self.house = house;
+    }
+
+    /// From now on it is a box with this network.
+    pub(crate) fn become_box(&mut self, network: Arc<Network>) {
+        let old = &self.house;
+        let (place, tls) = (old.place.clone(), old.tls.clone());
+        let of_store = (old.store.clone(), old.logins.clone());
+        let house = House::new(place, of_store, &old.data, &old.settings(), tls);
+        let (networks, network) = (old.networks.clone(), Some(network));
+        self.house = Arc::new(House { clock: || NOW, networks, is_box: true, network, ..house });
+    }
+
     /// A browser in the office.
     pub(crate) fn browser(&self) -> Browser<'_> {
         Browser {
             world: self,
             remote: ip("192.168.1.77"),
+            local: ip("192.168.1.20"),
+            now: NOW,
             host: "mail.office.test:2443".to_string(),
             cookie: None,
             csrf: String::new(),
@@ -138,6 +172,10 @@ impl Drop for World {
 pub(crate) struct Browser<'w> {
     pub world: &'w World,
     pub remote: IpAddr,
+    /// The address of the box that it reached.
+    pub local: IpAddr,
+    /// When it asks, seconds since 1970.
+    pub now: i64,
     pub host: String,
     pub cookie: Option<String>,
     pub csrf: String,
@@ -162,8 +200,28 @@ impl Browser<'_> {
         self.send(&request)
     }
 
+    /// Sends a form with a file in it, as browsers do.
+    pub(crate) fn post_file(&mut self, target: &str, octets: &[u8]) -> Reply {
+        let (kind, body) = form_with_file(&self.csrf, octets);
+        self.post_multipart(target, kind, &body)
+    }
+
+    pub(crate) fn post_multipart(&mut self, target: &str, kind: &str, mut body: &[u8]) -> Reply {
+        let mut request = self.request(Method::Post, target, Vec::new());
+        let (fields, upload) = Upload::open(kind, &mut body).expect("a form");
+        let pair = |(name, value): &(String, String)| format!("{name}={}", encoded(value));
+        request.body = fields.iter().map(pair).collect::<Vec<_>>().join("&").into_bytes();
+        let house = self.world.house.clone();
+        let reply = admin::routes::answer_with(&house, &request, upload);
+        self.read(&request, reply)
+    }
+
     pub(crate) fn send(&mut self, request: &Request) -> Reply {
         let reply = admin::routes::answer(&self.world.house, request);
+        self.read(request, reply)
+    }
+
+    fn read(&mut self, request: &Request, reply: Reply) -> Reply {
         if let Some(cookie) = reply.header("Set-Cookie") {
             let value = cookie.split(';').next().unwrap_or_default().to_string();
             self.cookie = (!cookie.contains("Max-Age=0")).then_some(value);
@@ -191,12 +249,23 @@ impl Browser<'_> {
         };
         let peer = Peer {
             remote: SocketAddr::new(self.remote, 50_000),
-            local: SocketAddr::new(ip("192.168.1.20"), 2443),
+            local: SocketAddr::new(self.local, 2443),
             tls: self.secure.then_some(facts),
         };
         let query = pairs(query.as_bytes()).expect("a query");
-        Request { method, path: path.to_string(), query, headers, body, peer, now: NOW }
+        Request { method, path: path.to_string(), query, headers, body, peer, now: self.now }
     }
+}
+
+/// The kind and the body of a form with a token and a file.
+pub(crate) fn form_with_file(csrf: &str, octets: &[u8]) -> (&'static str, Vec<u8>) {
+    let head = format!(
+        "--XyZ\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--XyZ\r\n\
+         Content-Disposition: form-data; name=\"file\"; filename=\"mail; room.backup\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    let body = [head.as_bytes(), octets, b"\r\n--XyZ--\r\n"].concat();
+    ("multipart/form-data; boundary=XyZ", body)
 }
 
 pub(crate) fn ip(text: &str) -> IpAddr {

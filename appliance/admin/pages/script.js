@@ -35,10 +35,11 @@ for (const part of document.querySelectorAll("[data-live]")) {
   const again = async () => {
     try {
       const reply = await fetch(part.dataset.live, { headers: { "x-part": "yes" } });
-      if (!reply.ok) return;
+      if (!reply.ok) { setTimeout(again, 5000); return; }
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const fresh = page.getElementById(part.id);
-      if (!fresh) return;
+      // The page has moved on, such as to the log-in after a restore.
+      if (!fresh || reply.redirected) return location.assign(reply.url);
       if (part.innerHTML !== fresh.innerHTML) part.innerHTML = fresh.innerHTML;
       if (fresh.dataset.live) setTimeout(again, 1500);
     } catch {
@@ -46,6 +47,25 @@ for (const part of document.querySelectorAll("[data-live]")) {
     }
   };
   setTimeout(again, 1500);
+}
+
+// A sheet to print.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
+// Seconds that pass; at the end the page is looked at anew.
+for (const place of document.querySelectorAll("[data-countdown]")) {
+  const end = Date.now() + Number(place.textContent) * 1000;
+  const tick = setInterval(() => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    place.textContent = String(left);
+    if (left > 0) return;
+    clearInterval(tick);
+    // Addresses take a moment to come back.
+    setTimeout(() => location.assign(place.dataset.countdown), 8000);
+  }, 500);
 }
 
 // What the browser knows better than we do, such as its time zone.

@@ -6,6 +6,7 @@ use crate::act::{Reply as Done, Request as Act};
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::page::{Page, show};
+use crate::admin::refusal;
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::setup;
 use crate::limits;
@@ -69,7 +70,7 @@ pub(in crate::admin) fn add(visit: &mut Visit<'_>) -> Answer {
         Ok(Done::Password(set)) => hand(visit, &[set], back),
         Ok(_) => Ok(Reply::see(back)),
         Err(failure) => {
-            form.wrong("address", &failure.why);
+            form.wrong("address", &refusal::words(visit.words, &failure));
             Ok(show_list(visit, &form, &[])?.status(422))
         }
     }
@@ -125,7 +126,7 @@ pub(in crate::admin) fn paste(visit: &mut Visit<'_>) -> Answer {
         Ok(Done::Passwords(set)) => hand(visit, &set, back),
         Ok(_) => Ok(Reply::see(back)),
         Err(failure) => {
-            form.wrong("list", &failure.why);
+            form.wrong("list", &refusal::words(visit.words, &failure));
             Ok(show_list(visit, &form, &[])?.status(422))
         }
     }

@@ -7,6 +7,7 @@ use crate::admin::audit;
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::page::{Page, show};
+use crate::admin::refusal;
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::sessions::{self, Row as SessionRow};
 use crate::admin::trouble::Trouble;
@@ -19,6 +20,8 @@ use askama::Template;
 struct Person<'a> {
     page: &'a Page<'a>,
     form: &'a Form,
+    /// The room as it is, or as it was typed.
+    room: Form,
     row: Row,
     /// How the person was when the page was made.
     seen: String,
@@ -27,6 +30,9 @@ struct Person<'a> {
     /// Days that a deleted person's mail is kept.
     days: u32,
 }
+
+/// As disks are sold.
+const GIGABYTE: u64 = 1_000_000_000;
 
 fn find(visit: &Visit<'_>) -> Result<Row, Trouble> {
     let login = visit.part(0).to_string();
@@ -47,7 +53,14 @@ fn show_one(visit: &Visit<'_>, row: Row, form: &Form) -> Answer {
     let (seen, days) = (seen(&row), limits::LEAVING_DAYS);
     let sessions = sessions::of_person(visit, id_of(visit, &row)?)?;
     let end = format!("{}/sessions", row.path());
-    show(&Person { page: &page, form, row, seen, sessions, end, days })
+    let room = match form.has("quota") {
+        true => form.clone(),
+        false => {
+            let gigabytes = row.view.quota.div_ceil(GIGABYTE).to_string();
+            Form::with(&[("quota", &gigabytes)])
+        }
+    };
+    show(&Person { page: &page, form, room, row, seen, sessions, end, days })
 }
 
 fn id_of(visit: &Visit<'_>, row: &Row) -> Result<AccountId, Trouble> {
@@ -96,7 +109,7 @@ pub(in crate::admin) fn quota(visit: &mut Visit<'_>) -> Answer {
         form.wrong("quota", &visit.words.fill("person.quota-wrong", &[&most]));
         return Ok(show_one(visit, row, &form)?.status(422));
     };
-    let quota: u64 = gigabytes * 1_000_000_000;
+    let quota: u64 = gigabytes * GIGABYTE;
     let act = AccountAct::Quota { login: row.view.login.clone(), quota };
     done(visit, &row, "people/quota", act, visit.words.t("person.saved"))
 }
@@ -118,7 +131,7 @@ pub(in crate::admin) fn password(visit: &mut Visit<'_>) -> Answer {
             Ok(Reply::see(&row.path()))
         }
         Err(failure) => {
-            form.wrong("password", &failure.why);
+            form.wrong("password", &refusal::words(visit.words, &failure));
             Ok(show_one(visit, row, &form)?.status(422))
         }
     }
@@ -140,7 +153,7 @@ pub(in crate::admin) fn app_password(visit: &mut Visit<'_>) -> Answer {
         Ok(Done::Password(set)) => hand(visit, &[set], &row.path()),
         Ok(_) => Ok(Reply::see(&row.path())),
         Err(failure) => {
-            form.wrong("label", &failure.why);
+            form.wrong("label", &refusal::words(visit.words, &failure));
             Ok(show_one(visit, row, &form)?.status(422))
         }
     }

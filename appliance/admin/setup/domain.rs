@@ -10,6 +10,7 @@ use crate::admin::http::Reply;
 use crate::admin::look::Change;
 use crate::admin::page::{Page, show};
 use crate::admin::people::domains;
+use crate::admin::refusal;
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::trouble::Trouble;
 use crate::admin::zone;
@@ -115,7 +116,7 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     show(&shown)
 }
 
-fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {
+pub(super) fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {
     match dns::zone(&visit.house.data, None, Dmarc::default(), visit.request.now) {
         Ok(Done::Records(records)) => Ok(records),
         Ok(_) => Ok(Vec::new()),
@@ -147,7 +148,7 @@ pub(in crate::admin) fn add(visit: &mut Visit<'_>) -> Answer {
     }
     let act = Act::Domain(DomainAct::Add { domain: name.clone() });
     if let Err(failure) = visit.act("domain/add", &name, act) {
-        form.wrong("domain", &failure.why);
+        form.wrong("domain", &refusal::words(visit.words, &failure));
         return Ok(show_domain(visit, &form)?.status(422));
     }
     if visit.house.settings().host != host {

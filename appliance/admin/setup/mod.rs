@@ -4,25 +4,37 @@
 //! A step is one file here, one template in `pages/setup`, its rows in `routes` and its line in
 //! [`STEPS`].
 
+pub(super) mod begin;
+pub(super) mod certificate;
+pub(super) mod clients;
 pub(super) mod domain;
 pub(super) mod finish;
+pub(super) mod letter;
+pub(super) mod network;
 pub(super) mod people;
 pub(super) mod time;
 pub(super) mod way;
 
+use super::form::Form;
 use super::http::Reply;
 use super::routes::{Answer, Visit};
 use super::trouble::Trouble;
 use super::who::Who;
 use crate::store::owner;
+use std::fmt::Debug;
 
 /// The steps in order: the end of `/setup/...`, and the key of their name.
 pub(super) const STEPS: &[(&str, &str)] = &[
+    ("begin", "setup.begin"),
     ("time", "setup.time"),
     ("owner", "setup.owner"),
+    ("network", "setup.network"),
     ("way", "setup.way"),
     ("domain", "setup.domain"),
+    ("certificate", "setup.certificate"),
     ("people", "setup.people"),
+    ("clients", "setup.clients"),
+    ("letter", "setup.letter"),
     ("done", "setup.done"),
 ];
 
@@ -52,7 +64,7 @@ pub(super) fn steps<'a>(visit: &Visit<'a>, here: &str) -> Result<Steps<'a>, Trou
     let words = visit.words;
     let done = done(visit)?;
     let is_owner = matches!(visit.who(), Who::Owner { .. });
-    let next = next(&done);
+    let next = next(visit, &done);
     let step = |(name, key): &(&str, &'static str)| {
         let is_done = done.iter().any(|it| it == name);
         Step {
@@ -63,22 +75,32 @@ pub(super) fn steps<'a>(visit: &Visit<'a>, here: &str) -> Result<Steps<'a>, Trou
             open: *name != here && (is_done || *name == next) && (is_owner || *name != "owner"),
         }
     };
-    let number = STEPS.iter().position(|(name, _)| *name == here).map_or(1, |at| at + 1);
-    Ok(Steps { steps: STEPS.iter().map(step).collect(), number })
+    let steps: Vec<Step<'a>> =
+        STEPS.iter().filter(|(name, _)| is_here(visit, name)).map(step).collect();
+    let number = steps.iter().position(|step| step.here).map_or(1, |at| at + 1);
+    Ok(Steps { steps, number })
+}
+
+/// The network of a server that is no box is set elsewhere.
+fn is_here(visit: &Visit<'_>, step: &str) -> bool {
+    step != "network" || visit.house.is_box
 }
 
 fn done(visit: &Visit<'_>) -> Result<Vec<String>, Trouble> {
     let read = visit.house.store.snapshot()?;
     let mut done = owner::setup(&read)?.done;
-    if owner::get(&read)?.is_some() && !done.iter().any(|it| it == "owner") {
-        done.push("owner".to_string());
+    if owner::get(&read)?.is_some() {
+        // Who owns it has chosen how to begin.
+        done.extend(["begin", "owner"].map(str::to_string));
     }
     Ok(done)
 }
 
 /// The first step that is not done.
-fn next(done: &[String]) -> &'static str {
-    let open = |(name, _): &&(&'static str, &str)| !done.iter().any(|it| it == name);
+fn next(visit: &Visit<'_>, done: &[String]) -> &'static str {
+    let open = |(name, _): &&(&'static str, &str)| {
+        is_here(visit, name) && !done.iter().any(|it| it == name)
+    };
     STEPS.iter().find(open).map_or("done", |(name, _)| *name)
 }
 
@@ -89,18 +111,30 @@ pub(super) fn is_done(visit: &Visit<'_>) -> Result<bool, Trouble> {
 
 /// `/setup`: wherever it goes on.
 pub(super) fn go_on(visit: &mut Visit<'_>) -> Answer {
-    Ok(Reply::see(&format!("/setup/{}", next(&done(visit)?))))
+    Ok(Reply::see(&format!("/setup/{}", next(visit, &done(visit)?))))
 }
 
 /// This step is done; the browser goes on to the one after it.
 pub(super) fn finish(visit: &Visit<'_>, step: &'static str) -> Answer {
     mark(visit, step)?;
-    let after = STEPS.iter().skip_while(|(name, _)| *name != step).nth(1);
-    let mut after = after.map_or("done", |(name, _)| *name);
-    if after == "owner" && visit.house.is_owned()? {
-        after = "way";
-    }
+    let owned = visit.house.is_owned()?;
+    let mut after = STEPS.iter().skip_while(|(name, _)| *name != step).skip(1);
+    let after = after.find(|(name, _)| is_here(visit, name) && !(owned && *name == "owner"));
+    let after = after.map_or("done", |(name, _)| *name);
     Ok(Reply::see(&format!("/setup/{after}")))
+}
+
+/// A mark of what a form changes, as it was when the page was made.
+fn seen(what: &impl Debug) -> String {
+    format!("{:08x}", crc32fast::hash(format!("{what:?}").as_bytes()))
+}
+
+/// In two browsers the one that comes second is told.
+fn unchanged(form: &Form, what: &impl Debug) -> Result<(), Trouble> {
+    match form.has("seen") && form.raw("seen") != seen(what) {
+        true => Err(Trouble::Changed),
+        false => Ok(()),
+    }
 }
 
 pub(super) fn mark(visit: &Visit<'_>, step: &'static str) -> Result<(), Trouble> {

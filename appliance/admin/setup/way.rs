@@ -1,10 +1,11 @@
 //! How mail leaves: straight to the servers of others, or through a relay.
 
-use super::{Steps, finish, steps};
+use super::{Steps, finish, seen, steps, unchanged};
 use crate::act::check::{Finding, State};
 use crate::admin::audit;
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
+use crate::admin::network;
 use crate::admin::page::{Page, show};
 use crate::admin::routes::{Answer, Visit};
 use crate::settings::{Relay, RelayTls};
@@ -22,6 +23,12 @@ struct Way<'a> {
     findings: Vec<Finding>,
     /// What the findings speak for.
     relay: bool,
+    is_box: bool,
+    /// Where a router forwards to.
+    addresses: Vec<String>,
+    hardware: Option<String>,
+    /// How the way was when the page was made.
+    seen: String,
 }
 
 pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
@@ -48,7 +55,23 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     page.refresh = looked.running.then_some(3);
     let (steps, running) = (steps(visit, "way")?, looked.running);
     let looked = looked.last.is_some();
-    show(&Way { page: &page, steps, form, running, looked, findings, relay })
+    let network = visit.house.network.as_ref().map(|network| network.state()).unwrap_or_default();
+    let four = network.addresses.iter().map(|(address, ..)| address).filter(|it| it.is_ipv4());
+    let addresses = four.map(ToString::to_string).collect();
+    let (is_box, hardware) = (visit.house.is_box, network.hardware.map(network::hardware));
+    show(&Way {
+        page: &page,
+        steps,
+        form,
+        running,
+        looked,
+        findings,
+        relay,
+        is_box,
+        addresses,
+        hardware,
+        seen: seen(&visit.house.settings().outgoing.relay),
+    })
 }
 
 /// Of the box's address and the way out; records of domains come in the next step.
@@ -65,6 +88,7 @@ pub(in crate::admin) fn look(visit: &mut Visit<'_>) -> Answer {
 
 pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
     let mut form = std::mem::take(&mut visit.form);
+    unchanged(&form, &visit.house.settings().outgoing.relay)?;
     let relay = match form.raw("way") {
         "relay" => relay(visit, &mut form),
         "direct" => None,

@@ -18,8 +18,6 @@ impl Unfit {
         Unfit { status: "408 Request Timeout", words: "The request took too long.\n" };
     pub(super) const LENGTH: Unfit =
         Unfit { status: "411 Length Required", words: "The request must say its length.\n" };
-    pub(super) const LARGE: Unfit =
-        Unfit { status: "413 Content Too Large", words: "The request is too large.\n" };
     pub(super) const TARGET: Unfit =
         Unfit { status: "414 URI Too Long", words: "The address is too long.\n" };
     pub(super) const LONG: Unfit = Unfit {
@@ -28,6 +26,10 @@ impl Unfit {
     };
     pub(super) const FAILED: Unfit =
         Unfit { status: "502 Bad Gateway", words: "The page cannot be made. Try again.\n" };
+
+    pub(super) fn large(words: &'static str) -> Unfit {
+        Unfit { status: "413 Content Too Large", words }
+    }
 
     pub(super) fn print(self) -> Vec<u8> {
         let Unfit { status, words } = self;
@@ -129,6 +131,12 @@ impl Head {
         Ok(())
     }
 
+    /// Header names are given in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(it, _)| it == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
     pub(super) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
@@ -153,7 +161,7 @@ fn number(value: &[u8]) -> Result<u64, Unfit> {
     if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return Err(Unfit::BAD);
     }
-    digits.parse().map_err(|_| Unfit::LARGE)
+    digits.parse().map_err(|_| Unfit::large("The request is too large.\n"))
 }
 
 /// The head of a reply of our own pages.

@@ -1,0 +1,34 @@
+//! Why an act was not done, in words of the page: acts speak to whoever uses the command line.
+
+use super::words::Words;
+use crate::act::failure::Failure;
+
+/// How the acts' own words begin or end, and the key of the page's.
+const KNOWN: &[(&str, &str)] = &[
+    ("the disk is full", "refusal.full"),
+    ("domain exists already", "refusal.domain-there"),
+    ("an address of this box passes mail on", "refusal.domain-target"),
+    ("mail to it would go in a circle", "refusal.circle"),
+    ("limit reached: how far", "refusal.far"),
+    ("it is a log-in address", "refusal.login"),
+    ("another address leads to this one", "refusal.led-to"),
+    ("limit reached: passwords", "refusal.passwords"),
+    ("it names the account's own password", "refusal.label"),
+    ("the password is longer", "password.long"),
+    ("the password holds", "password.odd"),
+    ("the store is stopping", "refusal.stopping"),
+    ("damaged", "refusal.damaged"),
+];
+
+/// In the language of the page; what is not known is told as it is.
+pub(super) fn words(words: &Words, failure: &Failure) -> String {
+    let why = failure.why.as_str();
+    if let Some(target) = why.strip_prefix("there is no ").and_then(|it| it.strip_suffix(" here")) {
+        return words.fill("refusal.no-target", &[&target]);
+    }
+    let known = KNOWN.iter().find(|(begin, _)| why.starts_with(begin));
+    match known {
+        Some((_, key)) => words.t(key).to_string(),
+        None => words.fill("refusal.other", &[&why]),
+    }
+}

@@ -8,6 +8,7 @@ use crate::limits;
 use crate::serve::login::{PageLogin, is_password};
 use crate::store::{account, owner};
 use crate::wire::sasl::{LoginAnswer, LoginAsk, Secret};
+use std::time::Duration;
 
 const ANN: &str = "a password of ann";
 const BOB: &str = "a password of bob";
@@ -254,6 +255,8 @@ fn sessions_of_a_person_are_shown_and_ended_by_them_and_by_the_owner() {
     ann.post("/my/sessions", &[("which", &mark)]);
     // Only the one that was meant is told to end.
     runtime.block_on(laptop.shut().notified());
+    let told = async { tokio::time::timeout(Duration::ZERO, phone.shut().notified()).await };
+    assert!(runtime.block_on(told).is_err(), "the phone goes on");
     drop(laptop);
     assert_eq!(world.house.logins.live(id).len(), 1);
     let mut owner = world.owner();

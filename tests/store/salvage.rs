@@ -556,6 +556,23 @@ fn odd_files_are_no_trouble() {
     }
 }
 
+#[test]
+fn an_old_row_of_a_closed_account_removes_no_mail() {
+    let office = Office::new();
+    office.write(|batch| account::close(batch, ALICE, 3, NOW)).expect("closed");
+    let Office { store, folder } = office;
+    drop(store);
+    let mut file = std::fs::read(folder.store().join("data.mdb")).expect("the file");
+    let says = |back: &Back, what: &str| {
+        let rows = back.picture.rest.iter().filter(|it| it.contains("login: \"alice@"));
+        rows.filter(|it| it.contains("suspended: true")).any(|it| it.contains(what))
+    };
+    assert!(says(&bring_back(&file), "days: 3"), "of a whole store it is as it was");
+    // Nothing but the pages themselves is left to tell which row is the last.
+    file[..2 * PAGE].copy_from_slice(&noise(2 * PAGE, 5));
+    assert!(says(&bring_back(&file), "leaving: None"));
+}
+
 /// A page as the engine writes it, in which stands an account that anybody knows the password of.
 fn forged_page(number: u64) -> Vec<u8> {
     let row = crate::store::format::Account {

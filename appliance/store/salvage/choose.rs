@@ -213,10 +213,13 @@ impl Office {
                 }
             }
             tag::ACCOUNT => {
-                self.accounts.insert(account, Account::decode(payload).ok()?);
+                let mut row = Account::decode(payload).ok()?;
                 if trust != Trust::True {
                     self.uncertain.insert(Some(account));
+                    // It may be of before the owner thought otherwise: it stays shut, and its mail.
+                    row.leaving = None;
                 }
+                self.accounts.insert(account, row);
             }
             tag::DOMAIN => {
                 let domain = Domain::decode(payload).ok()?;

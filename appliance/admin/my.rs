@@ -9,7 +9,7 @@ use super::routes::{Answer, Visit};
 use super::sessions::{self, Row as SessionRow};
 use super::trouble::Trouble;
 use super::who::Who;
-use super::{audit, enter};
+use super::{audit, enter, refusal};
 use crate::act::people::{AccountAct, OWN_PASSWORD, Password};
 use crate::act::{Reply as Done, Request as Act};
 use crate::limits;
@@ -140,7 +140,7 @@ pub(super) fn password(visit: &mut Visit<'_>) -> Answer {
         let act = AccountAct::Password { login: login.clone(), password };
         match visit.act("my/password", &login, Act::Account(act)) {
             Ok(_) => return begin_anew(visit, id, login),
-            Err(failure) => form.wrong("password", &failure.why),
+            Err(failure) => form.wrong("password", &refusal::words(visit.words, &failure)),
         }
     }
     let row = own_row(visit)?;
@@ -182,7 +182,7 @@ pub(super) fn app_password(visit: &mut Visit<'_>) -> Answer {
         match visit.act("my/app-password", &login, Act::Account(act)) {
             Ok(Done::Password(set)) => return hand(visit, &[set], "/my"),
             Ok(_) => return Ok(Reply::see("/my")),
-            Err(failure) => form.wrong("label", &failure.why),
+            Err(failure) => form.wrong("label", &refusal::words(visit.words, &failure)),
         }
     }
     Ok(show_my(visit, row, &form)?.status(422))

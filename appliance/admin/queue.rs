@@ -3,6 +3,7 @@
 use super::http::Reply;
 use super::meaning;
 use super::page::{Page, short, show};
+use super::refusal;
 use super::routes::{Answer, Visit};
 use super::zone;
 use crate::act::Request as Act;
@@ -126,7 +127,7 @@ fn done(visit: &mut Visit<'_>, what: &str, act: OutboxAct, said: &'static str) -
     let id = visit.part(0).to_string();
     match visit.act(what, &id, Act::Outbox(act)) {
         Ok(_) => visit.say(visit.words.t(said)),
-        Err(failure) => visit.say(&format!("{}: {}", failure.what, failure.why)),
+        Err(failure) => visit.say(&refusal::words(visit.words, &failure)),
     }
     Ok(Reply::see("/queue"))
 }

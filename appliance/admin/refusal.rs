@@ -18,6 +18,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("the password holds", "password.odd"),
     ("the store is stopping", "refusal.stopping"),
     ("damaged", "refusal.damaged"),
+    ("it was sent, given up", "refusal.sent"),
+    ("the account is closed", "refusal.closed"),
 ];
 
 /// In the language of the page; what is not known is told as it is.

@@ -288,7 +288,7 @@ fn the_queue_says_why_and_the_owner_holds_hurries_and_drops() {
     assert!(told.iter().any(|(other, _)| *other != id), "a report to ann: {told:?}");
     // The other browser still shows it.
     other.post(&format!("/queue/{id}/hold"), &[]);
-    assert!(other.get("/queue").text().contains("is in the outbox"), "the second is told");
+    assert!(other.get("/queue").text().contains("not in the queue any more"), "the second is told");
     let acts = owner.get("/acts").text();
     for act in ["queue/hold", "queue/now", "queue/drop"] {
         assert!(acts.contains(&format!("{act} {id}")), "{act}: {acts}");

@@ -58,7 +58,7 @@ fn who_is_deleted_is_shut_out_at_once_and_back_with_all_mail_when_it_is_undone()
     let seen = seen.expect("a mark");
     // Lifting the suspension is no way around it.
     let reply = owner.post("/people/ann@office.test/suspend", &[("seen", seen)]);
-    assert!(reply.text().contains("reopen it first"), "{}", reply.text());
+    assert!(reply.text().contains("undo that first"), "{}", reply.text());
     let mut other = owner.clone();
     let reply = owner.post("/people/ann@office.test/reopen", &[("seen", seen)]);
     assert_eq!(reply.status, 303, "{}", reply.text());

@@ -103,7 +103,7 @@ METHOD = """\
   last 250. Ten people, in turn, each with 1,000 letters of 4 KiB before. Connections persist,
   except where said. MAIL, RCPT and DATA are pipelined. Letters are generated words; above 8 KiB
   half is random hex.
-- Lone: 500 letters, one after another with 3 ms between, p00's mailbox asked by STATUS every 0.5 ms.
+- Lone: 500 letters, one after another with 3 ms between, p00's mailbox asked by STATUS each 0.5 ms.
 - CPU: utime+stime of the server's whole process tree, children that ended included, from the moment
   when the load generator is logged in: what a log-in costs is not in it. Memory: the sum of Pss of
   /proc/PID/smaps_rollup of the tree. Idle: a few seconds after a start, with one letter taken in;

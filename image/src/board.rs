@@ -61,8 +61,14 @@ pub(crate) enum Origin {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Emulate {
-    /// Of qemu-system-aarch64; {disk}, {device-trees} and {PACKAGE} stand for paths.
+    /// Of qemu-system-aarch64; {disk}, {device-trees}, {device-tree} and {PACKAGE} stand for paths.
     pub arguments: Vec<String>,
+    /// The tree that the emulator is given as {device-tree}, of those of the kernel.
+    #[serde(default)]
+    pub device_tree: Option<PathBuf>,
+    /// Devices of it, by what they are compatible with, that the emulator has not.
+    #[serde(default)]
+    pub lacks: Vec<String>,
 }
 
 pub(crate) fn common(project: &Path) -> Result<Common, String> {

@@ -57,7 +57,7 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
     let boot = boot_files(order, &parts, &board, work.path())?;
     let image = order.into.join(format!("mailroom-{}.img", board.name));
     write_disk(&image, &boot, &slot, &data)?;
-    emulate::note(&image, &board, &parts.places())?;
+    emulate::note(&image, &board, parts.places(), &parts.kernel.device_trees())?;
     let bill = sbom::make(order.project, &parts.lock(order)?, &release)?;
     let bill_file = image.with_extension("cdx.json");
     std::fs::write(&bill_file, bill).map_err(|error| error.to_string())?;

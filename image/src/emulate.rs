@@ -43,15 +43,45 @@ fn note_of(image: &Path) -> PathBuf {
 pub(crate) type Places = Vec<(String, PathBuf)>;
 
 /// Notes beside an image how it is emulated; nothing for a board that cannot be.
-pub(crate) fn note(image: &Path, board: &Board, places: &Places) -> Result<(), String> {
+pub(crate) fn note(
+    image: &Path,
+    board: &Board,
+    mut places: Places,
+    trees: &Path,
+) -> Result<(), String> {
     let note = note_of(image);
     let Some(emulate) = &board.emulate else {
         let _ = std::fs::remove_file(note);
         return Ok(());
     };
-    let text = serde_json::to_string_pretty(&placed(emulate, places)?);
+    if let Some(tree) = &emulate.device_tree {
+        let path = trees.join(tree);
+        let fault = |error: std::io::Error| format!("{}: {error}", path.display());
+        let octets = without(std::fs::read(&path).map_err(fault)?, &emulate.lacks)?;
+        let own = image.with_extension("emulate.dtb");
+        std::fs::write(&own, octets).map_err(|error| format!("{}: {error}", own.display()))?;
+        places.push(("device-tree".to_string(), own));
+    }
+    let text = serde_json::to_string_pretty(&placed(emulate, &places)?);
     let text = text.map_err(|error| error.to_string())?;
     std::fs::write(&note, text + "\n").map_err(|error| format!("{}: {error}", note.display()))
+}
+
+/// A device tree in which nothing is compatible with these names any more: no driver asks for it.
+fn without(mut tree: Vec<u8>, lacks: &[String]) -> Result<Vec<u8>, String> {
+    for name in lacks {
+        let mut ended = name.clone().into_bytes();
+        ended.push(0);
+        let found: Vec<usize> =
+            (0..tree.len()).filter(|at| tree[*at..].starts_with(&ended)).collect();
+        if found.is_empty() {
+            return Err(format!("the board says that its emulator lacks {name:?}: nothing is so"));
+        }
+        for at in found {
+            tree[at..at + name.len()].fill(b'x');
+        }
+    }
+    Ok(tree)
 }
 
 /// The arguments with all filled in but {disk}.
@@ -67,7 +97,7 @@ fn placed(emulate: &Emulate, places: &Places) -> Result<Emulate, String> {
         }
         arguments.push(argument);
     }
-    Ok(Emulate { arguments })
+    Ok(Emulate { arguments, device_tree: None, lacks: Vec::new() })
 }
 
 fn arguments(order: &Order, emulate: &Emulate) -> Vec<String> {
@@ -138,6 +168,8 @@ mod tests {
     fn a_boards_arguments_are_filled_in_and_the_console_placed() {
         let emulate = Emulate {
             arguments: vec!["-bios".into(), "{u-boot}/u-boot.bin".into(), "file={disk}".into()],
+            device_tree: None,
+            lacks: Vec::new(),
         };
         let order = |serial| Order {
             image: Path::new("x.img"),
@@ -164,6 +196,17 @@ mod tests {
         assert!(line.contains("-netdev tap,ifname=lan0,id=lan ") && !line.contains("user,"));
         let why = placed(&emulate, &Vec::new()).expect_err("no such place");
         assert!(why.contains("{u-boot}"), "{why}");
+    }
+
+    #[test]
+    fn what_the_emulator_lacks_no_driver_finds() {
+        let tree = b"compatible\0brcm,pm\0brcm,pm-wdt\0brcm,usb\0".to_vec();
+        let lacks = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect();
+        let lacks: [Vec<String>; 2] = [lacks(&["brcm,pm-wdt", "brcm,pm"]), lacks(&["brcm,sd"])];
+        let made = without(tree.clone(), &lacks[0]).expect("both are there");
+        assert_eq!(made, b"compatible\0xxxxxxx\0xxxxxxxxxxx\0brcm,usb\0");
+        let why = without(tree, &lacks[1]).expect_err("it is a mistake in the board's file");
+        assert!(why.contains("brcm,sd"), "{why}");
     }
 
     #[test]

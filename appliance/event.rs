@@ -4,6 +4,8 @@
 //! owner can read. It carries no password, no message text and no secret. Add a variant for what
 //! you need to say; its words are written for the owner of the box.
 
+pub(crate) mod counts;
+
 use crate::clock;
 use std::collections::VecDeque;
 use std::fmt;
@@ -53,6 +55,10 @@ pub(crate) enum Event {
         from: String,
         recipients: usize,
         octets: usize,
+        /// By somebody of the office who logged in.
+        submitted: bool,
+        /// Copies that were judged to be junk.
+        junk: usize,
     },
     /// A delivery to one domain is done; the numbers are recipients.
     Sent {
@@ -186,7 +192,7 @@ impl fmt::Display for Event {
             Self::LoginDenied { unit, remote, login } => {
                 write!(f, "{unit}: wrong name or password for {login:?} from {remote}")
             }
-            Self::Received { id, from, recipients, octets } => {
+            Self::Received { id, from, recipients, octets, .. } => {
                 write!(f, "mail {id:x}: {octets} octets from <{from}> for {recipients}")
             }
             Self::Sent { id, domain, sent, waiting, failed, why } => {
@@ -262,6 +268,7 @@ static GUESSES: Mutex<Guesses> = Mutex::new(Guesses::new());
 
 /// Says what happened.
 pub(crate) fn emit(event: Event) {
+    counts::add(&event);
     if let (Event::LoginDenied { unit, remote, login }, Ok(mut guesses)) = (&event, GUESSES.lock())
     {
         guesses.add(unit, *remote, login, clock::now());

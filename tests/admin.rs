@@ -1,5 +1,6 @@
 //! The pages on the LAN: who may what, forms, and each page as a story.
 
+mod api;
 mod certificate;
 mod days;
 mod guard;
@@ -10,6 +11,7 @@ mod my;
 mod network;
 mod people;
 mod restore;
+mod rights;
 mod security;
 mod setup;
 mod splice;

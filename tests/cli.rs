@@ -4,9 +4,11 @@
 mod backup;
 mod control;
 mod dns;
+mod records;
 mod revive;
 mod salvage;
 mod tls;
+mod token;
 mod transfer;
 mod world;
 

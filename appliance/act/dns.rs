@@ -10,7 +10,7 @@
 
 use super::call;
 use super::check::world::Domain;
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::people::DomainAct;
 use super::records::{self, Dmarc, Known, Record};
 use super::{Reply, Request};
@@ -162,7 +162,8 @@ fn domains(data: &Path, only: Option<&str>, now: i64) -> Result<Vec<String>, Fai
     let names: Vec<String> = names.filter(wanted).collect();
     if let (true, Some(only)) = (names.is_empty(), only) {
         let why = format!("{only} is not a domain of this box");
-        return Err(Failure::new("cannot do this", why, "see `mailroom domain list`"));
+        let failure = Failure::new("cannot do this", why, "see `mailroom domain list`");
+        return Err(failure.of_kind(Kind::Missing));
     }
     Ok(names)
 }

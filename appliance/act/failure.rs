@@ -10,11 +10,35 @@ pub(crate) struct Failure {
     pub why: String,
     /// What to do about it.
     pub remedy: String,
+    /// For programs.
+    #[serde(default)]
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// What was asked cannot be.
+    #[default]
+    Wrong,
+    /// What it is about is not there.
+    Missing,
+    /// It is there already.
+    Exists,
+    /// There is no room.
+    Full,
+    /// The machine or its store is in trouble.
+    Trouble,
 }
 
 impl Failure {
     pub(crate) fn new(what: &str, why: impl ToString, remedy: &str) -> Failure {
-        Failure { what: what.to_string(), why: why.to_string(), remedy: remedy.to_string() }
+        let (what, why, remedy) = (what.to_string(), why.to_string(), remedy.to_string());
+        Failure { what, why, remedy, kind: Kind::default() }
+    }
+
+    pub(crate) fn of_kind(self, kind: Kind) -> Failure {
+        Failure { kind, ..self }
     }
 
     /// A fault of the store while doing `what`.
@@ -30,6 +54,13 @@ impl Failure {
             StoreError::NotFound(_) => "look with `mailroom account list` or `address list`",
             StoreError::Limit(_) | StoreError::Exists(_) | StoreError::Invalid(_) => "",
         };
-        Failure::new(what, error, remedy)
+        let kind = match error {
+            StoreError::DiskFull | StoreError::OverQuota { .. } => Kind::Full,
+            StoreError::NotFound(_) => Kind::Missing,
+            StoreError::Exists(_) => Kind::Exists,
+            StoreError::Limit(_) | StoreError::Invalid(_) => Kind::Wrong,
+            _ => Kind::Trouble,
+        };
+        Failure::new(what, error, remedy).of_kind(kind)
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod records;
 pub(crate) mod tls;
+pub(crate) mod token;
 pub(crate) mod transfer;
 pub(crate) mod words;
 
@@ -26,6 +27,7 @@ use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, Domain
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tls::{StsPolicyView, TlsAct, TlsDayView};
+use token::{TokenAct, TokenMade, TokenView};
 use transfer::{Export, Exported, Import, Imported, Revive};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +38,7 @@ pub(crate) enum Request {
     Address(AddressAct),
     Outbox(OutboxAct),
     Tls(TlsAct),
+    Token(TokenAct),
     Trace(StorySearch),
     /// What the server said lately.
     Log,
@@ -104,6 +107,8 @@ pub(crate) enum Reply {
     Records(Vec<records::Record>),
     Pairs(Vec<dns::PairView>),
     Certificate(certificate::CertificateView),
+    Tokens(Vec<TokenView>),
+    Token(TokenMade),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,6 +207,7 @@ pub(crate) fn act(
         Request::Address(act) => people::address(store, act, now),
         Request::Outbox(act) => outbox::act(store, act),
         Request::Tls(act) => tls::act(store, &act, now),
+        Request::Token(act) => token::act(store, act, now),
         Request::Trace(search) => stories(store, &search),
         Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),

@@ -1,7 +1,7 @@
 //! Acts on the outbox: what waits to be sent, and the owner's hand on it.
 
 use super::Reply;
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use crate::clock;
 use crate::delivery::record;
 use crate::delivery::report::Moment;
@@ -177,6 +177,7 @@ fn not_there(id: &str) -> Failure {
         "it was sent, given up or taken out, or it never was there",
         &format!("see `mailroom outbox list` or `mailroom trace {id}`"),
     )
+    .of_kind(Kind::Missing)
 }
 
 pub(crate) fn view(id: MailId, row: &Outgoing) -> OutgoingView {

@@ -1,7 +1,7 @@
 //! Acts on accounts, domains and addresses.
 
 use super::Reply;
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use crate::limits::{PASSWORD_BYTES, SCRAM_ITERATIONS};
 use crate::serve::login::{make_credential, new_salt};
 use crate::store::account::{self as accounts, NewAccount};
@@ -558,7 +558,8 @@ pub(super) fn find_account(
     let found = read(store, what, |read| accounts::by_login(read, &folded))?;
     found.ok_or_else(|| {
         let why = format!("there is no account {login}");
-        Failure::new(what, why, "see them all with `mailroom account list`")
+        let remedy = "see them all with `mailroom account list`";
+        Failure::new(what, why, remedy).of_kind(Kind::Missing)
     })
 }
 

@@ -1,5 +1,7 @@
 //! The list of who did what, and its page.
 
+use super::house::House;
+use super::http::Request;
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
 use super::trouble::Trouble;
@@ -27,10 +29,22 @@ pub(super) fn row(visit: &Visit<'_>, what: &str, about: &str, failed: &str) -> A
         Who::Owner { .. } => "owner".to_string(),
         Who::Person { login, .. } => login.clone(),
     };
+    of(visit.request, (&who, what, about), failed)
+}
+
+/// Writes down an act of whoever `who` is.
+pub(super) fn write(house: &House, request: &Request, said: (&str, &str, &str), failed: &str) {
+    let act = of(request, said, failed);
+    if let Err(error) = house.store.write_blocking(move |batch| owner::note(batch, &act)) {
+        emit(Event::StoreTrouble { doing: "writing down an act", why: error.to_string() });
+    }
+}
+
+fn of(request: &Request, (who, what, about): (&str, &str, &str), failed: &str) -> Audit {
     Audit {
-        at: visit.request.now,
-        who,
-        from: visit.request.peer.remote.ip().to_string(),
+        at: request.now,
+        who: who.to_string(),
+        from: request.peer.remote.ip().to_string(),
         what: what.to_string(),
         about: about.to_string(),
         failed: failed.to_string(),

@@ -10,6 +10,8 @@ pub(crate) struct Request {
     pub method: Method,
     /// Without the query.
     pub path: String,
+    /// What stands between its slashes.
+    pub parts: Vec<String>,
     pub query: Vec<(String, String)>,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -22,6 +24,23 @@ pub(crate) struct Request {
 pub(crate) enum Method {
     Get,
     Post,
+    /// This and the next are for programs alone: no form has them.
+    Put,
+    Delete,
+    /// Nothing is asked for so.
+    Other,
+}
+
+impl Method {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Other => "-",
+        }
+    }
 }
 
 impl Request {
@@ -130,17 +149,21 @@ pub(super) fn head(request: &tiny_http::Request, peer: Peer, now: i64) -> Result
     let method = match request.method() {
         tiny_http::Method::Get | tiny_http::Method::Head => Method::Get,
         tiny_http::Method::Post => Method::Post,
-        _ => return Err(Reply::plain(405, "not by this method").with("Allow", "GET, HEAD, POST")),
+        tiny_http::Method::Put => Method::Put,
+        tiny_http::Method::Delete => Method::Delete,
+        _ => Method::Other,
     };
     let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
     let bad = |why: &str| Reply::plain(400, why);
-    let path = decoded(path, false).ok_or_else(|| bad("the address is not UTF-8"))?;
+    let part = |part: &str| decoded(part, false).ok_or_else(|| bad("the address is not UTF-8"));
+    let parts = path.split('/').map(part).collect::<Result<Vec<String>, Reply>>()?;
+    let path = parts.join("/");
     let query = pairs(query.as_bytes()).map_err(|why| bad(why.words()))?;
     let text = |header: &tiny_http::Header| {
         (header.field.as_str().as_str().to_ascii_lowercase(), header.value.as_str().to_string())
     };
     let headers = request.headers().iter().map(text).collect();
-    Ok(Request { method, path, query, headers, body: Vec::new(), peer, now })
+    Ok(Request { method, path, parts, query, headers, body: Vec::new(), peer, now })
 }
 
 /// The body of a form; the error is the reply to it.

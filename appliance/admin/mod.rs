@@ -9,6 +9,7 @@
 //! stands in config/words, what it does is an act of [`crate::act`] or of the store.
 
 mod addresses;
+pub(crate) mod api;
 mod assets;
 mod audit;
 mod clients;
@@ -37,6 +38,7 @@ mod sessions;
 mod setup;
 mod strangers;
 pub(crate) mod tally;
+mod tokens;
 mod trace;
 mod trouble;
 pub(crate) mod upload;
@@ -120,7 +122,7 @@ fn work(server: &tiny_http::Server, house: &House, register: &Register) {
 /// The reply to what tiny_http parsed; the error is one, too.
 fn made(house: &House, request: &mut tiny_http::Request, peer: Peer) -> Result<Reply, Reply> {
     let mut asked = http::head(request, peer, house.seconds())?;
-    if asked.method != Method::Post {
+    if !matches!(asked.method, Method::Post | Method::Put) {
         return Ok(routes::answer(house, &asked));
     }
     let kind = asked.header("content-type").map(str::to_string);

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! request -> what strangers get? -> in clear? only `welcome` -> near? else nothing
-//!         -> called by our name? -> the row -> the session may? else the way to log in
+//!         -> called by our name? -> for programs? `api`
+//!         -> the row -> the session may? else the way to log in
 //!         -> a form's token? -> handler
 //! ```
 
@@ -15,8 +16,10 @@ use super::trouble::Trouble;
 use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
-use super::{addresses, assets, audit, clients, enter, lan, my, people, queue, restore, security};
-use super::{setup, strangers, trace, welcome};
+use super::{
+    addresses, api, assets, audit, clients, enter, lan, my, people, queue, restore, security,
+    setup, strangers, tokens, trace, welcome,
+};
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
 use crate::net::splice::{Allowed, Wish};
@@ -133,6 +136,9 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/security/totp/confirm", May::Owner, security::totp_confirm),
     post("/security/totp/off", May::Owner, security::totp_off),
     get("/acts", May::Owner, audit::page),
+    get("/tokens", May::Owner, tokens::page),
+    post("/tokens", May::Owner, tokens::add),
+    post("/tokens/remove", May::Owner, tokens::remove),
     get("/people/{}/clients", May::Owner, clients::of_anybody),
     get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
     get("/my/login", May::Anybody, my::login_page),
@@ -165,7 +171,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
 impl Route {
     /// Is it the row of this path?
     pub(super) fn fits(&self, path: &str) -> bool {
-        matches(self.path, path).is_some()
+        matches(self.path, &path.split('/').map(str::to_string).collect::<Vec<_>>()).is_some()
     }
 }
 
@@ -189,6 +195,8 @@ pub(crate) fn allowance(house: &House, wish: &Wish<'_>) -> Allowed {
         "POST" if wish.path == UPLOAD => return restore::allowance(house, wish.cookie),
         "POST" if public::may_be(wish.path) => limits::PUBLIC_BODY_BYTES,
         "POST" => limits::WEB_BODY_BYTES,
+        // Also what comes by a wrong method is told that it is wrong.
+        _ if api::is_of(wish.path) => limits::WEB_BODY_BYTES,
         _ => 0,
     };
     Allowed { octets, words: "The request is too large.\n" }
@@ -235,15 +243,23 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handl
     let Some((name, port)) = named.filter(|(name, _)| ours(name)) else {
         return Err(refuse(421, words.t("guard.name")));
     };
+    if api::is_of(&request.path) {
+        return Err(Box::new(api::answer(house, request)));
+    }
     if !request.is_secure() {
         let asset = assets::find(&request.path);
         let welcome = || welcome::page(house, words, &name, port);
         return Err(Box::new(asset.unwrap_or_else(welcome)));
     }
     let Some((route, parts)) = find(request) else {
-        let known = ROUTES.iter().any(|route| matches(route.path, &request.path).is_some());
-        let (status, key) = if known { (405, "guard.method") } else { (404, "guard.missing") };
-        return Err(refuse(status, words.t(key)));
+        let known = ROUTES.iter().filter(|route| matches(route.path, &request.parts).is_some());
+        let methods: Vec<&str> = known.map(|route| route.method.word()).collect();
+        if methods.is_empty() {
+            return Err(refuse(404, words.t("guard.missing")));
+        }
+        // RFC 9110 15.5.6: which there are
+        let reply = Reply::plain(405, words.t("guard.method"));
+        return Err(Box::new(reply.with("Allow", &methods.join(", "))));
     };
     let now = house.place.millis();
     let session = house.place.sessions().find(request, now);
@@ -293,15 +309,15 @@ fn admit<'a>(mut visit: Visit<'a>, route: &Route) -> Result<(Visit<'a>, Handler)
 
 fn find(request: &Request) -> Option<(&'static Route, Vec<String>)> {
     let fits = |route: &'static Route| {
-        let parts = matches(route.path, &request.path)?;
+        let parts = matches(route.path, &request.parts)?;
         (route.method == request.method).then_some((route, parts))
     };
     ROUTES.iter().find_map(fits)
 }
 
 /// What stands in the places of `{}`.
-fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+pub(super) fn matches(pattern: &str, path: &[String]) -> Option<Vec<String>> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.iter());
     let mut parts = Vec::new();
     loop {
         match (wanted.next(), given.next()) {

@@ -4,7 +4,7 @@ use super::http::Reply;
 use super::page::{Page, show};
 use super::refusal;
 use super::words::Words;
-use crate::act::failure::Failure;
+use crate::act::failure::{Failure, Kind};
 use crate::store::StoreError;
 use askama::Template;
 
@@ -32,7 +32,10 @@ impl From<StoreError> for Trouble {
 
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Trouble {
-        Trouble::Failure(failure)
+        match failure.kind {
+            Kind::Missing => Trouble::Missing,
+            _ => Trouble::Failure(failure),
+        }
     }
 }
 

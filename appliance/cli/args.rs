@@ -4,6 +4,7 @@ use crate::act::dns::Dkim;
 use crate::act::outbox::OutboxAct;
 use crate::act::people::{AccountAct, AddressAct, DomainAct};
 use crate::act::tls::TlsAct;
+use crate::act::token::TokenAct;
 use crate::act::transfer::{Export, Import, Revive};
 use crate::act::{Backup, Request, StorySearch};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// How encryption with other servers goes, and the policies they ask for
     #[command(subcommand)]
     Tls(Tls),
+    /// Tokens: with one a program acts for the owner, over https://THE-BOX/api/v1
+    #[command(subcommand)]
+    Token(Token),
     /// Tell the story of messages: why a mail arrived, or did not
     #[command(
         after_help = "Examples:\n  mailroom trace 'bob@'\n  mailroom trace invoice --since 2d\n  \
@@ -343,6 +347,22 @@ pub(crate) enum Tls {
     Policies,
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum Token {
+    /// Make a token; it is shown this once
+    #[command(after_help = "Example:\n  mailroom token add monitoring\n  curl --cacert \
+                            data/tls/ca.pem -H 'Authorization: Bearer TOKEN' \
+                            https://mail.office.test/metrics")]
+    Add {
+        /// The program it is for
+        name: String,
+    },
+    /// List the tokens by their names
+    List,
+    /// Take a token back: it opens nothing any more
+    Remove { name: String },
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Trace {
     /// Part of an address, a subject, a Message-ID or the number in the reply; nothing for all
@@ -410,6 +430,9 @@ pub(crate) fn request(
         Command::Outbox(act) => Request::Outbox(outbox(act)),
         Command::Tls(Tls::Counts { days }) => Request::Tls(TlsAct::Counts { days }),
         Command::Tls(Tls::Policies) => Request::Tls(TlsAct::Policies),
+        Command::Token(Token::Add { name }) => Request::Token(TokenAct::Add { name }),
+        Command::Token(Token::List) => Request::Token(TokenAct::List),
+        Command::Token(Token::Remove { name }) => Request::Token(TokenAct::Remove { name }),
         Command::Trace(Trace { text, limit, since: from }) => {
             let since = from.map(|text| since(&text, now)).transpose()?;
             Request::Trace(StorySearch { text, limit, since })

@@ -6,6 +6,7 @@ use crate::act::outbox::{OutgoingView, RecipientView};
 use crate::act::people::{AccountView, FoundView, PasswordSet};
 use crate::act::records;
 use crate::act::tls;
+use crate::act::token;
 use crate::act::words::{date_time, octets, plain, table};
 use crate::act::{Reply, Step, Story, Verified};
 
@@ -65,6 +66,8 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Checked(findings) => checked(findings),
         Reply::Records(all) => records::printed(all),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),
+        Reply::Tokens(tokens) => token::printed(tokens),
+        Reply::Token(made) => token::printed_new(made),
     }
 }
 

@@ -71,7 +71,10 @@ impl From<Reply> for Received {
 
 /// What the write came to.
 enum Written {
-    Done,
+    Done {
+        /// Copies that were judged to be junk.
+        junk: usize,
+    },
     /// The id is given already: the clock went back.
     IdTaken,
     /// An address no longer leads anywhere.
@@ -175,8 +178,8 @@ impl Post {
             letter = read;
             let reply = work.reply.clone();
             match self.store.write(move |batch| write(batch, &work)).await {
-                Ok(Written::Done) => {
-                    letter.tell(id, size);
+                Ok(Written::Done { junk }) => {
+                    letter.tell(id, size, junk);
                     return reply;
                 }
                 Ok(Written::IdTaken) => {}
@@ -279,12 +282,14 @@ impl Letter {
         (self, work)
     }
 
-    fn tell(&self, id: MailId, octets: usize) {
+    fn tell(&self, id: MailId, octets: usize, junk: usize) {
         emit(Event::Received {
             id: id.0,
             from: self.story.from.clone(),
             recipients: self.arrived.recipients.len(),
             octets,
+            submitted: false,
+            junk,
         });
     }
 }
@@ -349,7 +354,8 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     story.steps.extend(confirm(batch, work, &leads, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
     trace::put(batch, work.id, &story)?;
-    Ok(Written::Done)
+    let junk = plan.copies.iter().filter(|copy| is_unwanted(work, copy.account)).count();
+    Ok(Written::Done { junk })
 }
 
 /// RFC 3461 4.1: who asked for it hears that the message arrived. Only a sender whose server may
@@ -388,15 +394,20 @@ fn is_open_anyway(batch: &Batch, work: &Work) -> Result<bool> {
 /// The mailbox of this copy: of unwanted mail the one with \Junk, if the person has one.
 fn place(read: &impl Read, work: &Work, account: AccountId) -> Result<(MailboxId, String)> {
     let inbox = (INBOX, "INBOX".to_string());
-    let judged = work.checked.as_ref().map(|checked| checked.of(account).verdict);
-    // Refused for this one and not for all: DATA has one reply, so it was taken.
-    if matches!(judged, None | Some(Verdict::Accept)) {
+    if !is_unwanted(work, account) {
         return Ok(inbox);
     }
     let is_junk = |special_use: &str| special_use.eq_ignore_ascii_case("\\Junk");
     let mut all = mailbox::names(read, account)?.into_iter();
     let junk = all.find(|(_, mailbox)| is_junk(&mailbox.special_use));
     Ok(junk.map_or(inbox, |(id, mailbox)| (id, mailbox.name)))
+}
+
+/// Was it judged to be junk for this one, or refused for this one and not for all? DATA has one
+/// reply, so it was taken.
+fn is_unwanted(work: &Work, account: AccountId) -> bool {
+    let judged = work.checked.as_ref().map(|checked| checked.of(account).verdict);
+    !matches!(judged, None | Some(Verdict::Accept))
 }
 
 /// The reason as this copy's header gives it.

@@ -321,6 +321,8 @@ impl Letter {
             from: self.story.from.clone(),
             recipients: self.arrived.recipients.len(),
             octets: self.body.len(),
+            submitted: true,
+            junk: 0,
         });
     }
 }

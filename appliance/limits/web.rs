@@ -131,6 +131,15 @@ pub(crate) const DENIED_KEPT: usize = 200;
 /// How long the addresses of the network's interfaces are believed.
 pub(crate) const LAN_LOOK: Duration = Duration::from_secs(5);
 
+/// Programs that act for the owner: more than anybody keeps in mind.
+pub(crate) const API_TOKENS: usize = 20;
+/// Rows of one list that a program asks for, unless it says how many.
+pub(crate) const API_ROWS: usize = 100;
+/// And at most: what it gets is made in memory.
+pub(crate) const API_ROWS_AT_MOST: usize = 1_000;
+/// What stories are searched for: it stands in the address of the call.
+pub(crate) const API_TEXT_LETTERS: usize = 100;
+
 // ---- the audit list ----
 
 /// Acts that are kept: some years of an office.

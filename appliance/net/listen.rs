@@ -8,6 +8,7 @@
 use super::drive::{Drive, End, Terms};
 use super::stream::Stream;
 use super::{Service, network, stopped};
+use crate::event::counts::Open;
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::session::Peer;
@@ -267,7 +268,7 @@ impl Gate {
         *counts.by_network.entry(network).or_default() += 1;
         *counts.by_unit.entry((unit, network)).or_default() += 1;
         drop(counts);
-        Ok(Permit { gate: self.clone(), unit, network })
+        Ok(Permit { gate: self.clone(), unit, network, _open: Open::new(unit) })
     }
 
     /// Connections now.
@@ -282,6 +283,7 @@ pub(crate) struct Permit {
     gate: Gate,
     unit: &'static str,
     network: IpAddr,
+    _open: Open,
 }
 
 impl Drop for Permit {

@@ -9,7 +9,7 @@
 
 use super::{Fault, fault, name};
 use crate::wire::address::check_domain;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ impl fmt::Debug for Relay {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RelayTls {
     /// From the first octet, as on port 465; the certificate must be right.

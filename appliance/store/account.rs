@@ -100,6 +100,16 @@ pub(crate) fn list(read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
     Ok(all)
 }
 
+/// How many there are.
+pub(crate) fn count(read: &impl Read) -> Result<usize> {
+    let mut count = 0;
+    read.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |_| {
+        count += 1;
+        Ok(true)
+    })?;
+    Ok(count)
+}
+
 /// The account made first of those that are not closed: it gets what nobody else is named for.
 /// Where all are closed, the first of them, since somebody must.
 pub(crate) fn first(read: &impl Read) -> Result<Option<AccountId>> {

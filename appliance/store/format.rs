@@ -28,6 +28,7 @@
 //! 'T' day domain                            TlsDay      how TLS with another domain went that day
 //! 'W' 00                                    Owner       who may do everything on the setup page
 //! 'W' 01                                    Setup       how far the setting up has come
+//! 'W' 02                                    Tokens      which programs may act for the owner
 //! 'W' 03                                    Looked      the last look at the world, what changed
 //! 'A' act                                   Audit       an act of the owner
 //!
@@ -545,6 +546,27 @@ pub(crate) struct Setup {
     /// When the page began to wait for a letter from outside, seconds since 1970; 0: not yet.
     #[prost(int64, tag = "5")]
     pub waits_since: i64,
+}
+
+/// The programs that act for the owner over the API.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Tokens {
+    #[prost(message, repeated, tag = "1")]
+    pub tokens: Vec<Token>,
+}
+
+/// One of them. The token itself is kept nowhere.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Token {
+    /// As the owner called it; no two are called the same.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// SHA-256 of the token, which is random enough to need no slower hash.
+    #[prost(bytes = "vec", tag = "2")]
+    pub hash: Vec<u8>,
+    /// Seconds since 1970.
+    #[prost(int64, tag = "3")]
+    pub created: i64,
 }
 
 /// What the last look at the world came to, and what changed at the looks before.

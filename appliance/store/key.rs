@@ -22,6 +22,7 @@ pub(super) const BODY_TRACE: u8 = 2;
 /// What stands behind the tag of the owner's rows.
 pub(super) const OWNER_SELF: u8 = 0;
 pub(super) const OWNER_SETUP: u8 = 1;
+pub(super) const OWNER_TOKENS: u8 = 2;
 pub(super) const OWNER_LOOKED: u8 = 3;
 /// What stands behind the Message-ID's hash in an 'I' key.
 pub(super) const INDEX_BODY: u8 = 0;
@@ -290,6 +291,7 @@ fn words(key: &[u8]) -> Option<String> {
         tag::OWNER => match *rest.first()? {
             OWNER_SELF => "the owner".to_string(),
             OWNER_SETUP => "how far the setting up has come".to_string(),
+            OWNER_TOKENS => "the tokens of programs".to_string(),
             OWNER_LOOKED => "the last look at the world".to_string(),
             _ => return None,
         },

@@ -1,7 +1,8 @@
-//! The owner of the box, how far the setting up has come, and the list of who did what.
+//! The owner of the box, how far the setting up has come, the programs that act for the owner, and
+//! the list of who did what.
 
-use super::format::{Audit, Looked, Owner, Setup, tag};
-use super::key::{self, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, load, save};
+use super::format::{Audit, Looked, Owner, Setup, Token, Tokens, tag};
+use super::key::{self, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, OWNER_TOKENS, load, save};
 use super::{Batch, Read, Result, StoreError};
 use crate::limits;
 
@@ -50,6 +51,34 @@ pub(crate) fn change_setup(batch: &mut Batch, edit: &mut dyn FnMut(&mut Setup)) 
     let mut setup = setup(batch)?;
     edit(&mut setup);
     save(batch, &key::owner(OWNER_SETUP), &setup)
+}
+
+/// The programs that may act for the owner, in the order in which they were named.
+pub(crate) fn tokens(read: &impl Read) -> Result<Vec<Token>> {
+    let row: Option<Tokens> = load(read, &key::owner(OWNER_TOKENS))?;
+    Ok(row.unwrap_or_default().tokens)
+}
+
+pub(crate) fn add_token(batch: &mut Batch, token: &Token) -> Result<()> {
+    let mut tokens = tokens(batch)?;
+    if tokens.iter().any(|it| it.name == token.name) {
+        return Err(StoreError::Exists("a token of this name"));
+    }
+    if tokens.len() >= limits::API_TOKENS {
+        return Err(StoreError::Limit("tokens of programs"));
+    }
+    tokens.push(token.clone());
+    save(batch, &key::owner(OWNER_TOKENS), &Tokens { tokens })
+}
+
+pub(crate) fn remove_token(batch: &mut Batch, name: &str) -> Result<()> {
+    let mut tokens = tokens(batch)?;
+    let before = tokens.len();
+    tokens.retain(|it| it.name != name);
+    if tokens.len() == before {
+        return Err(StoreError::NotFound("token"));
+    }
+    save(batch, &key::owner(OWNER_TOKENS), &Tokens { tokens })
 }
 
 /// What the last look at the world came to.

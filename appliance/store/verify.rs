@@ -10,10 +10,12 @@ use super::body::{self, HeadIndex};
 use super::format::{
     Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, Looked, MailRow,
     MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Owner, Route, Sent, Setup, StsPolicy,
-    Subscribed, ThreadRef, TlsDay, Trace, Version, tag,
+    Subscribed, ThreadRef, TlsDay, Tokens, Trace, Version, tag,
 };
-use super::key::{self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY};
-use super::key::{OWNER_LOOKED, OWNER_SELF, OWNER_SETUP};
+use super::key::{
+    self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP,
+    OWNER_TOKENS,
+};
 use super::mail::Flags;
 use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
@@ -240,6 +242,7 @@ impl Check {
             Some(&tag::OWNER) => match key.get(1) {
                 Some(&OWNER_SELF) => drop(key::decode::<Owner>(key, payload)?),
                 Some(&OWNER_SETUP) => drop(key::decode::<Setup>(key, payload)?),
+                Some(&OWNER_TOKENS) => drop(key::decode::<Tokens>(key, payload)?),
                 Some(&OWNER_LOOKED) => drop(key::decode::<Looked>(key, payload)?),
                 _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
             },

@@ -19,6 +19,7 @@ use ring::rand::SecureRandom;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
@@ -62,6 +63,7 @@ struct Inner {
     hub: Hub,
     queue: Mutex<Option<mpsc::Sender<Command>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -74,12 +76,13 @@ impl Store {
         let mut memory = Memory::default();
         check_version(&kv, &mut memory)?;
         memory.last_mail = last_mail(&kv.snapshot()?)?;
-        let hub = Hub::default();
+        let (hub, commits) = (Hub::default(), Arc::<AtomicU64>::default());
         let (queue, waiting) = mpsc::channel(limits::WRITE_QUEUE);
         let writer = Writer {
             kv: kv.clone(),
             hub: hub.clone(),
             memory,
+            commits: commits.clone(),
             #[cfg(debug_assertions)]
             answer_before_commit,
         };
@@ -89,7 +92,7 @@ impl Store {
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let queue = Mutex::new(Some(queue));
         let thread = Mutex::new(Some(thread));
-        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread }) })
+        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread, commits }) })
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -127,6 +130,11 @@ impl Store {
     /// Where committed changes are announced.
     pub(crate) fn hub(&self) -> &Hub {
         &self.inner.hub
+    }
+
+    /// Commits since it was opened; each is flushed to the disk twice.
+    pub(crate) fn commits(&self) -> u64 {
+        self.inner.commits.load(Ordering::Relaxed)
     }
 
     /// How much room the store takes and has.
@@ -326,6 +334,7 @@ struct Writer {
     kv: Arc<Kv>,
     hub: Hub,
     memory: Memory,
+    commits: Arc<AtomicU64>,
     #[cfg(debug_assertions)]
     answer_before_commit: bool,
 }
@@ -401,7 +410,10 @@ impl Writer {
                 (matches!(outcome, Outcome::Commit), outcome)
             });
             match outcome {
-                Ok(Outcome::Commit) => return Ok(()),
+                Ok(Outcome::Commit) => {
+                    self.commits.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
                 Ok(Outcome::Spoiled) => {
                     self.memory.undo(0);
                     isolate = true;

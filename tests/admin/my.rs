@@ -59,7 +59,7 @@ fn no_page_of_the_owner_opens_to_a_person_and_none_of_a_person_to_the_owner() {
         let path = route.path.replace("{}", "ann@office.test");
         let reply = match route.method {
             Method::Get => browser.get(&path),
-            Method::Post => browser.post(&path, &[("which", "others"), ("seen", "")]),
+            _ => browser.post(&path, &[("which", "others"), ("seen", "")]),
         };
         assert!([303, 403].contains(&reply.status), "{path}: {}", reply.status);
         assert!(!reply.text().contains("ann@office.test") || reply.status == 403, "{path}");

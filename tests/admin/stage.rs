@@ -253,7 +253,9 @@ impl Browser<'_> {
             tls: self.secure.then_some(facts),
         };
         let query = pairs(query.as_bytes()).expect("a query");
-        Request { method, path: path.to_string(), query, headers, body, peer, now: self.now }
+        let parts = path.split('/').map(str::to_string).collect();
+        let (path, now) = (path.to_string(), self.now);
+        Request { method, path, parts, query, headers, body, peer, now }
     }
 }
 

@@ -15,21 +15,24 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::runtime::Runtime;
 
-type Answers = Vec<(String, u16, Vec<u8>)>;
+pub(super) type Answers = Vec<(String, u16, Vec<u8>)>;
 
-const PTR: u16 = 12;
+pub(super) const PTR: u16 = 12;
+/// What was looked at, its state, and what that means.
+pub(super) type Found = Vec<(String, String, String)>;
+
 const OURS: &str = "192.0.2.25";
 
 /// An office, its world, and the threads that the world needs.
-struct Scene {
-    data: Data,
+pub(super) struct Scene {
+    pub data: Data,
     /// Zones of blocklists in the settings.
     lists: std::cell::RefCell<Vec<&'static str>>,
     runtime: Runtime,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(super) fn new() -> Scene {
         let data = Data::new();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -54,7 +57,7 @@ impl Scene {
     }
 
     /// What `dns` says to publish, as a name server answers it.
-    fn published(&self) -> Answers {
+    pub(super) fn published(&self) -> Answers {
         let all = self.data.json("dns office.test");
         let all = all["records"].as_array().unwrap().iter();
         let in_zone = all.filter(|record| record["where"] == "zone");
@@ -68,7 +71,7 @@ impl Scene {
     }
 
     /// What `check` finds in a world with these answers and this script on every mail server.
-    fn found(&self, answers: Answers, script: Option<Script>) -> Vec<(String, String, String)> {
+    pub(super) fn found(&self, answers: Answers, script: Option<Script>) -> Found {
         let (dns, port) = self.runtime.block_on(async {
             let port = match script {
                 Some(script) => Peer::start("127.0.0.1:0", vec![script]).await.at.port(),
@@ -112,13 +115,13 @@ fn answer(kind: &str, value: &str) -> (u16, Vec<u8>) {
     }
 }
 
-fn text(value: &str) -> Vec<u8> {
+pub(super) fn text(value: &str) -> Vec<u8> {
     let string = |octets: &[u8]| [&[octets.len() as u8], octets].concat();
     value.as_bytes().chunks(255).flat_map(string).collect()
 }
 
 /// The world around: the receivers that are called, and names for addresses.
-fn around(answers: &mut Answers, own: [u8; 4], name: Option<&str>) {
+pub(super) fn around(answers: &mut Answers, own: [u8; 4], name: Option<&str>) {
     for domain in CHECK_RECEIVERS {
         answers.push((domain.to_string(), MX, mx(5, "mx.large.test")));
     }
@@ -129,12 +132,12 @@ fn around(answers: &mut Answers, own: [u8; 4], name: Option<&str>) {
     }
 }
 
-fn open() -> Script {
+pub(super) fn open() -> Script {
     let hello = "250-mx.large.test at your service, [192.0.2.25]\r\n250 SIZE 1000\r\n";
     vec![("", "220 mx.large.test ESMTP\r\n"), ("EHLO", hello), ("QUIT", "221 bye\r\n")]
 }
 
-fn state(found: &[(String, String, String)], what: &str) -> (String, String) {
+pub(super) fn state(found: &[(String, String, String)], what: &str) -> (String, String) {
     let finding = found.iter().find(|(it, ..)| it == what);
     let (_, state, meaning) = finding.unwrap_or_else(|| panic!("{what} in {found:#?}"));
     (state.clone(), meaning.clone())

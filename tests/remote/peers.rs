@@ -55,7 +55,8 @@ fn answer(question: &[u8], known: &HashMap<String, Vec<(u16, Vec<u8>)>>) -> Opti
     let all = known.get(name);
     let records: Vec<&Vec<u8>> =
         all.into_iter().flatten().filter(|(of, _)| *of == kind).map(|(_, data)| data).collect();
-    let code = if all.is_some() { 0 } else { 3 };
+    let fails = all.is_some_and(|all| all.iter().any(|(of, _)| *of == FAILS));
+    let code = if fails { 2 } else { 3 * u8::from(all.is_none()) };
     let mut out = question.get(..2)?.to_vec();
     out.extend([0x81, 0x80 | code, 0, 1]);
     out.extend((records.len() as u16).to_be_bytes());
@@ -70,6 +71,9 @@ fn answer(question: &[u8], known: &HashMap<String, Vec<(u16, Vec<u8>)>>) -> Opti
     }
     Some(out)
 }
+
+/// No type of records: whatever is asked of a name that has it, the name server fails.
+pub(crate) const FAILS: u16 = 0xff00;
 
 /// The data of an MX record; the host "" is null MX.
 pub(crate) fn mx(preference: u16, host: &str) -> Vec<u8> {

@@ -108,12 +108,17 @@ pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
     finish(visit, "way")
 }
 
+/// Can a server be called so?
+pub(in crate::admin) fn is_host(text: &str) -> bool {
+    let is_name = check_domain(text).is_ok_and(|name| name.is_ascii() && !name.starts_with('['));
+    is_name || text.parse::<std::net::IpAddr>().is_ok()
+}
+
 /// The relay of the form, or its faults.
 fn relay(visit: &Visit<'_>, form: &mut Form) -> Option<Relay> {
     let words = visit.words;
     let host = form.line(words, "host", 1, 253);
-    let is_name = check_domain(&host).is_ok_and(|name| name.is_ascii() && !name.starts_with('['));
-    if !host.is_empty() && !is_name && host.parse::<std::net::IpAddr>().is_err() {
+    if !host.is_empty() && !is_host(&host) {
         form.wrong("host", words.t("way.host-wrong"));
     }
     let implicit = form.raw("tls") != "starttls";

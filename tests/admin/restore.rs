@@ -7,7 +7,8 @@ use crate::admin::routes;
 use crate::admin::upload::{BadUpload, Upload};
 use crate::limits;
 use crate::net::splice::Wish;
-use crate::store::{Store, account, backup};
+use crate::store::format::Setup;
+use crate::store::{Batch, Store, account, backup, owner};
 use std::io::{self, Read};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ fn office() -> Vec<u8> {
     for act in [domain, Act::Account(ann)] {
         act::act(&world.house.store, act, NOW, &mut |_, _| ()).expect("done");
     }
+    let done = |setup: &mut Setup| setup.done.extend(["time", "way", "done"].map(String::from));
+    let write = move |batch: &mut Batch| owner::change_setup(batch, &mut { done });
+    world.house.store.write_blocking(write).expect("set up");
     let file = world.house.data.join("office.backup");
     backup::backup(&world.house.store, &file, &mut |_, _| ()).expect("a backup");
     std::fs::read(file).expect("octets")

@@ -82,14 +82,18 @@ fn a_letter_that_is_refused_has_its_remedy() {
     let mut owner = world.owner();
     for (reply, why) in [
         ("550 5.7.1 your PTR is missing", "the records of your domain"),
-        ("550 5.1.1 no such user", "There is no such mailbox there"),
-        ("", "No server answered"),
+        ("550 5.1.1 no such user", "There is no such mailbox or domain"),
+        ("", "There is no such mailbox or domain"),
     ] {
         assert_eq!(send(&mut owner, "friend@elsewhere.test").status, 303);
         goes_on(&world, "failed", "Given up", reply);
         let text = owner.get("/setup/letter").text();
         assert!(text.contains(why) && text.contains("It was not taken"), "{why}: {text}");
     }
+    assert_eq!(send(&mut owner, "friend@elsewhere.test").status, 303);
+    goes_on(&world, "failed", "Given up: It was tried for too long.", "");
+    let text = owner.get("/setup/letter").text();
+    assert!(text.contains("No server answered"), "{text}");
 }
 
 /// Somebody outside calls.
@@ -126,6 +130,7 @@ fn a_letter_in_is_awaited_and_what_came_before_or_from_here_does_not_count() {
     arrives(&world, 3, "eve@elsewhere.test", vec![called(NOW), refused]);
     let text = owner.get("/setup/letter").text();
     assert!(text.contains("was refused") && text.contains("550 5.7.1 no"), "{text}");
+    assert!(text.contains("data-live"), "another may still come: {text}");
     let into = step(NOW, "delivered", "Put into the INBOX of ann@office.test", "");
     arrives(&world, 4, "me@elsewhere.test", vec![called(NOW), into]);
     let text = owner.get("/setup/letter").text();

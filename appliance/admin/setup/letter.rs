@@ -4,6 +4,7 @@ use super::{Steps, finish, steps};
 use crate::admin::audit;
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
+use crate::admin::meaning;
 use crate::admin::page::{Page, show};
 use crate::admin::people::{domains, everybody};
 use crate::admin::routes::{Answer, Visit};
@@ -13,7 +14,7 @@ use crate::delivery::letter::{self, Letter};
 use crate::delivery::report::Moment;
 use crate::limits;
 use crate::net::dkim::{Keys, Signer};
-use crate::store::format::{Setup, Trace};
+use crate::store::format::{Setup, Trace, TraceStep};
 use crate::store::{MailId, owner, trace};
 use crate::wire::address::Address;
 use askama::Template;
@@ -39,6 +40,8 @@ struct LetterPage<'a> {
 struct Journey<'a> {
     mark: &'static str,
     words: &'a str,
+    /// What the other server's words mean.
+    meaning: &'a str,
     remedy: &'a str,
     from: String,
     steps: Vec<Shown>,
@@ -63,7 +66,8 @@ fn show_letter(visit: &Visit<'_>, form: &Form) -> Answer {
     let out = out(visit, &setup)?;
     let came = came(visit, &setup, &people, &ours)?;
     let old = |since: i64| visit.request.now - since > limits::LETTER_AWAITED_SECONDS;
-    let waits = setup.waits_since > 0 && came.is_none() && !old(setup.waits_since);
+    let is_here = came.as_ref().is_some_and(|journey| journey.over);
+    let waits = setup.waits_since > 0 && !is_here && !old(setup.waits_since);
     let travels = out.as_ref().is_some_and(|journey| !journey.over);
     let running = waits || travels;
     let waits_for = if waits || came.is_some() { people.first().cloned() } else { None };
@@ -157,24 +161,29 @@ fn out<'a>(visit: &Visit<'a>, setup: &Setup) -> Result<Option<Journey<'a>>, Trou
         Some("waits") => ("warn", "letter.out-waits", false),
         Some(_) => ("bad", "letter.out-failed", true),
     };
-    let remedy = last.map_or("", |step| remedy(&step.what, &step.reply));
-    let remedy = if remedy.is_empty() { "" } else { visit.words.t(remedy) };
-    let words = visit.words.t(key);
+    let meaning = last.and_then(|step| meaning::of_reply(&step.reply));
+    let remedy = last.and_then(remedy);
+    let say = |key: Option<&'static str>| key.map_or("", |key| visit.words.t(key));
+    let (words, meaning, remedy) = (visit.words.t(key), say(meaning), say(remedy));
     let steps = shown(&story, &setup.zone);
-    Ok(Some(Journey { mark, words, remedy, from: story.from, steps, over }))
+    Ok(Some(Journey { mark, words, meaning, remedy, from: story.from, steps, over }))
 }
 
 /// What to do about a letter that does not arrive: by whether a server answered, and how.
-pub(crate) fn remedy(what: &str, reply: &str) -> &'static str {
+fn remedy(step: &TraceStep) -> Option<&'static str> {
+    let reply = step.reply.as_str();
     let answered = reply.chars().take_while(char::is_ascii_digit).count() == 3;
-    match (what, answered, reply.chars().next()) {
-        ("sent", ..) => "letter.remedy-sent",
-        ("waits" | "failed", false, _) => "letter.remedy-silent",
-        ("waits", true, _) => "letter.remedy-later",
-        ("failed", true, Some('5')) if reply.contains("5.1.1") => "letter.remedy-nobody",
-        ("failed", true, _) => "letter.remedy-refused",
-        _ => "",
-    }
+    Some(match (step.what.as_str(), answered) {
+        ("sent", _) => "letter.remedy-sent",
+        ("waits", true) => "letter.remedy-later",
+        ("waits", false) => "letter.remedy-silent",
+        ("failed", true) if reply.contains("5.1.1") => "letter.remedy-nobody",
+        ("failed", true) => "letter.remedy-refused",
+        // Given up at once and without a word of a server: there is none to ask.
+        ("failed", false) if !step.text.contains("too long") => "letter.remedy-nobody",
+        ("failed", false) => "letter.remedy-silent",
+        _ => return None,
+    })
 }
 
 // ---- in ----
@@ -226,6 +235,7 @@ fn came<'a>(
     Ok(Some(Journey {
         mark,
         words: visit.words.t(words),
+        meaning: "",
         remedy,
         from: story.from.clone(),
         steps: shown(story, &setup.zone),
@@ -234,7 +244,7 @@ fn came<'a>(
 }
 
 fn shown(story: &Trace, zone: &str) -> Vec<Shown> {
-    let shown = |step: &crate::store::format::TraceStep| Shown {
+    let shown = |step: &TraceStep| Shown {
         at: zone::show(zone, step.at),
         text: step.text.clone(),
         reply: step.reply.clone(),

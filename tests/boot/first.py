@@ -47,15 +47,16 @@ def run(folder, check):
 
 
 def raspberry(folder, check):
-    """The image of the Raspberry Pi, in QEMU's Pi 3B with its network on USB: to its first mail."""
+    """The image of the Raspberry Pi, in QEMU's Pi 3B: to its console, with mail open. The kernel's
+    driver finds no adapter on the emulated USB, so nobody from outside can ask."""
     preset = folder / "mailroom.toml"
     preset.write_text(PRESET)
-    with Lan() as lan:
-        with Box(folder / "pi", folder / "pi.disk", "rpi-arm64", lan=lan, put=preset) as box:
-            lan.serve("dhcp", LENT)
-            box.said_ever("box: mail      good", 900)
-            box.said_ever(rf"box: network   {re.escape(LENT)} \(DHCP\)", 300)
-            come(check, "the Pi takes mail", "25", "f@far.test", "one")
+    disk = folder / "pi.disk"
+    with Box(folder / "pi", disk, "rpi-arm64", put=preset) as box:
+        box.said_ever("box: mail      good", 900)
+        box.said_ever("box:           1 accounts, 0 messages wait to leave")
+        box.said_ever("box: key       [a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+")
+    check("the Pi's presets were taken", on_boot_partition(disk, "mailroom.toml") is None)
 
 
 def found(box, lan, check):

@@ -75,7 +75,7 @@ pub(super) fn page(visit: &mut Visit<'_>) -> Answer {
     let counting = counted.more;
     let chart = Chart::of(visit.words, &counted.hours, &zone);
     let mut page = visit.page(visit.words.t("home.title"));
-    page.refresh = counting.then_some(3);
+    page.goes_on = counting;
     show(&Home { page: &page, health, attention, facts, chart, counting })
 }
 

@@ -21,8 +21,8 @@ pub(crate) struct Page<'a> {
     pub who: Option<&'a str>,
     /// The name of the box.
     pub host: String,
-    /// The page asks for itself anew after so many seconds, where no script does it.
-    pub refresh: Option<u32>,
+    /// The page shows something that goes on: where no script follows it, a link looks again.
+    pub goes_on: bool,
 }
 
 /// A place in the navigation.

@@ -392,7 +392,7 @@ impl<'a> Visit<'a> {
                 _ => None,
             },
             host: self.house.settings().host.clone(),
-            refresh: None,
+            goes_on: false,
         }
     }
 

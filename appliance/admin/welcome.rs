@@ -32,7 +32,7 @@ pub(super) fn page(house: &House, words: &'static Words, name: &str, port: Optio
         nav: Vec::new(),
         who: None,
         host: house.settings().host.clone(),
-        refresh: None,
+        goes_on: false,
     };
     let six = fingerprint::of(&house.data.join("tls")).unwrap_or_default();
     let welcome = Welcome { page: &page, words: six, secure: secure.clone(), proven: false };

@@ -40,7 +40,7 @@ fn show_begin(visit: &Visit<'_>, form: &Form) -> Answer {
     };
     let lived_in = restore::is_lived_in(&visit.house.store)?;
     let mut page = visit.page(words.t("begin.title"));
-    page.refresh = running.is_some().then_some(3);
+    page.goes_on = running.is_some();
     let steps = steps(visit, "begin")?;
     show(&Begin { page: &page, steps, form, running, failed, lived_in })
 }

@@ -89,7 +89,7 @@ fn show_certificate(visit: &Visit<'_>, form: &Form) -> Answer {
     let standing = standing(visit, &view, &zone, running);
     let six = fingerprint::of(&visit.house.data.join("tls")).unwrap_or_default().join(" ");
     let mut page = visit.page(words.t("certificate.title"));
-    page.refresh = running.then_some(5);
+    page.goes_on = running;
     let steps = steps(visit, "certificate")?;
     let (names, ends) = (view.names, zone::show(&zone, view.ends));
     let seen = seen(&settings.certificate);

@@ -100,7 +100,7 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     };
     let records = records.into_iter().map(shown).collect();
     let mut page = visit.page(visit.words.t("domain.title"));
-    page.refresh = looked.running.then_some(3);
+    page.goes_on = looked.running;
     let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
     let at = looked.last.as_ref().map(|(at, _)| zone::show(&zone, *at));
     let change = |it: &Change| Changed {

@@ -72,7 +72,7 @@ fn show_letter(visit: &Visit<'_>, form: &Form) -> Answer {
     let running = waits || travels;
     let waits_for = if waits || came.is_some() { people.first().cloned() } else { None };
     let mut page = visit.page(visit.words.t("letter.title"));
-    page.refresh = running.then_some(5);
+    page.goes_on = running;
     let steps = steps(visit, "letter")?;
     let waits_for = waits_for.unwrap_or_default();
     let sent_to = setup.letter_to;

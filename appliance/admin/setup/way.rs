@@ -52,7 +52,7 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
     let relay = findings.iter().any(|finding| finding.state == State::Wrong);
     let mut page = visit.page(visit.words.t("way.title"));
-    page.refresh = looked.running.then_some(3);
+    page.goes_on = looked.running;
     let (steps, running) = (steps(visit, "way")?, looked.running);
     let looked = looked.last.is_some();
     let network = visit.house.network.as_ref().map(|network| network.state()).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use crate::limits::CLOCK_FLOOR;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970; 0 on a board whose clock stands before it.
 pub(crate) fn now() -> i64 {
@@ -24,6 +24,28 @@ pub(crate) fn at_least_built() -> i64 {
 /// This time, or the day this program was built if it is before that.
 pub(crate) fn not_before_built(now: i64) -> i64 {
     now.max(built())
+}
+
+/// Milliseconds by a clock that only grows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticks(Option<Instant>);
+
+impl Ticks {
+    /// From now on.
+    pub(crate) fn start() -> Ticks {
+        Ticks(Some(Instant::now()))
+    }
+
+    /// One that stands still: what is slow in a test changes nothing.
+    #[cfg(test)]
+    pub(crate) fn still() -> Ticks {
+        Ticks(None)
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        let since = self.0.map_or(0, |start| start.elapsed().as_millis());
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
 }
 
 /// How far the clock can be trusted.

@@ -9,7 +9,7 @@ use super::restore::Restores;
 use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::limits;
 use crate::net::tls::Tls;
 use crate::request::Code;
@@ -18,7 +18,6 @@ use crate::settings::{self, Settings};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
 use tokio::sync::Notify;
 
 /// What outlasts a restart of the units: who is logged in, and what was tried.
@@ -26,7 +25,7 @@ pub(crate) struct Place {
     pub codes: Mutex<Codes>,
     pub owner: Mutex<OwnerDesk>,
     sessions: Mutex<Sessions>,
-    started: Instant,
+    ticks: Ticks,
     lan: Mutex<Option<(u64, Arc<Lan>)>>,
     /// The settings were changed: the units of mail start anew.
     pub again: Notify,
@@ -57,11 +56,15 @@ pub(crate) struct House {
 impl Place {
     /// `code` opens the page while there is no owner.
     pub(crate) fn new(code: Code) -> Arc<Place> {
+        Place::at(code, Ticks::start())
+    }
+
+    pub(crate) fn at(code: Code, ticks: Ticks) -> Arc<Place> {
         Arc::new(Place {
             codes: Mutex::new(Codes::new(code)),
             owner: Mutex::default(),
             sessions: Mutex::default(),
-            started: Instant::now(),
+            ticks,
             lan: Mutex::default(),
             again: Notify::new(),
             looks: Looks::default(),
@@ -76,7 +79,7 @@ impl Place {
 
     /// Milliseconds of a clock that only grows.
     pub(crate) fn millis(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ticks.millis()
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use live::Live;
 pub(crate) use page::PageLogin;
 
 use super::throttle::{Pair, Throttle, Turn};
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::network;
@@ -50,7 +50,7 @@ pub(crate) struct Logins {
     /// A hash that no password has.
     dummy: String,
     turns: Semaphore,
-    started: Instant,
+    ticks: Ticks,
     state: Mutex<State>,
     /// Held while a log-in of the pages is checked.
     pages: Mutex<()>,
@@ -93,6 +93,10 @@ pub(crate) struct Desk {
 impl Logins {
     /// `secret` is the store's own, kept for ever in DATA/secret.key.
     pub(crate) fn new(store: Store, secret: &[u8]) -> Result<Arc<Self>, &'static str> {
+        Self::at(store, secret, Ticks::start())
+    }
+
+    pub(crate) fn at(store: Store, secret: &[u8], ticks: Ticks) -> Result<Arc<Self>, &'static str> {
         let mut random = [0; 32];
         fill(&mut random)?;
         Ok(Arc::new(Self {
@@ -101,7 +105,7 @@ impl Logins {
             cache_key: hmac::Key::new(hmac::HMAC_SHA256, &random),
             dummy: dummy()?,
             turns: Semaphore::new(limits::ARGON2_AT_ONCE),
-            started: Instant::now(),
+            ticks,
             state: Mutex::default(),
             pages: Mutex::default(),
         }))
@@ -227,7 +231,7 @@ impl Logins {
 
     /// Milliseconds since the start: a clock that only grows.
     fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ticks.millis()
     }
 }
 

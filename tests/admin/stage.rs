@@ -6,6 +6,7 @@ use crate::admin::lan::Lan;
 use crate::admin::network::Network;
 use crate::admin::upload::Upload;
 use crate::admin::{self, House, Place};
+use crate::clock::Ticks;
 use crate::limits;
 use crate::net::authority::Names;
 use crate::net::tls::Tls;
@@ -38,8 +39,8 @@ impl World {
         let names = Names { host: settings.host.clone(), others: Vec::new() };
         let tls = Tls::open(&folder.0.join("tls"), names, NOW).expect("a certificate");
         let lan = Lan::of(&[(ip("192.168.1.0"), 24)], &[ip("192.168.1.1")]);
-        let place = Place::new(Code::parse(CODE).expect("a code"));
-        let logins = Logins::new(store.clone(), &[7; 32]).expect("log-ins");
+        let place = Place::at(Code::parse(CODE).expect("a code"), Ticks::still());
+        let logins = Logins::at(store.clone(), &[7; 32], Ticks::still()).expect("log-ins");
         let house = House::new(place, (store, logins), &folder.0, &settings, tls);
         let house = House { clock: || NOW, networks: Some(lan), ..house };
         World { house: Arc::new(house), _folder: folder }

@@ -2,19 +2,22 @@
 "use strict";
 
 // Buttons that copy the text beside them.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.hidden = false;
-  const words = button.innerHTML;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = button.dataset.done;
-    } catch {
-      getSelection().selectAllChildren(button.previousElementSibling);
-    }
-    setTimeout(() => { button.innerHTML = words; }, 2000);
-  });
-}
+const copies = (within) => {
+  for (const button of within.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    const words = button.innerHTML;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = button.dataset.done;
+      } catch {
+        getSelection().selectAllChildren(button.previousElementSibling);
+      }
+      setTimeout(() => { button.innerHTML = words; }, 2000);
+    });
+  }
+};
+copies(document);
 
 // After a form came back with faults, the reader begins there.
 const faults = document.getElementById("faults");
@@ -32,6 +35,7 @@ for (const form of document.querySelectorAll("form")) {
 // A part of a page that follows what happens: <section data-live="/path"> is asked for anew until
 // it comes without that mark.
 for (const part of document.querySelectorAll("[data-live]")) {
+  let shown;
   const again = async () => {
     try {
       const reply = await fetch(part.dataset.live, { headers: { "x-part": "yes" } });
@@ -40,7 +44,10 @@ for (const part of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(part.id);
       // The page has moved on, such as to the log-in after a restore.
       if (!fresh || reply.redirected) return location.assign(reply.url);
-      if (part.innerHTML !== fresh.innerHTML) part.innerHTML = fresh.innerHTML;
+      if (fresh.innerHTML !== shown) {
+        part.innerHTML = shown = fresh.innerHTML;
+        copies(part);
+      }
       if (fresh.dataset.live) setTimeout(again, 1500);
     } catch {
       setTimeout(again, 5000);

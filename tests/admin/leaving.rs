@@ -168,3 +168,25 @@ fn of_the_daily_look_only_changes_are_told() {
     assert!(looked.changes.is_empty(), "old news is no news");
     assert!(faults(&world).is_empty());
 }
+
+#[test]
+fn where_nobody_can_be_asked_the_pages_say_so_and_praise_nothing() {
+    let good = "Nothing speaks against sending directly";
+    let world = World::office();
+    let none = seen("name servers", State::Wrong, "no answer: nothing could be looked at");
+    keep(&world.house.store, "mail.office.test", &[none], NOW);
+    let mut owner = world.owner();
+    let text = owner.get("/setup/domain").text();
+    assert!(text.contains("nothing could be looked at"), "{text}");
+    assert!(!owner.get("/setup/way").text().contains(good));
+    // Nor where the server has no name yet.
+    let world = World::office();
+    let unnamed = seen("world", State::Warn, "localhost is no name for the world");
+    keep(&world.house.store, "mail.office.test", &[unnamed], NOW);
+    let text = world.owner().get("/setup/way").text();
+    assert!(text.contains("no name for the world") && !text.contains(good), "{text}");
+    let world = World::office();
+    let out = seen("way out", State::Ok, "port 25 is open to the outside");
+    keep(&world.house.store, "mail.office.test", &[out], NOW);
+    assert!(world.owner().get("/setup/way").text().contains(good));
+}

@@ -28,6 +28,8 @@ struct DomainPage<'a> {
     records: Vec<Shown>,
     /// Why there are none.
     trouble: String,
+    /// Why the world could not be asked about them.
+    unasked: Option<Finding>,
     running: bool,
     /// When the world was looked at last.
     at: Option<String>,
@@ -70,13 +72,18 @@ impl Shown {
         }
     }
 
+    /// Its value is not known here: nothing to copy.
+    fn is_open(&self) -> bool {
+        self.record.place == Place::Unknown
+    }
+
     /// Where it is published, when that is not the zone.
     fn place(&self) -> Option<&'static str> {
         match self.record.place {
-            Place::Zone => None,
+            Place::Zone | Place::Web => None,
             Place::SignedZone => Some("records.signed"),
             Place::Provider => Some("records.provider"),
-            _ => Some("records.unknown"),
+            Place::Unknown => Some("records.unknown"),
         }
     }
 }
@@ -94,6 +101,10 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
         (false, Ok(records)) => (records, String::new()),
         (false, Err(why)) => (Vec::new(), why),
     };
+    let no_look = |it: &&Finding| {
+        it.state != State::Ok && ["world", "name servers"].contains(&it.what.as_str())
+    };
+    let unasked = found.iter().find(no_look).cloned();
     let shown = |record: Record| {
         let what = format!("{} of {}", record.kind, record.name);
         Shown { finding: found.iter().find(|it| it.what == what).cloned(), record }
@@ -111,9 +122,18 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     };
     let changes = looked.changes.iter().map(change).collect();
     let (steps, running) = (steps(visit, "domain")?, looked.running);
-    let shown =
-        DomainPage { page: &page, steps, form, domains, records, trouble, running, at, changes };
-    show(&shown)
+    show(&DomainPage {
+        page: &page,
+        steps,
+        form,
+        domains,
+        records,
+        trouble,
+        unasked,
+        running,
+        at,
+        changes,
+    })
 }
 
 pub(super) fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {

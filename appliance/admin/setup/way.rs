@@ -23,6 +23,8 @@ struct Way<'a> {
     findings: Vec<Finding>,
     /// What the findings speak for.
     relay: bool,
+    /// A way out was tried, and nothing speaks against it.
+    direct: bool,
     is_box: bool,
     /// Where a router forwards to.
     addresses: Vec<String>,
@@ -51,6 +53,7 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
     let relay = findings.iter().any(|finding| finding.state == State::Wrong);
+    let direct = !relay && findings.iter().any(|finding| finding.what.starts_with("way out"));
     let mut page = visit.page(visit.words.t("way.title"));
     page.goes_on = looked.running;
     let (steps, running) = (steps(visit, "way")?, looked.running);
@@ -67,6 +70,7 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
         looked,
         findings,
         relay,
+        direct,
         is_box,
         addresses,
         hardware,

@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::net::acme::plan::Health;
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Ports, Settings};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -67,10 +67,14 @@ const FAR_FUTURE: i64 = THIS_VERSION + 30 * 365 * 86_400;
 pub(crate) type Ask<'a> = &'a dyn Fn(Request) -> Result<Reply, Failure>;
 
 /// Everything that can be told of the machine with the data in `data`, most basic first.
-/// With `world` servers of others are asked too.
-pub(crate) fn machine(data: &Path, world: bool, now: i64) -> Vec<Finding> {
+/// `served` are the ports, where they are not those of the settings; with `world` servers of others
+/// are asked too.
+pub(crate) fn machine(data: &Path, served: Option<Ports>, world: bool, now: i64) -> Vec<Finding> {
     let mut found = of_itself(data, &|act| call::perform(data, act, now, &mut |_, _| ()), now);
-    let settings = settings::load(&data.join("mailroom.toml"));
+    let mut settings = settings::load(&data.join("mailroom.toml"));
+    if let (Ok(settings), Some(served)) = (&mut settings, served) {
+        settings.ports = served;
+    }
     let server = server(data);
     let runs = server.state == State::Ok;
     found.push(server);

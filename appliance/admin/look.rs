@@ -83,9 +83,10 @@ impl House {
     /// Looks at the machine and the world in the background.
     pub(crate) fn begin_look(&self) {
         let (data, clock): (PathBuf, fn() -> i64) = (self.data.clone(), self.clock);
-        let (store, host) = (self.store.clone(), self.settings().host.clone());
+        let (store, settings) = (self.store.clone(), self.settings());
+        let (host, ports) = (settings.host.clone(), settings.ports);
         self.place.looks.begin(move || {
-            let found = machine(&data, true, clock());
+            let found = machine(&data, Some(ports), true, clock());
             keep(&store, &host, &found, clock())
         });
     }

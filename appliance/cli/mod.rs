@@ -84,7 +84,7 @@ fn perform(
             units::serve(data, options).map_err(|why| Failure::new("cannot serve", why, ""))?;
             Ok(None)
         }
-        Command::Check { here } => Ok(Some(Reply::Checked(check::machine(data, !here, now)))),
+        Command::Check { here } => Ok(Some(Reply::Checked(check::machine(data, None, !here, now)))),
         Command::Dns { domain, dmarc } => dns::zone(data, domain.as_deref(), dmarc, now).map(Some),
         Command::Dkim(act) => dns::dkim(data, act, now).map(Some),
         Command::Certificate(act) => {

@@ -102,14 +102,14 @@ fn mail_by_the_hour_is_a_picture_with_its_numbers_in_words() {
     world.story(-40, story("c@far.test", "no@office.test", "", refused));
     world.story(-30 * 3600, story("d@far.test", "ann@office.test", "old", taken("accept (x): x")));
     let text = owner.get("/").text();
-    let said = "2 messages were taken, 1 of them as junk (50 %); 1 were refused.";
+    let said = "Messages taken: 2, of them junk: 1 (50 %). Refused: 1.";
     assert!(text.contains(&format!("aria-label=\"{said}\"")), "{text}");
     assert_eq!(text.matches("<rect").count(), 3, "a bar of three parts: {text}");
     assert!(!text.contains("Counting goes on"));
     // Once more, and nothing is counted twice; what is new is.
     world.story(-30, story("e@far.test", "ann@office.test", "new", taken("accept (x): x")));
     let text = owner.get("/").text();
-    assert!(text.contains("3 messages were taken, 1 of them as junk (33 %)"), "{text}");
+    assert!(text.contains("Messages taken: 3, of them junk: 1 (33 %)"), "{text}");
 }
 
 #[test]

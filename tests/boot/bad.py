@@ -23,7 +23,7 @@ def preset(folder, check):
     wrong.write_text(PRESET.replace("setup_code", "setup_cod"))
     with Lan() as lan, Box(folder / "box", disk, lan=lan, put=wrong) as box:
         lan.serve("dhcp", LENT)
-        told = box.wait(r"box: mailroom.toml was not taken: line (\d+): ([^\r]*)")
+        told = box.wait(r"box: mailroom.toml was not taken: line (\d+): ([^\r]*)\r")
         check("the line", told.group(1) == b"2", told.group(0))
         check("the reason", b"setup_cod" in told.group(2), told.group(0))
         box.said_ever("box: mail      closed until there is a domain")

@@ -1,4 +1,4 @@
-//! Ports with one answer for everybody: what a box says that serves no mail for now.
+//! Ports with one answer for everybody: what a box under repair says.
 
 use super::listen::{Door, Gate};
 use crate::limits;

@@ -15,6 +15,14 @@ use std::time::Duration;
 const GOOD: Health =
     Health { mail: Mail::Open, store: StoreState::Good, owned: false, accounts: 0, waiting: 0 };
 
+const ON_TRIAL: Static = Static {
+    address: Ipv4Addr::new(192, 168, 1, 20),
+    prefix: 24,
+    gateway: None,
+    resolvers: [None; 3],
+    on_trial: true,
+};
+
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
@@ -308,13 +316,7 @@ fn a_box_under_repair_has_somebody_who_says_so() {
 
 #[test]
 fn a_static_address_on_trial_is_kept_only_once_confirmed() {
-    let fixed = Static {
-        address: Ipv4Addr::new(192, 168, 1, 20),
-        prefix: 24,
-        gateway: None,
-        resolvers: [None; 3],
-        on_trial: true,
-    };
+    let fixed = ON_TRIAL;
     let mut fake = Fake::fresh();
     let (done, _) = play(&mut fake, vec![(1, server(Message::Network(Plan::Static(fixed))))]);
     assert_eq!(count(&done, "tell netd Network(Static"), 1);
@@ -334,13 +336,7 @@ fn a_static_address_on_trial_is_kept_only_once_confirmed() {
 
 #[test]
 fn what_is_confirmed_too_late_is_not_kept_and_the_server_hears_what_holds() {
-    let fixed = Static {
-        address: Ipv4Addr::new(192, 168, 1, 20),
-        prefix: 24,
-        gateway: None,
-        resolvers: [None; 3],
-        on_trial: true,
-    };
+    let fixed = ON_TRIAL;
     let mut fake = Fake::fresh();
     let asked = Message::Network(Plan::Static(fixed));
     let script = vec![(1, server(asked)), (200, server(Message::NetworkKept))];

@@ -55,6 +55,7 @@ pub(crate) mod admin;
 pub(crate) mod cli;
 pub(crate) mod clients;
 pub(crate) mod clock;
+pub(crate) mod collect;
 pub(crate) mod delivery;
 pub(crate) mod event;
 #[cfg(any(test, fuzzing))]

@@ -2,9 +2,11 @@
 //!
 //! A number that bounds what the world may do to the box stands here and nowhere else.
 
+mod collect;
 mod machine;
 mod web;
 
+pub(crate) use collect::*;
 pub(crate) use machine::*;
 pub(crate) use web::*;
 

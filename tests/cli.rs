@@ -2,6 +2,7 @@
 //! server over its control socket, and to a store that no server has open.
 
 mod backup;
+mod collect;
 mod control;
 mod dns;
 mod records;

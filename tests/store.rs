@@ -7,6 +7,7 @@ mod engine;
 mod messages;
 mod model;
 mod night;
+pub(crate) mod outside;
 mod people;
 mod salvage;
 mod upkeep;

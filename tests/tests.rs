@@ -5,6 +5,7 @@ mod admin;
 mod belief;
 mod cli;
 mod clients;
+mod collect;
 mod crash;
 mod dialogues;
 mod forward;

@@ -30,11 +30,18 @@ const IMPORTS: &[(&str, &str)] = &[
     ("imap", "limits session event wire message store"),
     ("delivery", "limits session event wire message store net smtp settings policy"),
     ("serve", "limits session event clock settings wire message store net smtp pop3 imap delivery"),
-    ("act", "limits session event clock settings wire message store net smtp delivery serve"),
+    (
+        "collect",
+        "limits event clock wire message store net imap pop3 smtp delivery settings policy",
+    ),
+    (
+        "act",
+        "limits session event clock settings wire message store net smtp delivery serve collect",
+    ),
     (
         "admin",
-        "limits session event clock request settings wire message store net delivery serve act \
-         clients public",
+        "limits session event clock request settings wire message store net delivery collect \
+         serve act clients public",
     ),
     ("update", "limits"),
     ("clients", "limits settings"),

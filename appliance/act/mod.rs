@@ -5,6 +5,7 @@
 pub(crate) mod call;
 pub(crate) mod certificate;
 pub(crate) mod check;
+pub(crate) mod collect;
 pub(crate) mod dns;
 pub(crate) mod failure;
 pub(crate) mod leaving;
@@ -21,6 +22,7 @@ use crate::limits::TRACE_SHOWN_AT_MOST;
 use crate::store::format::Trace;
 use crate::store::salvage::Salvaged;
 use crate::store::{MailId, Store, backup, trace, verify};
+use collect::{CollectAct, OutsideView, ProviderView};
 use failure::Failure;
 use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
@@ -39,6 +41,7 @@ pub(crate) enum Request {
     Outbox(OutboxAct),
     Tls(TlsAct),
     Token(TokenAct),
+    Collect(CollectAct),
     Trace(StorySearch),
     /// What the server said lately.
     Log,
@@ -109,6 +112,9 @@ pub(crate) enum Reply {
     Certificate(certificate::CertificateView),
     Tokens(Vec<TokenView>),
     Token(TokenMade),
+    Outsides(Vec<OutsideView>),
+    Outside(Box<OutsideView>),
+    Providers(Vec<ProviderView>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -208,6 +214,7 @@ pub(crate) fn act(
         Request::Outbox(act) => outbox::act(store, act),
         Request::Tls(act) => tls::act(store, &act, now),
         Request::Token(act) => token::act(store, act, now),
+        Request::Collect(act) => collect::act(store, act, now),
         Request::Trace(search) => stories(store, &search),
         Request::Log => Ok(Reply::Log(crate::event::recent())),
         Request::Space => space(store),

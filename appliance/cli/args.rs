@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// Tokens: with one a program acts for the owner, over https://THE-BOX/api/v1
     #[command(subcommand)]
     Token(Token),
+    /// Mailboxes elsewhere: mail is collected from them, and leaves by them
+    #[command(subcommand)]
+    Collect(Box<super::collect::Collect>),
     /// Tell the story of messages: why a mail arrived, or did not
     #[command(
         after_help = "Examples:\n  mailroom trace 'bob@'\n  mailroom trace invoice --since 2d\n  \
@@ -453,6 +456,7 @@ pub(crate) fn request(
             file, account: Some(account), mailbox, message, into, ..
         }) => Request::Revive(Revive { file: absolute(file)?, account, mailbox, message, into }),
         Command::Serve(_)
+        | Command::Collect(_)
         | Command::Restore(_)
         | Command::Salvage { .. }
         | Command::SalvagePart { .. }
@@ -521,6 +525,6 @@ fn outbox(act: Outbox) -> OutboxAct {
 }
 
 /// The server has another working folder than the one who calls.
-fn absolute(path: PathBuf) -> Result<PathBuf, String> {
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, String> {
     std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))
 }

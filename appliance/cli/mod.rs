@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod args;
+pub(crate) mod collect;
 pub(crate) mod print;
 pub(crate) mod render;
 pub(crate) mod salvage;
@@ -103,6 +104,12 @@ fn perform(
         Command::SalvagePart { file, to } => salvage::part(&file, &to, now).map(|()| None),
         Command::Restore(args::Restore { file, replace, account: None, .. }) => {
             call::restore(data, &file, replace).map(Some)
+        }
+        Command::Collect(command) => {
+            let wrong = |why| Failure::new("cannot do this", why, "see --help");
+            let request = collect::request(*command, input);
+            let mut progress = |done, total| screen.progress(done, total);
+            call::perform(data, request.map_err(wrong)?, now, &mut progress).map(Some)
         }
         command => {
             let mut password = |given: &GivenPassword| password(given, input);

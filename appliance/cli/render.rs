@@ -1,6 +1,7 @@
 //! Replies in words and tables, for people.
 
 use crate::act::check::{Finding, State};
+use crate::act::collect;
 use crate::act::dns;
 use crate::act::outbox::{OutgoingView, RecipientView};
 use crate::act::people::{AccountView, FoundView, PasswordSet};
@@ -67,6 +68,9 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Records(all) => records::printed(all),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),
         Reply::Tokens(tokens) => token::printed(tokens),
+        Reply::Outsides(all) => collect::printed(all),
+        Reply::Providers(all) => collect::printed_providers(all),
+        Reply::Outside(one) => collect::printed_one(one),
         Reply::Token(made) => token::printed_new(made),
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result
         next_uidvalidity: 1,
         capabilities_off: Vec::new(),
         leaving: None,
+        next_outside: 1,
     };
     save(batch, &key::account(id), &row)?;
     for (name, special_use) in FIRST_MAILBOXES {
@@ -204,6 +205,7 @@ pub(crate) fn update(
     // Ids given are never given again, whatever the change did.
     after.next_mailbox = after.next_mailbox.max(before.next_mailbox);
     after.next_uidvalidity = after.next_uidvalidity.max(before.next_uidvalidity);
+    after.next_outside = after.next_outside.max(before.next_outside);
     batch.memory.usage.remove(&id);
     save(batch, &key::account(id), &after)
 }
@@ -226,7 +228,7 @@ pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
     for (mailbox, _) in mailbox::names(batch, id)? {
         mailbox::remove(batch, id, mailbox)?;
     }
-    for tag in [tag::SUBSCRIBED, tag::EXPUNGED, tag::MAIL, tag::NAME, tag::KNOWN] {
+    for tag in [tag::SUBSCRIBED, tag::EXPUNGED, tag::MAIL, tag::NAME, tag::KNOWN, tag::OUTSIDE] {
         let from = key::of_account(tag, id);
         batch.delete_range(&from, &key::after(&from))?;
     }

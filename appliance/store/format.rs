@@ -31,9 +31,13 @@
 //! 'W' 02                                    Tokens      which programs may act for the owner
 //! 'W' 03                                    Looked      the last look at the world, what changed
 //! 'A' act                                   Audit       an act of the owner
+//! 'E' account outside 00                    Outside     a mailbox that the person has elsewhere
+//! 'E' account outside 01                    OutsideState  how collecting from it goes
+//! 'E' account outside 02 hash1(unique-id)   Fetched     letters of a POP3 maildrop dealt with
 //!
-//! account, mailbox, uid: u32 · mail, modseq, due, act: u64 · part, day: u32 · domain, local: UTF-8
-//! hash1: the last octet of SHA-256 of the address in lower case
+//! account, mailbox, uid, outside: u32 · mail, modseq, due, act: u64 · part, day: u32
+//! domain, local: UTF-8
+//! hash1: the last octet of SHA-256 of an address in lower case, the 16th of that of a unique-id
 //! ```
 //!
 //! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
@@ -75,6 +79,11 @@
 //!                      stands once, at the time when the first of those that wait is due
 //! ```
 
+mod outside;
+
+#[cfg(test)]
+pub(crate) use outside::Skipped;
+pub(crate) use outside::{Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets};
 use prost::Message;
 
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -98,6 +107,7 @@ pub(crate) mod tag {
     pub(crate) const KNOWN: u8 = b'K';
     pub(crate) const OWNER: u8 = b'W';
     pub(crate) const AUDIT: u8 = b'A';
+    pub(crate) const OUTSIDE: u8 = b'E';
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -172,6 +182,9 @@ pub(crate) struct Account {
     /// The owner deleted it, and may still think otherwise.
     #[prost(message, optional, tag = "12")]
     pub leaving: Option<Leaving>,
+    /// The next number of an outside account.
+    #[prost(uint32, tag = "13")]
+    pub next_outside: u32,
 }
 
 /// A closed account: `suspended` is set as well, so that a version before this one lets nobody in.

@@ -24,6 +24,10 @@ pub(super) const OWNER_SELF: u8 = 0;
 pub(super) const OWNER_SETUP: u8 = 1;
 pub(super) const OWNER_TOKENS: u8 = 2;
 pub(super) const OWNER_LOOKED: u8 = 3;
+/// What stands behind the number of an outside account.
+pub(super) const OUTSIDE_SELF: u8 = 0;
+pub(super) const OUTSIDE_STATE: u8 = 1;
+pub(super) const OUTSIDE_FETCHED: u8 = 2;
 /// What stands behind the Message-ID's hash in an 'I' key.
 pub(super) const INDEX_BODY: u8 = 0;
 pub(super) const INDEX_THREAD: u8 = 1;
@@ -62,6 +66,20 @@ pub(super) fn tls_day(day: u32, domain: &str) -> Vec<u8> {
 
 pub(super) fn owner(kind: u8) -> Vec<u8> {
     vec![tag::OWNER, kind]
+}
+
+/// Before every row of an outside account.
+pub(super) fn of_outside(account: AccountId, number: u32) -> Vec<u8> {
+    join(&[&[tag::OUTSIDE], &account.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+pub(super) fn outside(account: AccountId, number: u32, kind: u8) -> Vec<u8> {
+    join(&[&of_outside(account, number), &[kind]])
+}
+
+#[allow(dead_code, reason = "see store::outside")]
+pub(super) fn fetched(account: AccountId, number: u32, hash: u8) -> Vec<u8> {
+    join(&[&of_outside(account, number), &[OUTSIDE_FETCHED, hash]])
 }
 
 pub(super) fn audit(number: u64) -> Vec<u8> {
@@ -296,6 +314,7 @@ fn words(key: &[u8]) -> Option<String> {
             _ => return None,
         },
         tag::AUDIT => format!("act {} of the owner", u64_in(key, 1)?),
+        tag::OUTSIDE => outside_words(key)?,
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
             _ => format!("index of threads at {}", hex(rest)),
@@ -306,6 +325,16 @@ fn words(key: &[u8]) -> Option<String> {
 
 fn mailbox_words(key: &[u8]) -> Option<String> {
     Some(format!("mailbox {} of account {}", u32_in(key, 5)?, u32_in(key, 1)?))
+}
+
+fn outside_words(key: &[u8]) -> Option<String> {
+    let of = format!("outside account {} of account {}", u32_in(key, 5)?, u32_in(key, 1)?);
+    Some(match *key.get(9)? {
+        OUTSIDE_SELF => of,
+        OUTSIDE_STATE => format!("state of {of}"),
+        OUTSIDE_FETCHED => format!("letters fetched from {of}"),
+        _ => return None,
+    })
 }
 
 fn body_words(key: &[u8]) -> Option<String> {

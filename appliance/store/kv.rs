@@ -119,6 +119,11 @@ impl Kv {
         })
     }
 
+    /// The folder of the store.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn snapshot(self: &Arc<Self>) -> Result<Snapshot> {
         let inside = Inside::enter(self);
         let Opened { env, rows } = self.opened()?;

@@ -20,9 +20,12 @@ pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
+#[allow(dead_code, reason = "what is fetched is remembered by who collects, which comes next")]
+pub(crate) mod outside;
 pub(crate) mod owner;
 pub(crate) mod remote;
 pub(crate) mod salvage;
+pub(crate) mod seal;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod writer;

@@ -8,20 +8,20 @@ pub(crate) mod night;
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Known, Looked, MailRow,
-    MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Owner, Route, Sent, Setup, StsPolicy,
-    Subscribed, ThreadRef, TlsDay, Tokens, Trace, Version, tag,
+    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Fetched, Known, Looked,
+    MailRow, MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Outside, OutsideState, Owner,
+    Route, Sent, Setup, StsPolicy, Subscribed, ThreadRef, TlsDay, Tokens, Trace, Version, tag,
 };
 use super::key::{
-    self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP,
-    OWNER_TOKENS,
+    self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OUTSIDE_FETCHED, OUTSIDE_SELF,
+    OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, OWNER_TOKENS,
 };
 use super::mail::Flags;
 use super::outbox::Place;
 use super::{AccountId, MailId, MailboxId, Read, Result, Snapshot, Store, StoreError, outbox};
 use crate::limits;
 use crate::wire::address::Address;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -88,6 +88,9 @@ struct Check {
     sent: Vec<(AccountId, Sent)>,
     /// Accounts that know somebody, once for each row.
     known: Vec<AccountId>,
+    /// Outside accounts, and those that other rows speak of.
+    outside: BTreeSet<(AccountId, u32)>,
+    of_outside: BTreeSet<(AccountId, u32)>,
     mailboxes: BTreeMap<(AccountId, MailboxId), Counted>,
     bodies: BTreeMap<MailId, Body>,
     threads: HashMap<(u64, AccountId), Threads>,
@@ -247,6 +250,7 @@ impl Check {
                 _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
             },
             Some(&tag::AUDIT) => drop(key::decode::<Audit>(key, payload)?),
+            Some(&tag::OUTSIDE) => self.outside(key, payload)?,
             _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
         }
         Ok(())
@@ -316,6 +320,30 @@ impl Check {
         };
         let right = row.ret <= 2 && row.recipients.iter().all(right);
         self.expect(right, || format!("{}: a recipient makes no sense", key::describe(key)));
+    }
+
+    fn outside(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        let at = (AccountId(key::u32_at(key, 1)?), key::u32_at(key, 5)?);
+        match key.get(9) {
+            Some(&OUTSIDE_SELF) => {
+                let row: Outside = key::decode(key, payload)?;
+                let right = row.is_right();
+                self.expect(right, || format!("{}: it makes no sense", key::describe(key)));
+                self.outside.insert(at);
+            }
+            Some(&OUTSIDE_STATE) => {
+                drop(key::decode::<OutsideState>(key, payload)?);
+                self.of_outside.insert(at);
+            }
+            Some(&OUTSIDE_FETCHED) => {
+                let row: Fetched = key::decode(key, payload)?;
+                let right = row.is_right(key);
+                self.expect(right, || format!("{}: is not whole", key::describe(key)));
+                self.of_outside.insert(at);
+            }
+            _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
+        }
+        Ok(())
     }
 
     fn expunged(&mut self, key: &[u8], row: &Expunged) -> Result<()> {
@@ -433,6 +461,14 @@ impl Check {
         for id in std::mem::take(&mut self.known) {
             let there = self.accounts.contains_key(&id);
             self.expect(there, || format!("account {} is gone, and still knows people", id.0));
+        }
+        let outside = std::mem::take(&mut self.outside);
+        for (id, number) in &outside {
+            let there = self.accounts.get(id).is_some_and(|it| it.next_outside > *number);
+            self.expect(there, || format!("outside account {number} of {}: whose is it?", id.0));
+        }
+        for (id, number) in std::mem::take(&mut self.of_outside).difference(&outside) {
+            self.fault(format!("outside account {number} of {} is gone, rows of it not", id.0));
         }
         for (id, sent) in std::mem::take(&mut self.sent) {
             let known = self.accounts.contains_key(&id);

@@ -13,6 +13,7 @@ use super::error::{Result, StoreError};
 use super::format::{FORMAT_VERSION, Version};
 use super::gate::lock;
 use super::kv::{Batch, Kv, Read, Snapshot, Space};
+use super::seal::Sealer;
 use super::{AccountId, MailId, MailboxId, key};
 use crate::limits;
 use ring::rand::SecureRandom;
@@ -64,6 +65,7 @@ struct Inner {
     queue: Mutex<Option<mpsc::Sender<Command>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
+    sealer: Mutex<Option<Arc<Sealer>>>,
 }
 
 impl Store {
@@ -92,7 +94,8 @@ impl Store {
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let queue = Mutex::new(Some(queue));
         let thread = Mutex::new(Some(thread));
-        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread, commits }) })
+        let sealer = Mutex::default();
+        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread, commits, sealer }) })
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -147,6 +150,17 @@ impl Store {
     pub(crate) fn close(&self) {
         self.inner.stop();
         self.inner.kv.close(limits::SHUTDOWN_GRACE);
+    }
+
+    /// The key of the box, for what is kept secret in the store; made the first time.
+    pub(crate) fn sealer(&self) -> Result<Arc<Sealer>> {
+        let mut kept = lock(&self.inner.sealer);
+        if let Some(sealer) = kept.as_ref() {
+            return Ok(sealer.clone());
+        }
+        let sealer = Arc::new(Sealer::of(self.inner.kv.dir())?);
+        *kept = Some(sealer.clone());
+        Ok(sealer)
     }
 
     pub(super) fn kv(&self) -> &Kv {

@@ -245,9 +245,15 @@ impl Office {
                 seen.messages += 1;
                 seen.certain += u64::from(trust == Trust::True);
             }
-            // A policy that may be old is fetched again. An owner's password that may be old opens
+            // A policy that may be old is fetched again. From an outside account that may be gone
+            // nothing is collected. An owner's password that may be old opens
             // nothing: without one the setup code does.
-            tag::KNOWN | tag::STS_POLICY | tag::TLS_DAY | tag::OWNER | tag::AUDIT
+            tag::KNOWN
+            | tag::STS_POLICY
+            | tag::TLS_DAY
+            | tag::OWNER
+            | tag::AUDIT
+            | tag::OUTSIDE
                 if trust == Trust::True =>
             {
                 self.of_others.push((key.to_vec(), payload.to_vec()));

@@ -205,6 +205,7 @@ impl Scan<'_, '_> {
                 | tag::TLS_DAY
                 | tag::OWNER
                 | tag::AUDIT
+                | tag::OUTSIDE
                 | tag::OUTGOING),
             ) => self.found.rows.push(key, &[&page.to_be_bytes(), payload])?,
             _ => self.found.strange += 1,

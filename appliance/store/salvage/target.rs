@@ -7,7 +7,7 @@ use crate::store::error::Result;
 use crate::store::format::{
     Account, Domain, MailboxName, MailboxTail, Route, Subscribed, Version, tag,
 };
-use crate::store::key::{self, save};
+use crate::store::key::{self, OUTSIDE_SELF, save};
 use crate::store::{AccountId, Batch, INBOX, MailId, MailboxId, Store};
 use crate::wire::address::Address;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -103,12 +103,19 @@ impl<'s> Target<'s> {
             let of_account = |ids: &mut dyn Iterator<Item = &At>| {
                 ids.filter(|at| at.0 == id).map(|at| at.1.0).max().unwrap_or(0)
             };
-            let Office { names, seen, tails, accounts, uncertain, .. } = &mut self.office;
+            let Office { names, seen, tails, accounts, uncertain, of_others, .. } =
+                &mut self.office;
             let last = of_account(&mut names.keys().chain(seen.keys()).chain(tails.keys()));
             let uidvalidity = names.iter().filter(|(at, _)| at.0 == id);
             let uidvalidity = uidvalidity.map(|(_, name)| name.uidvalidity).max().unwrap_or(0);
             let gap = if uncertain.contains(&Some(id)) { ID_GAP } else { 0 };
+            let outside = of_others.iter().filter(|(key, _)| {
+                key.first() == Some(&tag::OUTSIDE) && key::u32_at(key, 1) == Ok(id.0)
+            });
+            let outside = outside.filter_map(|(key, _)| key::u32_at(key, 5).ok()).max();
             if let Some(account) = accounts.get_mut(&id) {
+                let next = outside.unwrap_or(0).saturating_add(1);
+                account.next_outside = account.next_outside.max(next).saturating_add(gap);
                 let next = account.next_mailbox.max(last.saturating_add(1)).max(2);
                 account.next_mailbox = next.saturating_add(gap);
                 let next = account.next_uidvalidity.max(uidvalidity.saturating_add(1)).max(1);
@@ -276,12 +283,24 @@ impl<'s> Target<'s> {
         self.store.write_blocking(move |batch| rows.write(batch))
     }
 
-    /// Nobody who is gone knows anybody.
+    /// Nobody who is gone knows anybody, and an outside account is there whole or not at all.
     fn of_others(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let of_outside = |key: &[u8]| {
+            let number = key::u32_at(key, 5).unwrap_or(0);
+            let account = AccountId(key::u32_at(key, 1).unwrap_or(0));
+            key::outside(account, number, OUTSIDE_SELF)
+        };
+        let is_self = |key: &[u8]| key.first() == Some(&tag::OUTSIDE) && of_outside(key) == key;
+        let selves: HashSet<&Vec<u8>> =
+            self.office.of_others.iter().map(|(key, _)| key).filter(|key| is_self(key)).collect();
         let is_there = |key: &[u8]| {
             let owner = key::u32_at(key, 1).map(AccountId);
             let known = owner.is_ok_and(|id| self.office.accounts.contains_key(&id));
-            key.first() != Some(&tag::KNOWN) || known
+            match key.first() {
+                Some(&tag::KNOWN) => known,
+                Some(&tag::OUTSIDE) => known && selves.contains(&of_outside(key)),
+                _ => true,
+            }
         };
         let rows = self.office.of_others.iter();
         rows.filter(|(key, _)| is_there(key)).cloned().collect()

@@ -474,6 +474,7 @@ impl Check {
             tag::TLS_DAY,
             tag::OWNER,
             tag::AUDIT,
+            tag::OUTSIDE,
         ];
         for tag in tags {
             snapshot.raw(&[tag], &[tag + 1], &mut |key, row| {

@@ -1,0 +1,613 @@
+//! Acts on outside accounts: mailboxes that people have with others.
+
+use super::Reply;
+use super::failure::{Failure, Kind};
+use super::people::Password;
+use super::words::{date_time, octets, plain, table};
+use crate::collect::providers::{self, Provider};
+use crate::limits::OUTSIDE_SECRET_BYTES;
+use crate::store::format::{Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets};
+use crate::store::outside::{self, OutsideId};
+use crate::store::{Store, StoreError, account, address};
+use crate::wire::address::{Address, check_domain};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CollectAct {
+    Add { login: String, address: String, wish: Box<Wish> },
+    List { login: Option<String> },
+    Providers,
+    Show { login: String, address: String },
+    Change { login: String, address: String, wish: Box<Wish> },
+    Remove { login: String, address: String },
+}
+
+/// What is asked for; nothing in a field: as the provider has it, or as it was.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wish {
+    /// The id of a known provider.
+    pub provider: Option<String>,
+    pub pop3: Option<bool>,
+    pub source: Option<Server>,
+    /// Nothing is collected: mail only leaves by it.
+    pub no_source: bool,
+    pub user: Option<String>,
+    pub secret: Option<Password>,
+    pub after: Option<After>,
+    pub folders: Option<Vec<String>>,
+    pub relay: Option<Server>,
+    /// Mail of these addresses leaves as other mail does.
+    pub no_relay: bool,
+    pub senders: Option<Vec<String>>,
+    pub relay_user: Option<String>,
+    pub multidrop: Option<Option<Shared>>,
+    pub oauth: Option<Client>,
+    pub paused: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Server {
+    pub host: String,
+    pub port: u16,
+    pub tls: Tls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tls {
+    /// From the first octet
+    Implicit,
+    /// STARTTLS (STLS), and without it nothing is said
+    Starttls,
+}
+
+/// What becomes of a letter there once it is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum After {
+    Keep,
+    /// Days.
+    Delete(u32),
+    /// To this folder.
+    Move(String),
+}
+
+/// How the catch-all of a domain is shared out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    pub domain: String,
+    #[serde(default)]
+    pub field: String,
+    #[serde(default)]
+    pub believe_to: bool,
+}
+
+/// The client that the owner registered with the provider.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Client {
+    pub id: String,
+    #[serde(default)]
+    pub secret: String,
+    #[serde(default)]
+    pub device_url: String,
+    #[serde(default)]
+    pub token_url: String,
+    #[serde(default)]
+    pub scope: String,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.id)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OutsideView {
+    /// Whose it is.
+    pub login: String,
+    pub address: String,
+    pub provider: String,
+    /// "imap" or "pop3".
+    pub kind: String,
+    pub source: Option<Server>,
+    pub user: String,
+    /// "password" or "xoauth2".
+    pub way: String,
+    pub after: After,
+    pub folders: Vec<String>,
+    pub relay: Option<Server>,
+    pub senders: Vec<String>,
+    pub relay_user: String,
+    pub multidrop: Option<Shared>,
+    pub paused: bool,
+    /// Seconds since 1970, as all times here; 0: never.
+    pub created: i64,
+    pub looked: i64,
+    pub letter: i64,
+    pub letters: u64,
+    /// What is wrong and what to do; empty: nothing.
+    pub error: String,
+    pub since: i64,
+    pub skipped: Vec<SkippedView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SkippedView {
+    pub at: i64,
+    pub size: u64,
+    pub from: String,
+    pub subject: String,
+    pub why: String,
+}
+
+/// A known provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProviderView {
+    pub id: String,
+    pub name: String,
+    pub domains: Vec<String>,
+    pub imap: Option<Server>,
+    pub pop3: Option<Server>,
+    pub smtp: Option<Server>,
+    /// What the person must do there first.
+    pub switch_on: String,
+    pub limits: String,
+    /// Seconds between two looks by POP3, where there is a rule.
+    pub pop3_every: u64,
+    /// Mail that leaves by it is in its Sent folder by itself.
+    pub keeps_sent: bool,
+    /// Only tokens open it.
+    pub only_tokens: bool,
+}
+
+type Outcome = Result<Reply, Failure>;
+
+pub(crate) fn act(store: &Store, act: CollectAct, now: i64) -> Outcome {
+    match act {
+        CollectAct::Add { login, address, wish } => add(store, &login, &address, *wish, now),
+        CollectAct::List { login } => list(store, login.as_deref()),
+        CollectAct::Providers => {
+            Ok(Reply::Providers(providers::all().iter().map(provider_view).collect()))
+        }
+        CollectAct::Show { login, address } => {
+            let what = format!("cannot show {address} of {login}");
+            let found = find(store, &login, &address, &what)?;
+            Ok(Reply::Outside(Box::new(view(store, &login, found, &what)?)))
+        }
+        CollectAct::Change { login, address, wish } => change(store, &login, &address, *wish),
+        CollectAct::Remove { login, address } => {
+            let what = format!("cannot remove {address} of {login}");
+            let (id, _) = find(store, &login, &address, &what)?;
+            store
+                .write_blocking(move |batch| outside::remove(batch, id))
+                .map_err(|error| Failure::store(&what, &error))?;
+            let done = format!("nothing is collected from {address} any more; mail there stays");
+            Ok(Reply::Done(done))
+        }
+    }
+}
+
+fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outcome {
+    let what = format!("cannot add {address} to {login}");
+    let wrong = |why: &str, remedy: &str| Failure::new(&what, why, remedy);
+    let parsed = Address::parse(address).map_err(|error| wrong(&error.to_string(), ""))?;
+    let id = person(store, login, &what)?;
+    let provider = match &wish.provider {
+        Some(id) => Some(providers::by_id(id).ok_or_else(|| {
+            wrong("no such provider is known", "leave --provider out, or name the servers")
+        })?),
+        None => providers::of_domain(parsed.domain()),
+    };
+    let mut row = match provider {
+        Some(provider) => from_provider(provider, &parsed.to_string(), wish.pop3 == Some(true)),
+        None => Outside { login: parsed.to_string(), ..Outside::default() },
+    };
+    (row.address, row.created) = (parsed.to_string(), now);
+    row.senders = vec![parsed.to_string().to_lowercase()];
+    let mut secrets = Secrets::default();
+    if wish.secret.is_none() && wish.oauth.is_none() {
+        return Err(wrong("it has no password", "give it in a file: --password-file FILE"));
+    }
+    apply(&mut row, &mut secrets, &wish).map_err(|why| wrong(&why, ""))?;
+    if row.source.is_none() && row.relay.is_none() {
+        let why = "its servers are not known";
+        return Err(wrong(
+            why,
+            "name them: --host HOST, and --smtp-host HOST for mail that leaves",
+        ));
+    }
+    owns(store, id, &row, &what)?;
+    let sealer = store.sealer().map_err(|error| Failure::store(&what, &error))?;
+    let kept = row.clone();
+    store
+        .write_blocking(move |batch| outside::add(batch, id, &kept, (&sealer, &secrets)))
+        .map_err(|error| Failure::store(&what, &error))?;
+    let found = find(store, login, address, &what)?;
+    Ok(Reply::Outside(Box::new(view(store, login, found, &what)?)))
+}
+
+fn from_provider(provider: &Provider, address: &str, pop3: bool) -> Outside {
+    let source = if pop3 { &provider.pop3 } else { &provider.imap };
+    Outside {
+        provider: provider.id.clone(),
+        source: source.as_ref().map(|server| server.host()),
+        kind: if pop3 { outside::POP3 } else { outside::IMAP },
+        login: provider.login_of(address),
+        relay: provider.smtp.as_ref().map(|server| server.host()),
+        vouchers: provider.vouchers.clone(),
+        ..Outside::default()
+    }
+}
+
+fn change(store: &Store, login: &str, address: &str, wish: Wish) -> Outcome {
+    let what = format!("cannot change {address} of {login}");
+    let (id, row) = find(store, login, address, &what)?;
+    let sealer = store.sealer().map_err(|error| Failure::store(&what, &error))?;
+    let known = outside::secrets(id, &row, &sealer);
+    let renewed = wish.secret.is_some() || wish.oauth.is_some();
+    let mut secrets = known.unwrap_or_default();
+    let mut wanted = row.clone();
+    apply(&mut wanted, &mut secrets, &wish).map_err(|why| Failure::new(&what, why, ""))?;
+    owns(store, id.account, &wanted, &what)?;
+    store
+        .write_blocking(move |batch| {
+            let secrets = renewed.then_some((&*sealer, &secrets));
+            outside::change(batch, id, secrets, &mut |row| {
+                let sealed = std::mem::take(&mut row.sealed);
+                *row = Outside { sealed, changes: row.changes, ..wanted.clone() };
+                Ok(())
+            })?;
+            // What was wrong may be right now: it is looked at anew, and told anew.
+            outside::note(batch, id, &mut |state| {
+                (state.failures, state.told, state.trouble) = (0, false, 0);
+                state.error.clear();
+            })
+        })
+        .map_err(|error| Failure::store(&what, &error))?;
+    let found = find(store, login, address, &what)?;
+    Ok(Reply::Outside(Box::new(view(store, login, found, &what)?)))
+}
+
+/// Puts what is wished into the row.
+fn apply(row: &mut Outside, secrets: &mut Secrets, wish: &Wish) -> Result<(), String> {
+    if let Some(pop3) = wish.pop3 {
+        row.kind = if pop3 { outside::POP3 } else { outside::IMAP };
+    }
+    if let Some(server) = &wish.source {
+        row.source = Some(host(server)?);
+    }
+    if let Some(server) = &wish.relay {
+        row.relay = Some(host(server)?);
+    }
+    if wish.no_source {
+        row.source = None;
+    }
+    if wish.no_relay {
+        row.relay = None;
+    }
+    for (given, kept) in [(&wish.user, &mut row.login), (&wish.relay_user, &mut row.relay_login)] {
+        if let Some(given) = given {
+            kept.clone_from(given);
+        }
+    }
+    match &wish.after {
+        None => {}
+        Some(After::Keep) => (row.after, row.move_to) = (outside::KEEP, String::new()),
+        Some(After::Delete(days)) => {
+            (row.after, row.days, row.move_to) = (outside::DELETE, *days, String::new());
+        }
+        Some(After::Move(to)) => (row.after, row.move_to) = (outside::MOVE, to.clone()),
+    }
+    if let Some(folders) = &wish.folders {
+        row.folders.clone_from(folders);
+    }
+    if let Some(senders) = &wish.senders {
+        row.senders = senders.iter().map(|sender| lower(sender)).collect::<Result<_, _>>()?;
+    }
+    if let Some(shared) = &wish.multidrop {
+        row.multidrop = shared.as_ref().map(multidrop).transpose()?;
+    }
+    if let Some(client) = &wish.oauth {
+        row.oauth = Some(oauth(client, row)?);
+        row.way = outside::XOAUTH2;
+        secrets.client_secret.clone_from(&client.secret);
+    }
+    if let Some(secret) = &wish.secret {
+        if secret.text.is_empty() || secret.text.len() > OUTSIDE_SECRET_BYTES {
+            return Err("the password is empty or too long".to_string());
+        }
+        if wish.oauth.is_none() {
+            (row.way, row.oauth) = (outside::PASSWORD, None);
+        }
+        secrets.password.clone_from(&secret.text);
+    }
+    row.paused = wish.paused.unwrap_or(row.paused);
+    Ok(())
+}
+
+fn lower(address: &str) -> Result<String, String> {
+    let parsed = Address::parse(address).map_err(|error| format!("{address}: {error}"))?;
+    Ok(parsed.to_string().to_lowercase())
+}
+
+fn host(server: &Server) -> Result<OutsideHost, String> {
+    let host = server.host.trim_end_matches('.').to_ascii_lowercase();
+    let literal = host.parse::<std::net::IpAddr>().is_ok();
+    if !literal && check_domain(&host).is_err() {
+        return Err(format!("{:?} is not the name of a server", server.host));
+    }
+    let tls = match server.tls {
+        Tls::Implicit => outside::IMPLICIT,
+        Tls::Starttls => outside::STARTTLS,
+    };
+    Ok(OutsideHost { host, port: server.port.into(), tls })
+}
+
+fn multidrop(shared: &Shared) -> Result<Multidrop, String> {
+    let domain = check_domain(&shared.domain).map_err(|why| why.to_string())?;
+    let is_name = |c: char| c.is_ascii_graphic() && c != ':';
+    if !shared.field.chars().all(is_name) {
+        return Err(format!("{:?} is not the name of a header field", shared.field));
+    }
+    let field = shared.field.to_ascii_lowercase();
+    Ok(Multidrop { domain, field, believe_to: shared.believe_to })
+}
+
+fn oauth(client: &Client, row: &Outside) -> Result<Oauth, String> {
+    let known = providers::by_id(&row.provider).and_then(|provider| provider.oauth.as_ref());
+    let or = |given: &str, known: Option<&str>| match given {
+        "" => known.unwrap_or_default().to_string(),
+        given => given.to_string(),
+    };
+    let made = Oauth {
+        client_id: client.id.clone(),
+        device_url: or(&client.device_url, known.and_then(|it| it.device_url.as_deref())),
+        token_url: or(&client.token_url, known.map(|it| it.token_url.as_str())),
+        scope: or(&client.scope, known.map(|it| it.scope.as_str())),
+    };
+    let safe = |url: &str| url.starts_with("https://");
+    if made.client_id.is_empty() || !safe(&made.token_url) || !safe(&made.device_url) {
+        let why = "XOAUTH2 wants the client's id and the addresses (https) where codes and tokens \
+                   are given out";
+        return Err(why.to_string());
+    }
+    Ok(made)
+}
+
+/// An address in a domain of ours may only be used by whom it leads to.
+fn owns(
+    store: &Store,
+    id: crate::store::AccountId,
+    row: &Outside,
+    what: &str,
+) -> Result<(), Failure> {
+    let read = store.snapshot().map_err(|error| Failure::store(what, &error))?;
+    for sender in &row.senders {
+        let Ok(parsed) = Address::parse(sender) else { continue };
+        let found = address::find(&read, &parsed).map_err(|error| Failure::store(what, &error))?;
+        let fine = match found {
+            address::Found::NotOurs => true,
+            address::Found::Accounts { accounts, .. } => accounts.contains(&id),
+            _ => false,
+        };
+        if !fine {
+            let why = format!("{sender} is an address of this box and leads to somebody else");
+            return Err(Failure::new(what, why, "name others: --send-as ADDRESS"));
+        }
+    }
+    Ok(())
+}
+
+fn list(store: &Store, login: Option<&str>) -> Outcome {
+    let what = "cannot list outside accounts";
+    let fault = |error: StoreError| Failure::store(what, &error);
+    let only = login.map(|login| person(store, login, what)).transpose()?;
+    let read = store.snapshot().map_err(fault)?;
+    let rows = match only {
+        Some(id) => outside::of(&read, id),
+        None => outside::all(&read),
+    };
+    let mut views = Vec::new();
+    for (id, row) in rows.map_err(fault)? {
+        let login = account::get(&read, id.account).map_err(fault)?.map(|it| it.login);
+        let state = outside::state(&read, id).map_err(fault)?;
+        views.push(shown(&login.unwrap_or_default(), row, state));
+    }
+    Ok(Reply::Outsides(views))
+}
+
+fn person(store: &Store, login: &str, what: &str) -> Result<crate::store::AccountId, Failure> {
+    let found = store.snapshot().and_then(|read| account::by_login(&read, login));
+    let found = found.map_err(|error| Failure::store(what, &error))?;
+    found.map(|(id, _)| id).ok_or_else(|| {
+        let why = format!("there is no account {login}");
+        Failure::new(what, why, "look with `mailroom account list`").of_kind(Kind::Missing)
+    })
+}
+
+fn find(
+    store: &Store,
+    login: &str,
+    address: &str,
+    what: &str,
+) -> Result<(OutsideId, Outside), Failure> {
+    let id = person(store, login, what)?;
+    let rows = store.snapshot().and_then(|read| outside::of(&read, id));
+    let rows = rows.map_err(|error| Failure::store(what, &error))?;
+    rows.into_iter().find(|(_, row)| row.address.eq_ignore_ascii_case(address)).ok_or_else(|| {
+        let why = format!("{login} has no outside account {address}");
+        Failure::new(what, why, "look with `mailroom collect list`").of_kind(Kind::Missing)
+    })
+}
+
+fn view(
+    store: &Store,
+    login: &str,
+    (id, row): (OutsideId, Outside),
+    what: &str,
+) -> Result<OutsideView, Failure> {
+    let state = store.snapshot().and_then(|read| outside::state(&read, id));
+    Ok(shown(login, row, state.map_err(|error| Failure::store(what, &error))?))
+}
+
+fn provider_view(it: &Provider) -> ProviderView {
+    let server = |server: &Option<providers::Server>| server.as_ref().map(|it| served(it.host()));
+    ProviderView {
+        id: it.id.clone(),
+        name: it.name.clone(),
+        domains: it.domains.clone(),
+        imap: server(&it.imap),
+        pop3: server(&it.pop3),
+        smtp: server(&it.smtp),
+        switch_on: it.switch_on.clone(),
+        limits: it.limits.clone(),
+        pop3_every: it.pop3_every,
+        keeps_sent: it.keeps_sent,
+        only_tokens: it.password == providers::Login::No,
+    }
+}
+
+fn served(host: OutsideHost) -> Server {
+    Server {
+        host: host.host,
+        port: u16::try_from(host.port).unwrap_or_default(),
+        tls: if host.tls == outside::IMPLICIT { Tls::Implicit } else { Tls::Starttls },
+    }
+}
+
+fn shown(login: &str, row: Outside, state: OutsideState) -> OutsideView {
+    let server = served;
+    let skipped = state.skipped.into_iter().map(|it| SkippedView {
+        at: it.at,
+        size: it.size,
+        from: it.from,
+        subject: it.subject,
+        why: it.why,
+    });
+    OutsideView {
+        login: login.to_string(),
+        address: row.address,
+        provider: row.provider,
+        kind: if row.kind == outside::POP3 { "pop3" } else { "imap" }.to_string(),
+        source: row.source.map(server),
+        user: row.login,
+        way: if row.way == outside::XOAUTH2 { "xoauth2" } else { "password" }.to_string(),
+        after: match row.after {
+            outside::DELETE => After::Delete(row.days),
+            outside::MOVE => After::Move(row.move_to),
+            _ => After::Keep,
+        },
+        folders: row.folders,
+        relay: row.relay.map(server),
+        senders: row.senders,
+        relay_user: row.relay_login,
+        multidrop: row.multidrop.map(|it| Shared {
+            domain: it.domain,
+            field: it.field,
+            believe_to: it.believe_to,
+        }),
+        paused: row.paused,
+        created: row.created,
+        looked: state.looked,
+        letter: state.letter,
+        letters: state.letters,
+        error: state.error,
+        since: state.since,
+        skipped: skipped.collect(),
+    }
+}
+
+// ---- for people ----
+
+pub(crate) fn printed_providers(all: &[ProviderView]) -> String {
+    let one = |it: &ProviderView| {
+        let mut text = format!("{}: {}\n  {}\n", it.id, it.name, it.switch_on);
+        if !it.limits.is_empty() {
+            text.push_str(&format!("  Its limits: {}\n", it.limits));
+        }
+        text
+    };
+    all.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn printed(all: &[OutsideView]) -> String {
+    if all.is_empty() {
+        return "nobody has an outside account\n".into();
+    }
+    let row = |it: &OutsideView| {
+        let from = it.source.as_ref().map(|server| format!("{} by {}", server.host, it.kind));
+        let by = it.relay.as_ref().map(|server| server.host.clone());
+        let none = || "-".to_string();
+        vec![
+            it.login.clone(),
+            plain(&it.address),
+            from.unwrap_or_else(none),
+            by.unwrap_or_else(none),
+            it.letters.to_string(),
+            if it.letter == 0 { none() } else { date_time(it.letter) },
+            standing(it),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let head =
+        ["account", "outside", "collected from", "leaves by", "letters", "last (UTC)", "state"];
+    table(&head, &rows)
+}
+
+fn standing(it: &OutsideView) -> String {
+    match it {
+        OutsideView { paused: true, .. } => "paused".to_string(),
+        OutsideView { error, .. } if !error.is_empty() => plain(error),
+        OutsideView { looked: 0, source: Some(_), .. } => "not looked at yet".to_string(),
+        _ => "good".to_string(),
+    }
+}
+
+pub(crate) fn printed_one(it: &OutsideView) -> String {
+    let server = |server: &Option<Server>| match server {
+        Some(Server { host, port, tls }) => {
+            let tls = if *tls == Tls::Implicit { "TLS" } else { "STARTTLS" };
+            format!("{host}, port {port}, {tls}")
+        }
+        None => "none".to_string(),
+    };
+    let after = match &it.after {
+        After::Keep => "stays there".to_string(),
+        After::Delete(0) => "is deleted there at once".to_string(),
+        After::Delete(days) => format!("is deleted there after {days} days"),
+        After::Move(to) => format!("is moved there to {}", plain(to)),
+    };
+    let folders: Vec<String> = it.folders.iter().map(|folder| plain(folder)).collect();
+    let when = |at: i64| if at == 0 { "never".into() } else { format!("{} UTC", date_time(at)) };
+    let mut rows = vec![
+        ("account", it.login.clone()),
+        ("outside", plain(&it.address)),
+        ("collected by", format!("{}: {}", it.kind, server(&it.source))),
+        ("log-in", format!("{} by {}", plain(&it.user), it.way)),
+        ("its mail", after),
+        ("leaves by", server(&it.relay)),
+        ("sent as", it.senders.join(", ")),
+        ("letters", format!("{}, the last {}", it.letters, when(it.letter))),
+        ("looked at", when(it.looked)),
+        ("state", standing(it)),
+    ];
+    if !folders.is_empty() {
+        rows.push(("folders", folders.join(", ")));
+    }
+    if let Some(shared) = &it.multidrop {
+        let by = if shared.field.is_empty() { "the usual fields" } else { &shared.field };
+        rows.push(("shared out", format!("mail of {} by {by}", shared.domain)));
+    }
+    let mut text: String =
+        rows.iter().map(|(name, value)| format!("{name:14} {value}\n")).collect();
+    for it in &it.skipped {
+        let size = octets(it.size);
+        let (from, subject) = (plain(&it.from), plain(&it.subject));
+        text.push_str(&format!("not taken      {} UTC, {size}, ", date_time(it.at)));
+        text.push_str(&format!("from {from}, {subject:?}: {}\n", plain(&it.why)));
+    }
+    text
+}

@@ -112,12 +112,6 @@ impl Folder {
         messages: &[(u32, u64)],
         now: i64,
     ) -> Result<()> {
-        let mut folder = self.key();
-        folder.push(BROUGHT_FOLDER);
-        if !batch.view(&folder, &mut |_| Ok(()))? {
-            let (source, name) = (self.source.clone(), self.name.clone());
-            save(batch, &folder, &BroughtFolder { source, folder: name, begun: now })?;
-        }
         self.note_on(batch, uidvalidity, messages, (day(now), now))
     }
 
@@ -140,6 +134,12 @@ impl Folder {
         messages: &[(u32, u64)],
         (day, now): (u32, i64),
     ) -> Result<()> {
+        let mut folder = self.key();
+        folder.push(BROUGHT_FOLDER);
+        if !batch.view(&folder, &mut |_| Ok(()))? {
+            let (source, name) = (self.source.clone(), self.name.clone());
+            save(batch, &folder, &BroughtFolder { source, folder: name, begun: now })?;
+        }
         let mut runs: BTreeMap<u32, Vec<(u32, u64)>> = BTreeMap::new();
         for &(uid, content) in messages {
             runs.entry(uid / BROUGHT_PER_ROW).or_default().push((uid, content));

@@ -43,8 +43,8 @@ fn status(kind: Kind, code: Option<Code>, text: &str) -> Status {
 }
 
 #[test]
-fn greetings_and_ends_of_commands_are_read() {
-    // RFC 3501 7.1 and 8, RFC 9051 7.1 and 8, RFC 5530 3
+fn what_is_told_without_a_tag_is_read() {
+    // RFC 3501 7.1, RFC 9051 7.1, RFC 5530 3
     let untagged = [
         (
             "* OK [CAPABILITY STARTTLS AUTH=GSSAPI IMAP4rev2] IMAP4rev2 Service Ready\r\n",
@@ -80,6 +80,11 @@ fn greetings_and_ends_of_commands_are_read() {
         assert_eq!((found.kind, &found.code), (kind, &code), "{line}");
         assert!(text.is_empty() || found.text == text, "{line}: {found:?}");
     }
+}
+
+#[test]
+fn ends_of_commands_are_read() {
+    // RFC 3501 8, RFC 9051 8
     let tagged = [
         ("a001 OK LOGIN completed\r\n", Kind::Ok, None),
         ("a002 OK [READ-ONLY] EXAMINE completed\r\n", Kind::Ok, Some(Code::ReadOnly)),
@@ -138,7 +143,7 @@ fn folders_are_listed_with_their_names_and_uses() {
     assert!(listed("* XLIST (\\Inbox) \"/\" \"Eingang\"\r\n").has("\\Inbox"));
     assert_eq!(listed("* LSUB () \".\" #news.comp.mail.misc\r\n").delimiter, Some('.'));
     assert_eq!(listed("* LIST () \"\\\\\" {7}\r\na\"b\\c d\r\n").name, name("a\"b\\c d"));
-    // RFC 3501 5.1.3; what is broken stands for itself
+    // RFC 3501 5.1.3: what is broken stands for itself
     assert_eq!(
         listed("* LIST () \"/\" \"~peter/mail/&U,BTFw-/&ZeVnLIqe-\"\r\n").name.text(),
         "~peter/mail/台北/日本語"
@@ -155,7 +160,7 @@ fn folders_are_listed_with_their_names_and_uses() {
 
 #[test]
 fn messages_are_read_whole() {
-    // RFC 3501 8, with the line of the RFC and a body as a literal
+    // RFC 3501 8: with a body as a literal
     let text = "* 12 FETCH (FLAGS (\\Seen $Forwarded) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" \
                 RFC822.SIZE 4286 UID 7 BODY[] {5}\r\na\r\nb))\r\n";
     let found = fetched(text);
@@ -278,7 +283,10 @@ fn text_of_a_status_has_no_control_characters() {
 
 proptest! {
     #[test]
-    fn cuts_do_not_matter(octets in prop::collection::vec(any::<u8>(), 0..400), piece in 1usize..40) {
+    fn cuts_do_not_matter(
+        octets in prop::collection::vec(any::<u8>(), 0..400),
+        piece in 1usize..40,
+    ) {
         crate::fuzz_entry::imap_response(&[&[piece as u8], octets.as_slice()].concat());
     }
 

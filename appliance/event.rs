@@ -60,6 +60,20 @@ pub(crate) enum Event {
         /// Copies that were judged to be junk.
         junk: usize,
     },
+    /// A letter was taken over from another provider.
+    Collected {
+        id: u64,
+        from: String,
+        /// Whose it is, and from where.
+        source: String,
+        octets: usize,
+        junk: bool,
+    },
+    /// An outside account cannot be collected from.
+    CollectTrouble {
+        source: String,
+        why: String,
+    },
     /// A delivery to one domain is done; the numbers are recipients.
     Sent {
         id: u64,
@@ -161,6 +175,7 @@ impl Event {
             | Self::Restoring
             | Self::LoginGranted { .. }
             | Self::Received { .. }
+            | Self::Collected { .. }
             | Self::NameServers { .. }
             | Self::PolicyOverridden { .. }
             | Self::StoreChecked { .. }
@@ -195,6 +210,10 @@ impl fmt::Display for Event {
             Self::Received { id, from, recipients, octets, .. } => {
                 write!(f, "mail {id:x}: {octets} octets from <{from}> for {recipients}")
             }
+            Self::Collected { id, from, source, octets, .. } => {
+                write!(f, "mail {id:x}: {octets} octets from <{from}>, collected for {source}")
+            }
+            Self::CollectTrouble { source, why } => write!(f, "collecting for {source}: {why}"),
             Self::Sent { id, domain, sent, waiting, failed, why } => {
                 write!(f, "mail {id:x} to {domain}: sent to {sent}, {waiting} wait, ")?;
                 write!(f, "{failed} failed")?;
@@ -218,16 +237,7 @@ impl fmt::Display for Event {
             Self::PolicyOverridden { domain, by, times } => {
                 write!(f, "the DMARC policy of {domain} was overridden: {by} (the {times}. time)")
             }
-            Self::StoreChecked { rows, octets, unjudged } => {
-                write!(
-                    f,
-                    "store: all of it was checked and is good: {rows} rows, {octets} octets"
-                )?;
-                match unjudged {
-                    0 => Ok(()),
-                    some => write!(f, "; {some} things changed too often to be judged"),
-                }
-            }
+            Self::StoreChecked { rows, octets, unjudged } => checked(f, *rows, *octets, *unjudged),
             Self::StoreDamaged { faults, first } => {
                 write!(f, "store: the check found {faults} faults, the first: {first}; ")?;
                 f.write_str("run `mailroom verify`, and restore a backup or salvage the store")
@@ -244,6 +254,14 @@ impl fmt::Display for Event {
             Self::ChildSaid { line } => f.write_str(line),
         }
     }
+}
+
+fn checked(f: &mut fmt::Formatter<'_>, rows: u64, octets: u64, unjudged: u32) -> fmt::Result {
+    write!(f, "store: all of it was checked and is good: {rows} rows, {octets} octets")?;
+    if unjudged == 0 {
+        return Ok(());
+    }
+    write!(f, "; {unjudged} things changed too often to be judged")
 }
 
 /// A log-in that was turned away, and how often.

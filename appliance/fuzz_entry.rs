@@ -5,18 +5,19 @@
 //! A new parser gets a function, a row in `ENTRIES`, a line in fuzz/Cargo.toml with its file in
 //! fuzz/fuzz_targets/, and seeds in fuzz/corpus/.
 
+use crate::collect::multidrop;
 use crate::imap::structure as print_structure;
 use crate::limits;
 use crate::message::{headers, mbox, structure};
-use crate::policy::{Claims, Evidence, results};
+use crate::policy::{Claims, Evidence, believed, results};
 use crate::request;
 use crate::settings;
+use crate::store::format::Multidrop;
 use crate::store::salvage::page;
 use crate::system::netd::{arp, dhcp, sntp};
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::dmarc;
-use crate::wire::imap::heard;
 use crate::wire::imap::parse::{Event, Mode, Receiver};
 use crate::wire::imap::print::Printer;
 use crate::wire::imap::sequence::SequenceSet;
@@ -35,10 +36,10 @@ pub type Entry = fn(&[u8]);
 pub const ENTRIES: &[(&str, Entry)] = &[
     ("imap_command", imap_command),
     ("imap_names", imap_names),
-    ("imap_response", imap_response),
     ("smtp_command", smtp_command),
     ("smtp_content", smtp_content),
     ("pop3_command", pop3_command),
+    ("collected", collected),
     ("sasl", sasl),
     ("address", address),
     ("authentication", authentication),
@@ -70,6 +71,45 @@ pub fn sts_policy(data: &[u8]) {
     if let Some(id) = sts::id(&records) {
         assert!((1..=32).contains(&id.len()) && id.is_ascii());
     }
+}
+
+/// What a provider's POP3 server says, and the letters it has: cuts of the input do not matter,
+/// memory is bounded, nobody of another domain is found in a header.
+pub fn collected(data: &[u8]) {
+    let Some((&first, input)) = data.split_first() else { return };
+    for line in input.split(|octet| *octet == b'\n') {
+        if let Some(status) = pop3::heard::status(line) {
+            assert!(!status.text.contains(char::is_control), "{status:?}");
+        }
+        assert!(pop3::heard::listing(line).is_none_or(|(number, _)| number > 0));
+        assert!(pop3::heard::unique(line).is_none_or(|(_, id)| id.len() <= 255));
+    }
+    let whole = pop3_lines(input, input.len().max(1));
+    assert_eq!(whole, pop3_lines(input, usize::from(first % 16) + 1));
+    let rule = Multidrop { domain: "a.test".into(), believe_to: true, ..Multidrop::default() };
+    let shared = multidrop::shared(input, "all@a.test", &rule);
+    assert!(shared.to.iter().all(|to| to.domain() == "a.test" && to.local() != "all"));
+    let evidence = believed::evidence(input, "pop.b.test", &["b.test".to_string()]);
+    let author = evidence.claims.domain().map(str::to_string);
+    assert!(!evidence.is_proven() || author.as_deref() == Some(evidence.dmarc.domain.as_str()));
+}
+
+const POP3_KEPT: usize = 400;
+
+/// The letter, whether it came to its end, and what is left behind it.
+fn pop3_lines(input: &[u8], piece: usize) -> (Option<Vec<u8>>, bool, usize) {
+    let (mut lines, mut buffer) = (pop3::heard::Lines::new(POP3_KEPT), Vec::new());
+    for (at, octets) in input.chunks(piece).enumerate() {
+        buffer.extend_from_slice(octets);
+        if lines.take(&mut buffer) {
+            let rest = input.len().saturating_sub((at + 1) * piece) + buffer.len();
+            let letter = lines.whole();
+            assert!(letter.as_ref().is_none_or(|letter| letter.len() <= POP3_KEPT));
+            return (letter, true, rest);
+        }
+        assert!(buffer.is_empty(), "all of it is taken");
+    }
+    (None, false, 0)
 }
 
 /// IMAP commands: cuts of the input do not matter, memory is bounded, errors are one line.
@@ -110,40 +150,6 @@ fn imap_events(input: &[u8], piece: usize, mode: Mode) -> Vec<Event> {
         assert!(buffer.len() <= limits::IMAP_LINE_BYTES, "the rest of a line is too long");
     }
     events
-}
-
-/// What IMAP servers say: cuts of the input do not matter, memory is bounded.
-pub fn imap_response(data: &[u8]) {
-    let Some((&first, input)) = data.split_first() else { return };
-    let whole = imap_heard(input, input.len().max(1));
-    assert_eq!(whole, imap_heard(input, usize::from(first % 16) + 1));
-    for came in whole {
-        if let heard::Came::Response(response) = came
-            && let heard::Response::Fetch(fetched) = *response
-        {
-            assert_ne!(fetched.uid, Some(0));
-        }
-    }
-}
-
-fn imap_heard(input: &[u8], piece: usize) -> Vec<heard::Came> {
-    let (mut receiver, mut buffer) = (heard::Receiver::default(), Vec::new());
-    let mut found = Vec::new();
-    for piece in input.chunks(piece) {
-        buffer.extend_from_slice(piece);
-        loop {
-            match receiver.next(&mut buffer) {
-                heard::Came::Need => break,
-                lost @ heard::Came::Lost(_) => {
-                    found.push(lost);
-                    return found;
-                }
-                came => found.push(came),
-            }
-        }
-        assert!(buffer.len() <= limits::IMAP_HEARD_LINE_BYTES, "the rest of a line is too long");
-    }
-    found
 }
 
 /// Sequence sets and mailbox names: one spelling each.

@@ -19,6 +19,7 @@
 //! looks         looks once a day how the world sees the box, and tells what changed
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
+//! collect       takes mail over from mailboxes that people have elsewhere
 //! other_servers counts of TLS with them, their MTA-STS policies, reports to them
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
@@ -28,6 +29,7 @@
 pub(crate) mod background;
 pub(crate) mod certificate;
 pub(crate) mod child;
+mod collect;
 pub(crate) mod first;
 pub(crate) mod preset;
 pub(crate) mod probe;
@@ -70,7 +72,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use web::Web;
 
@@ -248,6 +250,7 @@ async fn mail(
     });
     let outgoing = Submission::new(counter, logins.clone(), &host, memory.clone());
     let network = Network::new(host.clone(), settings.outgoing.clone(), store.clone())?;
+    let collect = collect_desk(settings, &post, &network)?;
     let desk = Desk::new(store.clone(), host.clone(), background::moment);
     let keeper = Keeper::new(files, settings, store, tls.clone())?;
     let mail = Smtp::new(post, memory.clone());
@@ -269,6 +272,7 @@ async fn mail(
     running.spawn(background::keys(store.clone(), keys.clone(), stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
+    running.spawn(collect::run(collect, stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::leaving(store.clone(), stop.clone()));
     running.spawn(background::traces(store.clone(), stop.clone()));
@@ -288,6 +292,19 @@ fn where_mail_comes_in(
     let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
     let examiner = Examiner::new(resolver, settings.checks.blocklists.clone());
     Ok(Arc::new(post.judging(Checkpoint::new(examiner, settings.checks.clone()))))
+}
+
+fn collect_desk(
+    settings: &Settings,
+    post: &Arc<Post>,
+    network: &Network,
+) -> Result<Arc<crate::collect::Desk>, String> {
+    let keyring = network.keyring().ok_or("the outbox has no store")?;
+    let resolver = Resolver::new(&settings.outgoing.name_servers, limits::DNS_QUESTION)?;
+    let authority = settings.outgoing.authority.clone();
+    let lines = Semaphore::new(limits::COLLECT_AT_ONCE);
+    let (post, moment) = (post.clone(), background::moment);
+    Ok(Arc::new(crate::collect::Desk { post, resolver, keyring, authority, moment, lines }))
 }
 
 /// The setup code of a server that is not a box: said at each start until there is an owner.

@@ -1,7 +1,7 @@
 //! Mail to other servers: replies read, routes chosen, and whole deliveries to scripted peers that
 //! a name server of the test's own leads to.
 
-mod certificates;
+pub(super) mod certificates;
 mod client;
 mod dane;
 mod faulty;

@@ -143,6 +143,35 @@ impl Checkpoint {
         Some(Checked { evidence, whole, each })
     }
 
+    /// The judgement of a letter that another provider has checked, for each of these.
+    pub(super) fn believe(
+        &self,
+        store: &Store,
+        accounts: &[AccountId],
+        evidence: Evidence,
+    ) -> Checked {
+        let authors = &evidence.claims.authors;
+        let plain = evidence.claims.unreadable == 0 && (1..=AUTHORS_KNOWN).contains(&authors.len());
+        let knows = |account: AccountId| {
+            let read = store.snapshot()?;
+            let mut knows = plain;
+            for author in authors.iter().take(AUTHORS_KNOWN) {
+                knows = knows && known::knows(&read, account, author)?;
+            }
+            crate::store::Result::Ok(knows)
+        };
+        let judged = |account: &AccountId| {
+            let known = knows(*account).unwrap_or_default();
+            (*account, judge(&Evidence { known, ..evidence.clone() }, &self.rules))
+        };
+        let each: HashMap<_, _> = accounts.iter().map(judged).collect();
+        let whole = match accounts.first().and_then(|first| each.get(first)) {
+            Some(first) => first.clone(),
+            None => judge(&evidence, &self.rules),
+        };
+        Checked { evidence, whole, each }
+    }
+
     /// In a task of its own, so that whatever happens in it happens to it alone.
     async fn evidence(&self, arrival: Arrival) -> Evidence {
         let (peer, helo) = (arrival.peer, arrival.helo.clone());

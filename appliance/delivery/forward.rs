@@ -61,16 +61,27 @@ impl Onward {
     /// `message` is its text, `arrived` its envelope.
     pub(crate) fn of(arrived: &Arrived, message: &[u8]) -> Self {
         let header = message.get(..headers::header_len(message)).unwrap_or_default();
+        Self {
+            smtputf8: arrived.smtputf8 && !header.is_ascii(),
+            ret: arrived.ret,
+            envid: arrived.envid.clone(),
+            ..Self::of_collected(arrived.from.clone(), message)
+        }
+    }
+
+    /// Of one that came without an envelope.
+    pub(crate) fn of_collected(from: Option<Address>, message: &[u8]) -> Self {
+        let header = message.get(..headers::header_len(message)).unwrap_or_default();
         let mut onward = Self {
-            from: arrived.from.clone(),
+            from,
             authors: Vec::new(),
             marks: Vec::new(),
             held_back: None,
             proven: false,
-            smtputf8: arrived.smtputf8 && !header.is_ascii(),
+            smtputf8: !header.is_ascii(),
             eight_bit: !message.is_ascii(),
-            ret: arrived.ret,
-            envid: arrived.envid.clone(),
+            ret: None,
+            envid: None,
         };
         for field in headers::fields(message) {
             if field.is(MARK) {

@@ -9,7 +9,7 @@ use crate::net::dkim::Signer;
 use crate::store::format::{Trace, TraceStep};
 use crate::store::mail::{self, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
-use crate::store::{Batch, Result, Store, address, trace};
+use crate::store::{AccountId, Batch, Result, Store, account, address, trace};
 use crate::wire::address::Address;
 use std::sync::Arc;
 
@@ -32,28 +32,50 @@ pub(crate) fn to_postmasters(
             continue;
         }
         told.push(keeper);
-        let id = mail::next_id(batch, moment.micros)?;
-        let unique = format!("{id}.{:x}", moment.chance);
-        let letter = written(host, &to, subject, text, (&unique, moment.now()));
-        let body = Arc::new(Prepared::new(letter.as_bytes()));
-        into_mailboxes(batch, &[keeper], &to, &body, (id, moment.now()))?;
-        let step = TraceStep {
-            at: moment.now(),
-            what: "delivered".to_string(),
-            text: "A letter of this server to its postmaster".to_string(),
-            ..TraceStep::default()
-        };
-        let story = Trace {
-            from: String::new(),
-            to: vec![to.to_string()],
-            subject: subject.to_string(),
-            message_id: format!("<{unique}@{host}>"),
-            size: letter.len() as u64,
-            steps: vec![step],
-        };
-        trace::put(batch, id, &story)?;
+        to_one(batch, (host, moment), (keeper, &to), (subject, text))?;
     }
     Ok(told.len())
+}
+
+/// Writes a letter to one person.
+pub(crate) fn to_person(
+    batch: &mut Batch,
+    host: &str,
+    moment: Moment,
+    account: AccountId,
+    (subject, text): (&str, &str),
+) -> Result<()> {
+    let Some(person) = account::get(batch, account)? else { return Ok(()) };
+    let Ok(to) = Address::parse(&person.login) else { return Ok(()) };
+    to_one(batch, (host, moment), (account, &to), (subject, text))
+}
+
+fn to_one(
+    batch: &mut Batch,
+    (host, moment): (&str, Moment),
+    (account, to): (AccountId, &Address),
+    (subject, text): (&str, &str),
+) -> Result<()> {
+    let id = mail::next_id(batch, moment.micros)?;
+    let unique = format!("{id}.{:x}", moment.chance);
+    let letter = written(host, to, subject, text, (&unique, moment.now()));
+    let body = Arc::new(Prepared::new(letter.as_bytes()));
+    into_mailboxes(batch, &[account], to, &body, (id, moment.now()))?;
+    let step = TraceStep {
+        at: moment.now(),
+        what: "delivered".to_string(),
+        text: "A letter of this server".to_string(),
+        ..TraceStep::default()
+    };
+    let story = Trace {
+        from: String::new(),
+        to: vec![to.to_string()],
+        subject: subject.to_string(),
+        message_id: format!("<{unique}@{host}>"),
+        size: letter.len() as u64,
+        steps: vec![step],
+    };
+    trace::put(batch, id, &story)
 }
 
 /// A letter in the name of somebody here.

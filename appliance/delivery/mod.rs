@@ -1,12 +1,15 @@
 //! Mail on the move.
 
 pub(crate) mod checkpoint;
+pub(crate) mod collected;
 pub(crate) mod confirm;
 pub(crate) mod connection;
 pub(crate) mod dsn;
 pub(crate) mod forward;
+pub(crate) mod keyring;
 pub(crate) mod letter;
 pub(crate) mod local;
+pub(crate) mod outside;
 pub(crate) mod pace;
 pub(crate) mod queue;
 pub(crate) mod receive;

@@ -133,6 +133,10 @@ impl Post {
         &self.store
     }
 
+    pub(super) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
     /// Takes a message in. The reply is true only after the commit: 250 means on disk.
     pub(crate) async fn receive(
         &self,

@@ -108,6 +108,23 @@ pub(crate) fn submitted(arrived: &Arrived, host: &str, id: MailId, now: i64) -> 
     lines
 }
 
+/// What stands on top of a letter that was collected from this server of a provider.
+pub(crate) fn collected(
+    cleaned: &[u8],
+    (from, protocol): (&str, &str),
+    (host, id): (&str, MailId),
+    now: i64,
+) -> Vec<u8> {
+    let date = date(now);
+    let mut top = format!(
+        "Received: from {from}\r\n\tby {host} with {protocol}\r\n\tid {id};\r\n\t{date}\r\n"
+    );
+    if !starts_with_field(cleaned) {
+        top.push_str("\r\n");
+    }
+    top.into_bytes()
+}
+
 /// RFC 5322 3.3, in UTC.
 pub(crate) fn date(now: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -27,6 +27,19 @@ pub(crate) fn of_arrival(arrived: &Arrived) -> Trace {
     }
 }
 
+/// The begin of the story of a letter that lay with another provider.
+pub(crate) fn of_collected(from: Option<&Address>, message: &[u8]) -> Trace {
+    let text = |name| headers::find(message, name).map(|f| headers::decode(f.value));
+    Trace {
+        from: from.map(ToString::to_string).unwrap_or_default(),
+        to: Vec::new(),
+        subject: text("Subject").map(|subject| clipped(&subject)).unwrap_or_default(),
+        message_id: text("Message-ID").map(|id| clipped(&id)).unwrap_or_default(),
+        size: message.len() as u64,
+        steps: Vec::new(),
+    }
+}
+
 /// The story of a message that was refused, or put off, after a look at it.
 pub(crate) fn of_judged(arrived: &Arrived, checked: &Checked, reply: &Reply, now: i64) -> Trace {
     let mut story = of_arrival(arrived);

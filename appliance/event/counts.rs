@@ -10,7 +10,10 @@ pub(crate) struct Counts {
     /// From other servers.
     pub arrived: u64,
     pub arrived_octets: u64,
-    /// Of them, copies that were judged to be junk.
+    /// From outside accounts of people.
+    pub collected: u64,
+    pub collected_octets: u64,
+    /// Of both, copies that were judged to be junk.
     pub junk: u64,
     /// From people and devices of the office.
     pub submitted: u64,
@@ -39,6 +42,8 @@ pub(crate) struct Connections {
 static COUNTS: Mutex<Counts> = Mutex::new(Counts {
     arrived: 0,
     arrived_octets: 0,
+    collected: 0,
+    collected_octets: 0,
     junk: 0,
     submitted: 0,
     submitted_octets: 0,
@@ -89,6 +94,11 @@ pub(super) fn add(event: &Event) {
         Event::Received { submitted: true, octets, .. } => {
             counts.submitted += 1;
             counts.submitted_octets += of(*octets);
+        }
+        Event::Collected { octets, junk, .. } => {
+            counts.collected += 1;
+            counts.collected_octets += of(*octets);
+            counts.junk += u64::from(*junk);
         }
         Event::Received { octets, junk, .. } => {
             counts.arrived += 1;

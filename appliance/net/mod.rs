@@ -14,6 +14,7 @@ pub(crate) mod drive;
 pub(crate) mod https;
 pub(crate) mod listen;
 pub(crate) mod notice;
+pub(crate) mod oauth;
 pub(crate) mod resolver;
 pub(crate) mod splice;
 pub(crate) mod stream;

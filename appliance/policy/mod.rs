@@ -6,6 +6,7 @@
 //!
 //! [`results`] prints evidence for programs (RFC 8601), [`words`] tells it to people.
 
+pub(crate) mod believed;
 pub(crate) mod judge;
 pub(crate) mod results;
 pub(crate) mod words;

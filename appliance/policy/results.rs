@@ -47,7 +47,7 @@ pub(crate) fn proven_author(value: &[u8]) -> Option<String> {
 }
 
 /// Without comments; what is quoted is one word.
-fn flat(text: &str) -> String {
+pub(super) fn flat(text: &str) -> String {
     let (mut flat, mut depth, mut quoted) = (String::new(), 0_usize, false);
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

@@ -11,6 +11,7 @@
 //! this one; IMAP sessions go on. RETR does not set \Seen. Only QUIT deletes, in one commit: a
 //! connection that ends otherwise deletes nothing.
 
+pub(crate) mod client;
 mod maildrop;
 mod outgoing;
 

@@ -228,16 +228,7 @@ pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
     for (mailbox, _) in mailbox::names(batch, id)? {
         mailbox::remove(batch, id, mailbox)?;
     }
-    let tags = [
-        tag::SUBSCRIBED,
-        tag::EXPUNGED,
-        tag::MAIL,
-        tag::NAME,
-        tag::KNOWN,
-        tag::OUTSIDE,
-        tag::BROUGHT,
-    ];
-    for tag in tags {
+    for tag in [tag::SUBSCRIBED, tag::EXPUNGED, tag::MAIL, tag::NAME, tag::KNOWN, tag::OUTSIDE] {
         let from = key::of_account(tag, id);
         batch.delete_range(&from, &key::after(&from))?;
     }

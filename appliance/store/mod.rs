@@ -10,7 +10,6 @@ pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod backup;
 mod body;
-pub(crate) mod brought;
 pub(crate) mod change;
 pub(crate) mod error;
 pub(crate) mod format;
@@ -21,7 +20,6 @@ pub(crate) mod kv;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod outbox;
-#[allow(dead_code, reason = "what is fetched is remembered by who collects, which comes next")]
 pub(crate) mod outside;
 pub(crate) mod owner;
 pub(crate) mod remote;

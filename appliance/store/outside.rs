@@ -103,10 +103,23 @@ pub(crate) fn of_sender(
     account: AccountId,
     sender: &str,
 ) -> Result<Option<(OutsideId, Outside)>> {
-    let is_it = |row: &Outside| {
-        row.relay.is_some() && row.senders.iter().any(|it| it.eq_ignore_ascii_case(sender))
-    };
-    Ok(of(read, account)?.into_iter().find(|(_, row)| is_it(row)))
+    Ok(of(read, account)?.into_iter().find(|(_, row)| row.sends_as(sender)))
+}
+
+/// The same, of whichever person it is.
+pub(crate) fn by_sender(read: &impl Read, sender: &str) -> Result<Option<(OutsideId, Outside)>> {
+    Ok(all(read)?.into_iter().find(|(_, row)| row.sends_as(sender)))
+}
+
+/// New secrets that were got with the old ones: nobody changed the account.
+pub(crate) fn renew(
+    batch: &mut Batch,
+    id: OutsideId,
+    (sealer, secrets): (&Sealer, &Secrets),
+) -> Result<()> {
+    let row = get(batch, id)?.ok_or(StoreError::NotFound("outside account"))?;
+    let sealed = sealed(id, sealer, secrets)?;
+    save(batch, &id.key(OUTSIDE_SELF), &Outside { sealed, ..row })
 }
 
 /// Changes one, and its secrets where there are new ones.
@@ -294,6 +307,10 @@ impl Fetched {
 // ---- what makes sense ----
 
 impl Outside {
+    fn sends_as(&self, sender: &str) -> bool {
+        self.relay.is_some() && self.senders.iter().any(|it| it.eq_ignore_ascii_case(sender))
+    }
+
     /// For `verify`.
     pub(super) fn is_right(&self) -> bool {
         check(self).is_ok() && seal::is_sealed(&self.sealed)

@@ -163,6 +163,11 @@ impl Store {
         Ok(sealer)
     }
 
+    /// The folder it is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.inner.kv.dir()
+    }
+
     pub(super) fn kv(&self) -> &Kv {
         &self.inner.kv
     }

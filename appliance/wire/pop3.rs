@@ -8,6 +8,8 @@
 //! reply    = ("+OK" / "-ERR") [SP "[" code "]"] SP text CRLF             RFC 2449 8
 //! ```
 
+pub(crate) mod heard;
+
 use super::sasl::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

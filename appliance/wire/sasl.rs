@@ -245,3 +245,9 @@ fn plain(message: &[u8]) -> Result<(String, Secret), &'static str> {
     }
     Ok((name.to_string(), Secret(password.to_vec())))
 }
+
+/// What a client says with the mechanism XOAUTH2, before base64: Google's and Microsoft's way to
+/// log in with an access token (RFC 6750 2.1).
+pub(crate) fn xoauth2(user: &str, token: &[u8]) -> Vec<u8> {
+    [b"user=", user.as_bytes(), b"\x01auth=Bearer ", token, b"\x01\x01"].concat()
+}

@@ -11,20 +11,20 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) struct Authority {
+pub(crate) struct Authority {
     pub der: CertificateDer<'static>,
     pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// What a server shows.
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub der: CertificateDer<'static>,
     pub acceptor: TlsAcceptor,
 }
 
 impl Authority {
-    pub(super) fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,11 +38,11 @@ impl Authority {
         Authority { der, pem, issuer: Issuer::new(params, key) }
     }
 
-    pub(super) fn show(&self, name: &str) -> Shown {
+    pub(crate) fn show(&self, name: &str) -> Shown {
         self.show_for(name, OffsetDateTime::now_utc() + 10 * DAY)
     }
 
-    pub(super) fn show_expired(&self, name: &str) -> Shown {
+    pub(crate) fn show_expired(&self, name: &str) -> Shown {
         self.show_for(name, OffsetDateTime::now_utc() - DAY)
     }
 
@@ -66,7 +66,7 @@ impl Authority {
 }
 
 /// The data of a TLSA record for this certificate, as "3 1 1 ab12..".
-pub(super) fn tlsa(usage: u8, selector: u8, matching: u8, der: &[u8]) -> String {
+pub(crate) fn tlsa(usage: u8, selector: u8, matching: u8, der: &[u8]) -> String {
     let (_, read) = X509Certificate::from_der(der).expect("a certificate");
     let part = if selector == 1 { read.tbs_certificate.subject_pki.raw } else { der };
     let data = match matching {

@@ -51,6 +51,12 @@ fn mail(text: &mut Text, counts: &Counts) {
     for (name, help, value) in [
         ("mailroom_arrived_messages_total", "Taken in from other servers.", counts.arrived),
         ("mailroom_arrived_bytes_total", "Octets of them.", counts.arrived_octets),
+        (
+            "mailroom_collected_messages_total",
+            "Taken over from outside accounts of people.",
+            counts.collected,
+        ),
+        ("mailroom_collected_bytes_total", "Octets of them.", counts.collected_octets),
         ("mailroom_junk_copies_total", "Copies of them that were judged junk.", counts.junk),
         ("mailroom_submitted_messages_total", "Taken in from people here.", counts.submitted),
         ("mailroom_submitted_bytes_total", "Octets of them.", counts.submitted_octets),

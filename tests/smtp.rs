@@ -7,6 +7,7 @@ mod delivery;
 mod headers;
 mod limits;
 mod office;
+mod outside;
 mod rfcs;
 mod scanner;
 mod serve;

@@ -10,7 +10,6 @@ mod crash;
 mod dialogues;
 mod forward;
 mod fuzz_corpus;
-mod gather;
 mod imap;
 mod imap_model;
 mod imap_wire;

@@ -1,5 +1,7 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
+pub(crate) mod sign_in;
+
 use super::Reply;
 use super::failure::{Failure, Kind};
 use super::people::Password;
@@ -15,12 +17,39 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CollectAct {
-    Add { login: String, address: String, wish: Box<Wish> },
-    List { login: Option<String> },
+    Add {
+        login: String,
+        address: String,
+        wish: Box<Wish>,
+    },
+    List {
+        login: Option<String>,
+    },
     Providers,
-    Show { login: String, address: String },
-    Change { login: String, address: String, wish: Box<Wish> },
-    Remove { login: String, address: String },
+    Show {
+        login: String,
+        address: String,
+    },
+    Change {
+        login: String,
+        address: String,
+        wish: Box<Wish>,
+    },
+    /// A code for the person to type in at the provider.
+    SignIn {
+        login: String,
+        address: String,
+    },
+    /// Was it typed in?
+    SignInWait {
+        login: String,
+        address: String,
+        begun: Box<sign_in::SignInView>,
+    },
+    Remove {
+        login: String,
+        address: String,
+    },
 }
 
 /// What is asked for; nothing in a field: as the provider has it, or as it was.
@@ -149,6 +178,12 @@ pub(crate) struct ProviderView {
     pub id: String,
     pub name: String,
     pub domains: Vec<String>,
+    /// Names of its mail servers end so.
+    pub mx: Vec<String>,
+    /// Special folders there: what each is for, and its name.
+    pub folders: Vec<(String, String)>,
+    /// The public document that says so.
+    pub source: String,
     pub imap: Option<Server>,
     pub pop3: Option<Server>,
     pub smtp: Option<Server>,
@@ -178,6 +213,10 @@ pub(crate) fn act(store: &Store, act: CollectAct, now: i64) -> Outcome {
             Ok(Reply::Outside(Box::new(view(store, &login, found, &what)?)))
         }
         CollectAct::Change { login, address, wish } => change(store, &login, &address, *wish),
+        CollectAct::SignIn { login, address } => sign_in::begin(store, &login, &address),
+        CollectAct::SignInWait { login, address, begun } => {
+            sign_in::wait(store, &login, &address, &begun)
+        }
         CollectAct::Remove { login, address } => {
             let what = format!("cannot remove {address} of {login}");
             let (id, _) = find(store, &login, &address, &what)?;
@@ -369,7 +408,8 @@ fn oauth(client: &Client, row: &Outside) -> Result<Oauth, String> {
         scope: or(&client.scope, known.map(|it| it.scope.as_str())),
     };
     let safe = |url: &str| url.starts_with("https://");
-    if made.client_id.is_empty() || !safe(&made.token_url) || !safe(&made.device_url) {
+    let device = made.device_url.is_empty() || safe(&made.device_url);
+    if made.client_id.is_empty() || !safe(&made.token_url) || !device {
         let why = "XOAUTH2 wants the client's id and the addresses (https) where codes and tokens \
                    are given out";
         return Err(why.to_string());
@@ -459,6 +499,9 @@ fn provider_view(it: &Provider) -> ProviderView {
         id: it.id.clone(),
         name: it.name.clone(),
         domains: it.domains.clone(),
+        mx: it.mx.clone(),
+        folders: it.folders.iter().map(|it| (it.role.clone(), it.name.clone())).collect(),
+        source: it.source.clone(),
         imap: server(&it.imap),
         pop3: server(&it.pop3),
         smtp: server(&it.smtp),

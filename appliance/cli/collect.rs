@@ -47,6 +47,8 @@ pub(crate) enum Collect {
         #[command(flatten)]
         wish: Wishes,
     },
+    /// Sign in at a provider that wants tokens: shows a code to type in there, and waits
+    SignIn { login: String, address: String },
     /// Forget it: nothing is collected any more, mail there and here stays
     Remove { login: String, address: String },
 }
@@ -161,6 +163,7 @@ pub(crate) fn request(command: Collect, input: &mut dyn BufRead) -> Result<Reque
         Collect::Change { login, address, wish } => {
             CollectAct::Change { login, address, wish: Box::new(wished(wish)?) }
         }
+        Collect::SignIn { login, address } => CollectAct::SignIn { login, address },
         Collect::Remove { login, address } => CollectAct::Remove { login, address },
     }))
 }

@@ -8,15 +8,15 @@
 
 pub(crate) mod args;
 pub(crate) mod collect;
-pub(crate) mod import;
 pub(crate) mod print;
 pub(crate) mod render;
 pub(crate) mod salvage;
 pub(crate) mod salvaged;
 
+use crate::act::collect::CollectAct;
 use crate::act::failure::Failure;
 use crate::act::people::{self, Password};
-use crate::act::{Progress, Reply, call, certificate, check, dns};
+use crate::act::{Reply, Request, call, certificate, check, dns};
 use crate::net::acme::plan::Asked;
 use crate::{clock, units};
 use args::{Command, GivenPassword, Line};
@@ -99,7 +99,7 @@ fn perform(
             view.map(|view| Some(Reply::Certificate(view)))
         }
         Command::Salvage { from, to } => {
-            let mut progress = |done, total| screen.progress(Progress::Part(done, total));
+            let mut progress = |done, total| screen.progress(done, total);
             salvage::all(&from, &to, &mut progress).map(Some)
         }
         Command::SalvagePart { file, to } => salvage::part(&file, &to, now).map(|()| None),
@@ -109,14 +109,9 @@ fn perform(
         Command::Collect(command) => {
             let wrong = |why| Failure::new("cannot do this", why, "see --help");
             let request = collect::request(*command, input);
-            let mut progress = |done| screen.progress(done);
-            call::perform(data, request.map_err(wrong)?, now, &mut progress).map(Some)
-        }
-        Command::Import(line) => {
-            let wrong = |why| Failure::new("cannot import", why, "see --help");
-            let request = import::request(line, data, input).map_err(wrong)?;
-            let mut progress = |done| screen.progress(done);
-            call::perform(data, request, now, &mut progress).map(Some)
+            let mut progress = |done, total| screen.progress(done, total);
+            let reply = call::perform(data, request.map_err(wrong)?, now, &mut progress)?;
+            signed_in(data, reply, screen).map(Some)
         }
         command => {
             let mut password = |given: &GivenPassword| password(given, input);
@@ -124,8 +119,29 @@ fn perform(
             let Some(request) = args::request(command, now, &mut password).map_err(wrong)? else {
                 return Ok(None);
             };
-            let mut progress = |done| screen.progress(done);
+            let mut progress = |done, total| screen.progress(done, total);
             call::perform(data, request, now, &mut progress).map(Some)
+        }
+    }
+}
+
+/// Where a code is to be typed in elsewhere: shows it, and waits until it was.
+fn signed_in(data: &Path, reply: Reply, screen: &mut Screen) -> Result<Reply, Failure> {
+    let Reply::SignIn(view) = reply else { return Ok(reply) };
+    screen.text(&render::text(&Reply::SignIn(view.clone())), true);
+    let (begun, mut interval) = (clock::now(), view.interval);
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(interval));
+        let (login, address) = (view.login.clone(), view.address.clone());
+        let asked = CollectAct::SignInWait { login, address, begun: Box::new(view.clone()) };
+        let asked = Request::Collect(asked);
+        match call::perform(data, asked, clock::now(), &mut |_, _| ())? {
+            Reply::SignInWaits(wait) => interval = wait.max(1),
+            done => return Ok(done),
+        }
+        if clock::now().saturating_sub(begun) > i64::try_from(view.expires_in).unwrap_or(0) {
+            let what = format!("cannot sign in as {}", view.address);
+            return Err(Failure::new(&what, "nobody typed in the code in time", "begin anew"));
         }
     }
 }

@@ -5,6 +5,7 @@
 //!           \------------- fails, and need not be (`safety`): dialled anew, in clear
 //! ```
 
+use super::keyring::Keyring;
 use super::safety::{self, Safety};
 use super::sts::Tried;
 use super::tls_counts::{Ledger, result};
@@ -29,6 +30,8 @@ pub(crate) struct Network {
     pub(super) anyone: Trust,
     /// Where policies are remembered and counts are written; `None`: nowhere.
     pub(super) store: Option<Store>,
+    /// What opens the providers of people; where there is a store.
+    pub(super) keyring: Option<Arc<Keyring>>,
     clock: Clock,
     pub(super) sts_tried: Tried,
     counts: Ledger,
@@ -62,6 +65,13 @@ impl Network {
         let resolver = Resolver::with_anchor(&outgoing.name_servers, anchor, patience, clock)?;
         let more = outgoing.authority.as_deref();
         let anyone = Trust::anyone(more).map_err(|fault| fault.to_string())?;
+        let keyring = match &store {
+            Some(store) => {
+                let asker = Resolver::new(&outgoing.name_servers, patience)?;
+                Some(Arc::new(Keyring::new(store.clone(), asker, more, clock)?))
+            }
+            None => None,
+        };
         let idle = Mutex::default();
         let kept = AtomicU64::new(0);
         let (sts_tried, counts) = (Tried::default(), Ledger::default());
@@ -71,6 +81,7 @@ impl Network {
             outgoing,
             anyone,
             store,
+            keyring,
             clock,
             sts_tried,
             counts,
@@ -83,6 +94,10 @@ impl Network {
     /// Seconds since 1970.
     pub(super) fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    pub(crate) fn keyring(&self) -> Option<Arc<Keyring>> {
+        self.keyring.clone()
     }
 
     /// Why nothing that has an end in time can be proven now.
@@ -211,6 +226,7 @@ impl Line {
                 RelayTls::Implicit | RelayTls::None => StartTls::Never,
             },
             login: place.relay.as_ref().and_then(|relay| relay.login.clone()),
+            token: place.relay.as_ref().is_some_and(|relay| relay.token),
             // Settings let a password go in clear only to this machine.
             clear: matches!(wanted, RelayTls::Implicit | RelayTls::None),
         });

@@ -93,9 +93,8 @@ impl Queue {
                 domains.entry(domain_of(&recipient.address)).or_default().push(index);
             }
         }
-        let sender = domain_of(&row.sender);
         for (domain, recipients) in domains {
-            let way = way(&sender, &domain);
+            let way = way(&row.sender, &domain);
             for recipients in recipients.chunks(OUTBOX_RECIPIENTS) {
                 *self.open.entry(place.id).or_default() += 1;
                 self.wait(Piece {

@@ -14,6 +14,7 @@
 
 pub(crate) use super::connection::Network;
 use super::connection::{Line, NotOpen, Place};
+use super::outside;
 use super::route::{self, Reach, Route};
 use super::safety::{self, Safety};
 use super::sts::Known;
@@ -88,7 +89,11 @@ impl Deliver for Arc<Network> {
     }
 
     fn way(&self, sender: &str, domain: &str) -> String {
-        match self.outgoing.relay_of(Some(sender).filter(|sender| !sender.is_empty())) {
+        if let Some(way) = self.outside_way(sender) {
+            return way;
+        }
+        let home = sender.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+        match self.outgoing.relay_of(home.as_deref()) {
             Some(relay) => format!("relay {}:{}", relay.host, relay.port),
             None => domain.to_string(),
         }
@@ -121,6 +126,8 @@ struct Course<'n> {
     secured: String,
     /// Why DANE was not looked at, where it could not be.
     no_dane: Option<&'static str>,
+    /// It leaves by the provider of its sender.
+    provider: bool,
     /// What MTA-STS says of the domain, once it was asked for.
     sts: Option<Known>,
     /// All that was tried said that it would never take it.
@@ -143,6 +150,7 @@ impl<'n> Course<'n> {
             server: String::new(),
             secured: String::new(),
             no_dane: None,
+            provider: false,
             sts: None,
             lasting: true,
             addresses: 0,
@@ -151,7 +159,15 @@ impl<'n> Course<'n> {
 
     async fn run(&mut self) {
         let sender = self.job.from.as_ref().map(|from| from.domain());
-        let relay = self.network.outgoing.relay_of(sender).cloned();
+        let relay = match self.network.outside_relay(self.job.from.as_ref()).await {
+            Ok(Some(relay)) => {
+                self.provider = true;
+                Some(relay)
+            }
+            Ok(None) => self.network.outgoing.relay_of(sender).cloned(),
+            // It is the person's to put right: the mail is kept.
+            Err(why) => return self.note(&why, false),
+        };
         let route = match &relay {
             Some(relay) => Route { hosts: vec![relay.host.clone()], secure: false },
             None => match self.route().await {
@@ -311,6 +327,10 @@ impl<'n> Course<'n> {
                     plain = Some(unproven.why);
                 }
                 Err(NotOpen::Trouble { trouble, secured, tls }) => {
+                    let code = trouble.reply.as_ref().map(|reply| reply.code);
+                    if place.relay.as_ref().is_some_and(|it| it.token) && code == Some(535) {
+                        self.network.forget_token(self.job.from.as_ref()).await;
+                    }
                     if let Some(tls) = tls.filter(|_| plain.is_none()) {
                         self.count_at(place, &tls);
                     }
@@ -402,6 +422,7 @@ impl<'n> Course<'n> {
     fn attempt(&self, at: usize, outcome: Outcome, dsn: bool) -> Option<Attempt> {
         let to = self.job.recipients.get(at)?.to.clone();
         let (server, secured) = (self.server.clone(), self.secured.clone());
+        let outcome = if self.provider { explained(outcome) } else { outcome };
         Some(Attempt { to, outcome, server, secured, reached: self.sessions > 0, dsn })
     }
 
@@ -439,6 +460,26 @@ impl<'n> Course<'n> {
             verdict.or_else(|| self.attempt(at, outcome.clone(), false))
         };
         (0..self.job.recipients.len()).filter_map(done).collect()
+    }
+}
+
+/// With what a provider's refusal means.
+fn explained(outcome: Outcome) -> Outcome {
+    let with = |reply: Option<Reply>, why: String| {
+        let meaning = reply.as_ref().map(outside::meaning).unwrap_or_default();
+        let gap = if meaning.is_empty() || why.is_empty() { "" } else { " " };
+        (reply, format!("{why}{gap}{meaning}"))
+    };
+    match outcome {
+        Outcome::Retry { reply, why } => {
+            let (reply, why) = with(reply, why);
+            Outcome::Retry { reply, why }
+        }
+        Outcome::Failed { reply, why } => {
+            let (reply, why) = with(reply, why);
+            Outcome::Failed { reply, why }
+        }
+        delivered => delivered,
     }
 }
 

@@ -12,6 +12,7 @@
 //! ```
 //!
 //! Whoever gets the mail of an address may send as it: its own, an alias, one shared with others.
+//! With an address elsewhere a person may send who has an account there: it leaves by that.
 //!
 //! A message that cannot be signed leaves all the same, and the owner is told: a lost key must not
 //! stop the office.
@@ -29,7 +30,9 @@ use crate::store::address::{self, Found};
 use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
-use crate::store::{AccountId, Batch, INBOX, MailId, Read, Result, account, known, mail, trace};
+use crate::store::{
+    AccountId, Batch, INBOX, MailId, Read, Result, account, known, mail, outside, trace,
+};
 use crate::wire::address::Address;
 use crate::wire::smtp::{ForwardPath, Reply};
 use std::sync::Arc;
@@ -109,17 +112,19 @@ impl Counter {
     pub(crate) async fn submit_for(
         &self,
         account: AccountId,
-        arrived: Arrived,
+        mut arrived: Arrived,
         moment: Moment,
     ) -> Reply {
-        if let Err(reply) = self.check(account, &arrived) {
-            return reply;
-        }
+        let signs = match self.check(account, &mut arrived) {
+            Ok(signs) => signs,
+            Err(reply) => return reply,
+        };
         let (id, now) = (self.post.next_id(moment.micros), moment.now());
         let (host, signer) = (self.post.host().to_string(), self.signer.clone());
         // Signing reads files and takes a while: not on a thread that serves connections.
-        let made =
-            tokio::task::spawn_blocking(move || Letter::made(arrived, &host, &signer, id, now));
+        let made = tokio::task::spawn_blocking(move || {
+            Letter::made(arrived, &host, signs.then_some(&*signer), id, now)
+        });
         let Ok(letter) = made.await else { return unread() };
         self.write(letter, account, id, moment).await
     }
@@ -199,8 +204,8 @@ impl Counter {
         }
     }
 
-    /// Steps `hops` and `authors`.
-    fn check(&self, id: AccountId, arrived: &Arrived) -> std::result::Result<(), Reply> {
+    /// Steps `hops` and `authors`. Is it signed here?
+    fn check(&self, id: AccountId, arrived: &mut Arrived) -> std::result::Result<bool, Reply> {
         if stamp::hops(&arrived.message) > RECEIVED_HEADERS {
             // RFC 5321 6.3: a message with so many Received fields goes round in circles
             return Err(Reply::new(554, 4, 6, "The message goes in circles: too many Received"));
@@ -220,7 +225,30 @@ impl Counter {
                 }
             }
         }
-        Ok(())
+        self.align(&read, arrived, authors.first()).map_err(|error| refused(&error))
+    }
+
+    /// The envelope of what leaves by a provider is of its author, so that From, DKIM and SPF are
+    /// of one domain. Is that domain ours?
+    fn align(
+        &self,
+        read: &impl Read,
+        arrived: &mut Arrived,
+        author: Option<&Address>,
+    ) -> Result<bool> {
+        let Some(author) = author.or(arrived.from.as_ref()).cloned() else { return Ok(true) };
+        let ours = |address: &Address| -> Result<bool> {
+            Ok(address::find(read, address)? != Found::NotOurs)
+        };
+        let home = ours(&author)?;
+        let sent_by_ours = match &arrived.from {
+            Some(from) => ours(from)?,
+            None => true,
+        };
+        if arrived.from.is_some() && !(home && sent_by_ours) {
+            arrived.from = Some(author);
+        }
+        Ok(home)
     }
 }
 
@@ -231,6 +259,8 @@ pub(crate) fn permit(read: &impl Read, id: AccountId, from: &Address) -> Result<
     }
     Ok(match address::find(read, from)? {
         Found::Accounts { accounts, .. } if accounts.contains(&id) => Permit::Own,
+        // It leaves by the provider of the person's account there.
+        Found::NotOurs if outside::of_sender(read, id, &from.to_string())?.is_some() => Permit::Own,
         _ => Permit::NotOwn,
     })
 }
@@ -276,7 +306,13 @@ struct Letter {
 
 impl Letter {
     /// Steps `fix up` and `sign`.
-    fn made(mut arrived: Arrived, host: &str, signer: &Signer, id: MailId, now: i64) -> Self {
+    fn made(
+        mut arrived: Arrived,
+        host: &str,
+        signer: Option<&Signer>,
+        id: MailId,
+        now: i64,
+    ) -> Self {
         let sender = arrived.from.clone();
         let domain = sender.as_ref().map_or(host, Address::domain).to_string();
         let message = stamp::cleaned(std::mem::take(&mut arrived.message), host);
@@ -296,7 +332,7 @@ impl Letter {
         let mut body = std::mem::take(&mut arrived.message);
         let domain =
             authors(&body).ok().and_then(|all| all.first().map(|a| a.domain().to_string()));
-        if let Some(domain) = domain {
+        if let Some((domain, signer)) = domain.zip(signer) {
             match signer.sign(&domain, &body, now) {
                 Ok(signatures) => drop(body.splice(..0, signatures)),
                 Err(fault) => emit(Event::SigningTrouble { domain, why: fault.to_string() }),

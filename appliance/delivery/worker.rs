@@ -37,7 +37,7 @@ use tokio::task::JoinSet;
 pub(crate) trait Deliver: Send + Sync + 'static {
     fn deliver(&self, job: Job) -> impl Future<Output = Vec<Attempt>> + Send;
 
-    /// Where mail from a sender of this domain to that one goes: whatever goes the same way shares
+    /// Where mail from this sender to that domain goes: whatever goes the same way shares
     /// a pace.
     fn way(&self, sender: &str, domain: &str) -> String;
 }

@@ -82,6 +82,8 @@ pub(crate) struct Relay {
     pub tls: RelayTls,
     /// Name and password.
     pub login: Option<(String, String)>,
+    /// The password is an access token (XOAUTH2).
+    pub token: bool,
     /// A PEM file with the authority of its certificate, where that is not a public one.
     pub authority: Option<PathBuf>,
 }
@@ -290,5 +292,6 @@ pub(super) fn relay(written: &WrittenRelay) -> Result<Relay, Fault> {
         (Some(user), None) => return Err(fault(user, "a user without a password")),
         (None, Some(password)) => return Err(fault(password, "a password without a user")),
     };
-    Ok(Relay { host, port, tls, login, authority: written.authority.clone() })
+    let authority = written.authority.clone();
+    Ok(Relay { host, port, tls, login, token: false, authority })
 }

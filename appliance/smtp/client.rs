@@ -14,6 +14,7 @@ use super::envelope::Recipient;
 use super::offer::Offer;
 use crate::limits;
 use crate::wire::address::Address;
+use crate::wire::sasl::xoauth2;
 use crate::wire::smtp::dots::Dots;
 use crate::wire::smtp::heard::{Heard, Replies};
 use crate::wire::smtp::{Reply, Ret};
@@ -84,6 +85,8 @@ pub(crate) struct Terms {
     pub tls: StartTls,
     /// Name and password; only said under TLS, or where `clear` allows it.
     pub login: Option<(String, String)>,
+    /// The password is an access token.
+    pub token: bool,
     /// TLS stands from the first octet, or the host is this machine.
     pub clear: bool,
 }
@@ -411,7 +414,15 @@ impl Client {
             return self.trouble(why, None, false);
         }
         let mut words = VecDeque::new();
-        if self.offer.auth("PLAIN") {
+        if self.terms.token {
+            if !self.offer.auth("XOAUTH2") {
+                return self.trouble("The relay takes no tokens (XOAUTH2).", None, false);
+            }
+            let whole = BASE64.encode(xoauth2(&name, password.as_bytes()));
+            out.extend_from_slice(format!("AUTH XOAUTH2 {whole}\r\n").as_bytes());
+            // A challenge tells why it is refused: the answer is an empty line.
+            words.push_back(String::new());
+        } else if self.offer.auth("PLAIN") {
             // RFC 4616 2
             let whole = BASE64.encode(format!("\0{name}\0{password}"));
             out.extend_from_slice(format!("AUTH PLAIN {whole}\r\n").as_bytes());

@@ -147,7 +147,7 @@ fn what_goes_over_one_relay_shares_its_pace() {
     }
     let running = all(&mut queue);
     assert_eq!(running.len(), OUTBOX_PER_PLACE_FIRST);
-    assert_eq!(running[0].way, "relay of office.test");
+    assert_eq!(running[0].way, "relay of alice@office.test");
 }
 
 #[test]

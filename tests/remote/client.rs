@@ -46,7 +46,7 @@ fn dots_are_doubled_whatever_the_pieces() {
 }
 
 fn client(tls: StartTls) -> Client {
-    Client::new(Terms { host: "us.test".to_string(), tls, login: None, clear: false })
+    Client::new(Terms { host: "us.test".to_string(), tls, login: None, token: false, clear: false })
 }
 
 /// What the client says to this, and what it wants then.

@@ -185,6 +185,7 @@ async fn a_relay_takes_all_after_the_log_in() {
     let script = [vec![GREET, ehlo, ("AUTH PLAIN", "235 ok\r\n")], rest_after_dots()].concat();
     let peer = Peer::start("127.0.0.1:0", vec![script]).await;
     let relay = Relay {
+        token: false,
         host: "127.0.0.1".to_string(),
         port: peer.at.port(),
         tls: RelayTls::None,

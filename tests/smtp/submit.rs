@@ -27,12 +27,12 @@ use std::time::Instant;
 
 const MICROS: u64 = NOW as u64 * 1_000_000;
 
-struct Desk {
-    office: Office,
+pub(super) struct Desk {
+    pub office: Office,
     counter: Counter,
 }
 
-fn desk(per_day: u32) -> Desk {
+pub(super) fn desk(per_day: u32) -> Desk {
     let office = Office::new();
     let post = Post::new(office.store.clone(), "mail.office.test".to_string()).expect("a post");
     let signer = Arc::new(Signer::new(keys(&office.folder)));
@@ -107,7 +107,7 @@ fn arrived(from: &str, to: &[&str], message: &[u8]) -> Arrived {
 }
 
 impl Desk {
-    async fn submit(&self, from: &str, to: &[&str], message: &str) -> String {
+    pub(super) async fn submit(&self, from: &str, to: &[&str], message: &str) -> String {
         let arrived = arrived(from, to, message.as_bytes());
         self.counter.submit(arrived, Moment { micros: MICROS, chance: 7 }).await.to_string()
     }

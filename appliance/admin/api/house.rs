@@ -177,7 +177,7 @@ impl NewRelay {
         }
         let before = before.filter(|relay| relay.host == host);
         let authority = before.and_then(|relay| relay.authority.clone());
-        Ok(Relay { host, port, tls, login, authority })
+        Ok(Relay { host, port, tls, login, token: false, authority })
     }
 }
 

@@ -151,5 +151,5 @@ fn relay(visit: &Visit<'_>, form: &mut Form) -> Option<Relay> {
     };
     let tls = if implicit { RelayTls::Implicit } else { RelayTls::StartTls };
     let authority = before.and_then(|relay| relay.authority.clone());
-    Some(Relay { host, port: port.unwrap_or(465), tls, login, authority })
+    Some(Relay { host, port: port.unwrap_or(465), tls, login, token: false, authority })
 }

@@ -14,7 +14,7 @@
 //! tag     = 1*<any ASTRING-CHAR except "+">
 //! ```
 
-pub(in crate::wire::imap) mod append;
+mod append;
 mod command;
 mod fetch;
 mod lexer;

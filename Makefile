@@ -66,6 +66,7 @@ soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random 
 	tests/power/run --cuts $(CUTS) --points $(POINTS) --boots 10
 	tests/power/run --cuts 3 --points 100 --boots 0 --control
 	tests/box/run --sessions $(SESSIONS)
+	tests/gather/run --messages 20000 --folders 200 --cuts $(CUTS) --kills 100
 	@tools/needs image
 	tools/cross here
 	MAILROOM_BIN=target/box-here/mailroom tests/box/run --sessions $(SESSIONS)

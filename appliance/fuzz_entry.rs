@@ -18,6 +18,7 @@ use crate::system::netd::{arp, dhcp, sntp};
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::dmarc;
+use crate::wire::imap::heard;
 use crate::wire::imap::parse::{Event, Mode, Receiver};
 use crate::wire::imap::print::Printer;
 use crate::wire::imap::sequence::SequenceSet;
@@ -36,6 +37,7 @@ pub type Entry = fn(&[u8]);
 pub const ENTRIES: &[(&str, Entry)] = &[
     ("imap_command", imap_command),
     ("imap_names", imap_names),
+    ("imap_response", imap_response),
     ("smtp_command", smtp_command),
     ("smtp_content", smtp_content),
     ("pop3_command", pop3_command),
@@ -150,6 +152,40 @@ fn imap_events(input: &[u8], piece: usize, mode: Mode) -> Vec<Event> {
         assert!(buffer.len() <= limits::IMAP_LINE_BYTES, "the rest of a line is too long");
     }
     events
+}
+
+/// What IMAP servers say: cuts of the input do not matter, memory is bounded.
+pub fn imap_response(data: &[u8]) {
+    let Some((&first, input)) = data.split_first() else { return };
+    let whole = imap_heard(input, input.len().max(1));
+    assert_eq!(whole, imap_heard(input, usize::from(first % 16) + 1));
+    for came in whole {
+        if let heard::Came::Response(response) = came
+            && let heard::Response::Fetch(fetched) = *response
+        {
+            assert_ne!(fetched.uid, Some(0));
+        }
+    }
+}
+
+fn imap_heard(input: &[u8], piece: usize) -> Vec<heard::Came> {
+    let (mut receiver, mut buffer) = (heard::Receiver::default(), Vec::new());
+    let mut found = Vec::new();
+    for piece in input.chunks(piece) {
+        buffer.extend_from_slice(piece);
+        loop {
+            match receiver.next(&mut buffer) {
+                heard::Came::Need => break,
+                lost @ heard::Came::Lost(_) => {
+                    found.push(lost);
+                    return found;
+                }
+                came => found.push(came),
+            }
+        }
+        assert!(buffer.len() <= limits::IMAP_HEARD_LINE_BYTES, "the rest of a line is too long");
+    }
+    found
 }
 
 /// Sequence sets and mailbox names: one spelling each.

@@ -3,10 +3,12 @@
 //! A number that bounds what the world may do to the box stands here and nowhere else.
 
 mod collect;
+mod gather;
 mod machine;
 mod web;
 
 pub(crate) use collect::*;
+pub(crate) use gather::*;
 pub(crate) use machine::*;
 pub(crate) use web::*;
 

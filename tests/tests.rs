@@ -10,6 +10,7 @@ mod crash;
 mod dialogues;
 mod forward;
 mod fuzz_corpus;
+mod gather;
 mod imap;
 mod imap_model;
 mod imap_wire;

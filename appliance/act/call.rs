@@ -2,7 +2,7 @@
 //! process with the store opened for itself alone.
 
 use super::failure::Failure;
-use super::{AnswerLine, Reply, Request, act};
+use super::{AnswerLine, Progress, Reply, Request, act};
 use crate::net::unix::Caller;
 use crate::store::writer::Options;
 use crate::store::{Store, StoreError, backup};
@@ -18,7 +18,7 @@ pub(crate) fn perform(
     data: &Path,
     request: Request,
     now: i64,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Reply, Failure> {
     match server(data)? {
         Some(server) => ask(server, &request, progress),
@@ -95,7 +95,7 @@ fn open(data: &Path) -> Result<Store, Failure> {
 fn ask(
     mut server: Caller,
     request: &Request,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Reply, Failure> {
     let what = "cannot ask the server";
     let lost = |why: &str| {
@@ -111,7 +111,7 @@ fn ask(
         })?;
         let line = line.ok_or_else(closed)?;
         match serde_json::from_slice(&line) {
-            Ok(AnswerLine::Progress(done, total)) => progress(done, total),
+            Ok(AnswerLine::Progress(done)) => progress(done),
             Ok(AnswerLine::Reply(reply)) => return Ok(reply),
             Ok(AnswerLine::Failure(failure)) => return Err(failure),
             Err(error) => {

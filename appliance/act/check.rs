@@ -70,7 +70,7 @@ pub(crate) type Ask<'a> = &'a dyn Fn(Request) -> Result<Reply, Failure>;
 /// `served` are the ports, where they are not those of the settings; with `world` servers of others
 /// are asked too.
 pub(crate) fn machine(data: &Path, served: Option<Ports>, world: bool, now: i64) -> Vec<Finding> {
-    let mut found = of_itself(data, &|act| call::perform(data, act, now, &mut |_, _| ()), now);
+    let mut found = of_itself(data, &|act| call::perform(data, act, now, &mut |_| ()), now);
     let mut settings = settings::load(&data.join("mailroom.toml"));
     if let (Ok(settings), Some(served)) = (&mut settings, served) {
         settings.ports = served;

@@ -155,7 +155,7 @@ fn wrong(domain: &str, fault: &DkimFault) -> Failure {
 
 /// The domains of the box, or the one that was named.
 fn domains(data: &Path, only: Option<&str>, now: i64) -> Result<Vec<String>, Failure> {
-    let listed = call::perform(data, Request::Domain(DomainAct::List), now, &mut |_, _| {})?;
+    let listed = call::perform(data, Request::Domain(DomainAct::List), now, &mut |_| {})?;
     let Reply::Domains(listed) = listed else { return Ok(Vec::new()) };
     let names = listed.into_iter().map(|view| view.domain);
     let wanted = |name: &String| only.is_none_or(|only| only.eq_ignore_ascii_case(name));

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use tls::{StsPolicyView, TlsAct, TlsDayView};
 use token::{TokenAct, TokenMade, TokenView};
-use transfer::{Export, Exported, Import, Imported, Revive};
+use transfer::{Export, Exported, FromImap, Import, Imported, Revive};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,6 +54,7 @@ pub(crate) enum Request {
     Backup(Backup),
     Compact,
     Import(Import),
+    ImportImap(FromImap),
     Export(Export),
     Revive(Revive),
 }
@@ -171,12 +172,21 @@ pub(crate) struct Copied {
     pub octets: u64,
 }
 
+/// How far an act is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Progress {
+    /// So much of so much.
+    Part(u64, u64),
+    /// Messages done, of how many, and their octets.
+    Mail { messages: u64, of: u64, octets: u64 },
+}
+
 /// One line of an answer over the control socket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum AnswerLine {
-    /// So much of so much.
-    Progress(u64, u64),
+    Progress(Progress),
     Reply(Reply),
     Failure(Failure),
 }
@@ -189,8 +199,8 @@ pub(crate) fn answer(store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])) 
         }
     };
     let result = match serde_json::from_slice(request) {
-        Ok(request) => act(store, request, clock::now(), &mut |done, total| {
-            line(&AnswerLine::Progress(done, total));
+        Ok(request) => act(store, request, clock::now(), &mut |done| {
+            line(&AnswerLine::Progress(done));
         }),
         Err(error) => Err(Failure::new(
             "cannot read the request",
@@ -204,13 +214,14 @@ pub(crate) fn answer(store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])) 
     });
 }
 
-/// Does what is asked; `progress` hears how far it is, of how much.
+/// Does what is asked; `progress` hears how far it is.
 pub(crate) fn act(
     store: &Store,
     request: Request,
     now: i64,
-    progress: &mut dyn FnMut(u64, u64),
+    told: &mut dyn FnMut(Progress),
 ) -> Result<Reply, Failure> {
+    let progress = &mut |done, total| told(Progress::Part(done, total));
     match request {
         Request::Account(act) => people::account(store, act, now),
         Request::Domain(act) => people::domain(store, act, now),
@@ -229,6 +240,9 @@ pub(crate) fn act(
             .map(|(before, after)| Reply::Compacted { before, after })
             .map_err(|error| Failure::store("cannot compact the store", &error)),
         Request::Import(import) => transfer::import(store, &import, progress)
+            .map(Reply::Imported)
+            .map_err(|why| Failure::new("cannot import", why, "")),
+        Request::ImportImap(from) => transfer::import_imap(store, from, told)
             .map(Reply::Imported)
             .map_err(|why| Failure::new("cannot import", why, "")),
         Request::Revive(revive) => {

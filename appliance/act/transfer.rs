@@ -1,4 +1,5 @@
-//! Mail moved in bulk: mbox files and Maildirs into an account, and an account out into them.
+//! Mail moved in bulk: mbox files, Maildirs and what stands on another server into an account, and
+//! an account out into files.
 //!
 //! ```text
 //! source                                mailbox
@@ -17,24 +18,26 @@
 
 mod arrive;
 mod export;
+mod imap;
 mod maildir;
 mod name;
 mod revive;
 mod source;
+
+pub(crate) use imap::{FromImap, import as import_imap};
 
 use crate::store::{AccountId, Store, account};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What to bring in, and where to.
-#[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Import {
-    /// The account that gets the mail: its log-in address
+    /// The account that gets the mail: its log-in address.
     pub account: String,
-    /// An mbox file, a Maildir, or a folder that holds them
+    /// An mbox file, a Maildir, or a folder that holds them.
     pub from: PathBuf,
-    /// The mailbox to fill (INBOX unless given); of a folder: the mailbox above those it makes
-    #[arg(long, value_name = "NAME")]
+    /// The mailbox to fill (INBOX unless given); of a folder: the mailbox above those it makes.
     pub mailbox: Option<String>,
 }
 

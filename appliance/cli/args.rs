@@ -1,11 +1,12 @@
 //! The command line: what can be asked, and the help for it.
 
+use super::import::ImportLine;
 use crate::act::dns::Dkim;
 use crate::act::outbox::OutboxAct;
 use crate::act::people::{AccountAct, AddressAct, DomainAct};
 use crate::act::tls::TlsAct;
 use crate::act::token::TokenAct;
-use crate::act::transfer::{Export, Import, Revive};
+use crate::act::transfer::{Export, Revive};
 use crate::act::{Backup, Request, StorySearch};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
@@ -102,8 +103,16 @@ pub(crate) enum Command {
     SalvagePart { file: PathBuf, to: PathBuf },
     /// Write the store anew, so that the disk gets back the space of deleted mail
     Compact,
-    /// Take mail in from mbox files or a Maildir
-    Import(Import),
+    /// Take mail in: from mbox files, from a Maildir, or everything from another mail server
+    ///
+    /// It can be run again, after it was cut or when there is more: what was brought before is not
+    /// brought a second time.
+    #[command(
+        after_help = "Examples:\n  mailroom import bob@office.test /media/stick/Mail\n  mailroom \
+                      import bob@office.test --imap imap.example.net --user bob@example.net \
+                      --password-file pw"
+    )]
+    Import(ImportLine),
     /// Write the mail of an account out as mbox files or a Maildir
     Export(Export),
     /// The DNS records to publish, as a zone file
@@ -444,10 +453,6 @@ pub(crate) fn request(
         Command::Verify => Request::Verify,
         Command::Compact => Request::Compact,
         Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),
-        Command::Import(mut import) => {
-            import.from = absolute(import.from)?;
-            Request::Import(import)
-        }
         Command::Export(mut export) => {
             export.to = absolute(export.to)?;
             Request::Export(export)
@@ -457,6 +462,7 @@ pub(crate) fn request(
         }) => Request::Revive(Revive { file: absolute(file)?, account, mailbox, message, into }),
         Command::Serve(_)
         | Command::Collect(_)
+        | Command::Import(_)
         | Command::Restore(_)
         | Command::Salvage { .. }
         | Command::SalvagePart { .. }

@@ -8,6 +8,7 @@
 
 pub(crate) mod args;
 pub(crate) mod collect;
+pub(crate) mod import;
 pub(crate) mod print;
 pub(crate) mod render;
 pub(crate) mod salvage;
@@ -16,7 +17,7 @@ pub(crate) mod salvaged;
 use crate::act::collect::CollectAct;
 use crate::act::failure::Failure;
 use crate::act::people::{self, Password};
-use crate::act::{Reply, Request, call, certificate, check, dns};
+use crate::act::{Progress, Reply, Request, call, certificate, check, dns};
 use crate::net::acme::plan::Asked;
 use crate::{clock, units};
 use args::{Command, GivenPassword, Line};
@@ -99,7 +100,7 @@ fn perform(
             view.map(|view| Some(Reply::Certificate(view)))
         }
         Command::Salvage { from, to } => {
-            let mut progress = |done, total| screen.progress(done, total);
+            let mut progress = |done, total| screen.progress(Progress::Part(done, total));
             salvage::all(&from, &to, &mut progress).map(Some)
         }
         Command::SalvagePart { file, to } => salvage::part(&file, &to, now).map(|()| None),
@@ -109,9 +110,15 @@ fn perform(
         Command::Collect(command) => {
             let wrong = |why| Failure::new("cannot do this", why, "see --help");
             let request = collect::request(*command, input);
-            let mut progress = |done, total| screen.progress(done, total);
+            let mut progress = |done| screen.progress(done);
             let reply = call::perform(data, request.map_err(wrong)?, now, &mut progress)?;
             signed_in(data, reply, screen).map(Some)
+        }
+        Command::Import(line) => {
+            let wrong = |why| Failure::new("cannot import", why, "see --help");
+            let request = import::request(line, data, input).map_err(wrong)?;
+            let mut progress = |done| screen.progress(done);
+            call::perform(data, request, now, &mut progress).map(Some)
         }
         command => {
             let mut password = |given: &GivenPassword| password(given, input);
@@ -119,7 +126,7 @@ fn perform(
             let Some(request) = args::request(command, now, &mut password).map_err(wrong)? else {
                 return Ok(None);
             };
-            let mut progress = |done, total| screen.progress(done, total);
+            let mut progress = |done| screen.progress(done);
             call::perform(data, request, now, &mut progress).map(Some)
         }
     }
@@ -135,7 +142,7 @@ fn signed_in(data: &Path, reply: Reply, screen: &mut Screen) -> Result<Reply, Fa
         let (login, address) = (view.login.clone(), view.address.clone());
         let asked = CollectAct::SignInWait { login, address, begun: Box::new(view.clone()) };
         let asked = Request::Collect(asked);
-        match call::perform(data, asked, clock::now(), &mut |_, _| ())? {
+        match call::perform(data, asked, clock::now(), &mut |_| ())? {
             Reply::SignInWaits(wait) => interval = wait.max(1),
             done => return Ok(done),
         }

@@ -3,6 +3,7 @@
 //! Results go to standard output; progress and failures to standard error, so that a pipe gets
 //! results only.
 
+use crate::act::Progress;
 use crate::act::failure::Failure;
 use crate::act::words::{is_unsafe, plain};
 use serde::Serialize;
@@ -57,16 +58,24 @@ impl Screen {
         write_to(if is_error { &mut self.err } else { &mut self.out }, text);
     }
 
-    pub(crate) fn progress(&mut self, done: u64, total: u64) {
+    pub(crate) fn progress(&mut self, progress: Progress) {
         if !self.watched {
             return;
         }
+        let (done, total, look) = match progress {
+            Progress::Part(done, total) => (done, total, "{bar:40} {percent} %, {eta} to go"),
+            Progress::Mail { messages, of, .. } => {
+                (messages, of, "{bar:30} {pos} of {len} messages, {msg}, {per_sec}, {eta} to go")
+            }
+        };
         let bar = self.bar.get_or_insert_with(|| {
-            let look = "{bar:40} {percent} %, {eta} to go";
             let style = indicatif::ProgressStyle::with_template(look);
             let bar = indicatif::ProgressBar::new(total);
             bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
         });
+        if let Progress::Mail { octets, .. } = progress {
+            bar.set_message(crate::act::words::octets(octets));
+        }
         bar.set_length(total);
         bar.set_position(done);
     }

@@ -9,7 +9,7 @@
 use super::print;
 use crate::act::call::STORE;
 use crate::act::failure::Failure;
-use crate::act::{AnswerLine, Reply};
+use crate::act::{AnswerLine, Progress, Reply};
 use crate::limits::{
     SALVAGE_BEAT, SALVAGE_CPU, SALVAGE_MEMORY_BYTES, SALVAGE_OCTETS_PER_CPU_SECOND, SALVAGE_STALL,
 };
@@ -88,7 +88,8 @@ pub(crate) fn watch(
     let mut silent = false;
     while result.is_none() {
         match hear.recv_timeout(stall) {
-            Ok(AnswerLine::Progress(done, total)) => progress(done, total),
+            Ok(AnswerLine::Progress(Progress::Part(done, total))) => progress(done, total),
+            Ok(AnswerLine::Progress(_)) => {}
             Ok(AnswerLine::Reply(reply)) => result = Some(Ok(reply)),
             Ok(AnswerLine::Failure(failure)) => result = Some(Err(failure)),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -145,7 +146,7 @@ pub(crate) fn part(file: &Path, to: &Path, now: i64) -> Result<(), Failure> {
             print::line(&text);
         }
     };
-    say(&AnswerLine::Progress(0, 1_000));
+    say(&AnswerLine::Progress(Progress::Part(0, 1_000)));
     let map = usize::try_from(length).unwrap_or(usize::MAX / 4);
     let options = Options {
         map_bytes: map.saturating_add(MAP_STEP_BYTES),
@@ -159,7 +160,7 @@ pub(crate) fn part(file: &Path, to: &Path, now: i64) -> Result<(), Failure> {
             // Also where it takes long to get on: a child that says nothing hangs.
             if told.is_none_or(|(last, at)| last != done || at.elapsed() > SALVAGE_BEAT) {
                 told = Some((done, Instant::now()));
-                say(&AnswerLine::Progress(done, 1_000));
+                say(&AnswerLine::Progress(Progress::Part(done, 1_000)));
                 fault(done);
             }
             Ok(())

@@ -3,6 +3,7 @@
 //! ```text
 //! providers   well-known providers as data: hosts, ports, what a person must switch on
 //! reach       a connection to a server of a provider, with TLS that is proven
+//! imap        a provider's IMAP: import of everything
 //! pop3        one look at a maildrop: what is new comes here, what is old enough goes there
 //! multidrop   one mailbox for a domain: for whom is a letter?
 //! plan        when an account is looked at next, and what a person is told of trouble
@@ -11,6 +12,7 @@
 //! A letter is written in one commit with the note that it was brought, and only then may it go at
 //! the provider: a cut at any moment neither loses nor doubles it.
 
+pub(crate) mod imap;
 pub(crate) mod multidrop;
 pub(crate) mod plan;
 pub(crate) mod pop3;

@@ -82,7 +82,7 @@ async fn connect(place: &Place, resolver: &Resolver) -> Result<Call, NoCall> {
             last = format!("There is no way to {to}.");
             continue;
         }
-        match dial::dial(to, limits::COLLECT_DIAL).await {
+        match dial::dial(to, limits::IMAP_OUT_CONNECT).await {
             Ok(call) => return Ok(call),
             Err(error) => last = format!("No connection to {} [{to}]: {error}.", place.host),
         }

@@ -27,6 +27,7 @@
 //! selected get BYE at their next command (at once while idle) and are closed.
 
 mod append;
+pub(crate) mod client;
 mod content;
 mod copy;
 mod criteria;

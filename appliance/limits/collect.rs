@@ -17,8 +17,6 @@ pub(crate) const FETCHED_KEPT_SECONDS: i64 = 30 * 24 * 3600;
 /// A password or token of a provider; those of Microsoft have 2,000 octets and more.
 pub(crate) const OUTSIDE_SECRET_BYTES: usize = 16 * 1024;
 
-/// To connect to a provider, and to stand up TLS.
-pub(crate) const COLLECT_DIAL: Duration = Duration::from_secs(30);
 /// To wait for a reply of a POP3 server that collects from nobody else: some look through a large
 /// maildrop first.
 pub(crate) const POP3_OUT_REPLY: Duration = Duration::from_secs(5 * 60);

@@ -228,7 +228,16 @@ pub(crate) fn delete(batch: &mut Batch, id: AccountId) -> Result<()> {
     for (mailbox, _) in mailbox::names(batch, id)? {
         mailbox::remove(batch, id, mailbox)?;
     }
-    for tag in [tag::SUBSCRIBED, tag::EXPUNGED, tag::MAIL, tag::NAME, tag::KNOWN, tag::OUTSIDE] {
+    let tags = [
+        tag::SUBSCRIBED,
+        tag::EXPUNGED,
+        tag::MAIL,
+        tag::NAME,
+        tag::KNOWN,
+        tag::OUTSIDE,
+        tag::BROUGHT,
+    ];
+    for tag in tags {
         let from = key::of_account(tag, id);
         batch.delete_range(&from, &key::after(&from))?;
     }

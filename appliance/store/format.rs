@@ -34,10 +34,14 @@
 //! 'E' account outside 00                    Outside     a mailbox that the person has elsewhere
 //! 'E' account outside 01                    OutsideState  how collecting from it goes
 //! 'E' account outside 02 hash1(unique-id)   Fetched     letters of a POP3 maildrop dealt with
+//! 'B' account source folder 00              BroughtFolder  a folder on another server
+//! 'B' account source folder 01 uidvalidity run  Brought    what was brought in from it
 //!
 //! account, mailbox, uid, outside: u32 · mail, modseq, due, act: u64 · part, day: u32
 //! domain, local: UTF-8
 //! hash1: the last octet of SHA-256 of an address in lower case, the 16th of that of a unique-id
+//! source: hash8("user@host") · folder: hash8(its name there) · uidvalidity: u32 · run: u32, the
+//! uids of one row from run * 128 on
 //! ```
 //!
 //! Why it is so: a commit writes each touched leaf page and its branch anew, and a flash card pays
@@ -79,8 +83,10 @@
 //!                      stands once, at the time when the first of those that wait is due
 //! ```
 
+mod brought;
 mod outside;
 
+pub(crate) use brought::{Brought, BroughtFolder};
 pub(crate) use outside::{
     Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets, Skipped,
 };
@@ -108,6 +114,7 @@ pub(crate) mod tag {
     pub(crate) const OWNER: u8 = b'W';
     pub(crate) const AUDIT: u8 = b'A';
     pub(crate) const OUTSIDE: u8 = b'E';
+    pub(crate) const BROUGHT: u8 = b'B';
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -28,6 +28,9 @@ pub(super) const OWNER_LOOKED: u8 = 3;
 pub(super) const OUTSIDE_SELF: u8 = 0;
 pub(super) const OUTSIDE_STATE: u8 = 1;
 pub(super) const OUTSIDE_FETCHED: u8 = 2;
+/// What stands behind the folder in a 'B' key.
+pub(super) const BROUGHT_FOLDER: u8 = 0;
+pub(super) const BROUGHT_RUN: u8 = 1;
 /// What stands behind the Message-ID's hash in an 'I' key.
 pub(super) const INDEX_BODY: u8 = 0;
 pub(super) const INDEX_THREAD: u8 = 1;
@@ -169,6 +172,13 @@ pub(super) fn thread_ref(message_id_hash: u64, account: AccountId) -> Vec<u8> {
 /// A message on its way out; those due first stand first.
 pub(super) fn outgoing(place: Place) -> Vec<u8> {
     join(&[&[tag::OUTGOING], &place.due.to_be_bytes(), &place.id.0.to_be_bytes()])
+}
+
+/// Before every row of a folder on another server.
+pub(super) fn brought(account: AccountId, source: u64, folder: u64) -> Vec<u8> {
+    let (account, source, folder) =
+        (account.0.to_be_bytes(), source.to_be_bytes(), folder.to_be_bytes());
+    join(&[&[tag::BROUGHT], &account, &source, &folder])
 }
 
 /// The first key after all that begin with `prefix` (tags are ASCII, so there is one).
@@ -314,6 +324,9 @@ fn words(key: &[u8]) -> Option<String> {
         },
         tag::AUDIT => format!("act {} of the owner", u64_in(key, 1)?),
         tag::OUTSIDE => outside_words(key)?,
+        tag::BROUGHT => {
+            format!("what account {} brought from {:x}", u32_in(key, 1)?, u64_in(key, 5)?)
+        }
         tag::INDEX => match key.get(9)? {
             &INDEX_BODY => format!("index of contents at {}", hex(rest)),
             _ => format!("index of threads at {}", hex(rest)),

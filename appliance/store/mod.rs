@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod backup;
 mod body;
+pub(crate) mod brought;
 pub(crate) mod change;
 pub(crate) mod error;
 pub(crate) mod format;

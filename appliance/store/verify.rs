@@ -8,13 +8,15 @@ pub(crate) mod night;
 
 use super::body::{self, HeadIndex};
 use super::format::{
-    Account, Audit, BodyRef, Checked, Domain, Expunged, FORMAT_VERSION, Fetched, Known, Looked,
-    MailRow, MailboxName, MailboxTail, Outgoing, OutgoingRecipient, Outside, OutsideState, Owner,
-    Route, Sent, Setup, StsPolicy, Subscribed, ThreadRef, TlsDay, Tokens, Trace, Version, tag,
+    Account, Audit, BodyRef, Brought, BroughtFolder, Checked, Domain, Expunged, FORMAT_VERSION,
+    Fetched, Known, Looked, MailRow, MailboxName, MailboxTail, Outgoing, OutgoingRecipient,
+    Outside, OutsideState, Owner, Route, Sent, Setup, StsPolicy, Subscribed, ThreadRef, TlsDay,
+    Tokens, Trace, Version, tag,
 };
 use super::key::{
-    self, BODY_HEAD, BODY_PART, BODY_TRACE, INDEX_BODY, OUTSIDE_FETCHED, OUTSIDE_SELF,
-    OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, OWNER_TOKENS,
+    self, BODY_HEAD, BODY_PART, BODY_TRACE, BROUGHT_FOLDER, BROUGHT_RUN, INDEX_BODY,
+    OUTSIDE_FETCHED, OUTSIDE_SELF, OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP,
+    OWNER_TOKENS,
 };
 use super::mail::Flags;
 use super::outbox::Place;
@@ -251,8 +253,19 @@ impl Check {
             },
             Some(&tag::AUDIT) => drop(key::decode::<Audit>(key, payload)?),
             Some(&tag::OUTSIDE) => self.outside(key, payload)?,
+            Some(&tag::BROUGHT) => self.brought(key, payload)?,
             _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
         }
+        Ok(())
+    }
+
+    fn brought(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
+        let right = match key.get(21) {
+            Some(&BROUGHT_FOLDER) => key::decode::<BroughtFolder>(key, payload)?.is_right(key),
+            Some(&BROUGHT_RUN) => key::decode::<Brought>(key, payload)?.is_right(),
+            _ => return Err(key::corrupt(key, "no such kind is known")),
+        };
+        self.expect(right, || format!("{}: is not whole", key::describe(key)));
         Ok(())
     }
 

@@ -22,7 +22,7 @@ struct Program<'w> {
 /// Makes a token by the act of the command line.
 fn made(world: &World, name: &str) -> TokenMade {
     let act = Act::Token(TokenAct::Add { name: name.to_string() });
-    match act::act(&world.house.store, act, super::stage::NOW, &mut |_, _| ()) {
+    match act::act(&world.house.store, act, super::stage::NOW, &mut |_| ()) {
         Ok(act::Reply::Token(made)) => made,
         other => panic!("{other:?}"),
     }
@@ -183,7 +183,7 @@ fn there_are_only_so_many_tokens() {
         made(&world, &number.to_string());
     }
     let act = Act::Token(TokenAct::Add { name: "one more".to_string() });
-    let failed = act::act(&world.house.store, act, 0, &mut |_, _| ()).expect_err("too many");
+    let failed = act::act(&world.house.store, act, 0, &mut |_| ()).expect_err("too many");
     assert_eq!(
         (failed.kind, failed.why.as_str()),
         (Kind::Wrong, "limit reached: tokens of programs")

@@ -14,7 +14,7 @@ fn office() -> World {
     let (address, name) = ("ann@office.test".to_string(), "Ann".to_string());
     let ann = Act::Account(AccountAct::Add { address, name, quota: 0, password });
     for act in [domain, ann] {
-        act::act(&world.house.store, act, NOW, &mut |_, _| ()).expect("done");
+        act::act(&world.house.store, act, NOW, &mut |_| ()).expect("done");
     }
     world
 }

@@ -24,7 +24,7 @@ fn office() -> Vec<u8> {
         password,
     };
     for act in [domain, Act::Account(ann)] {
-        act::act(&world.house.store, act, NOW, &mut |_, _| ()).expect("done");
+        act::act(&world.house.store, act, NOW, &mut |_| ()).expect("done");
     }
     let done = |setup: &mut Setup| setup.done.extend(["time", "way", "done"].map(String::from));
     let write = move |batch: &mut Batch| owner::change_setup(batch, &mut { done });

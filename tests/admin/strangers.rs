@@ -15,7 +15,7 @@ fn office() -> World {
     let (address, name) = ("ann@office.test".to_string(), "Ann <A> & Co".to_string());
     let ann = AccountAct::Add { address, name, quota: 0, password };
     for request in [Act::Domain(add), Act::Account(ann)] {
-        act::act(&world.house.store, request, 0, &mut |_, _| ()).expect("done");
+        act::act(&world.house.store, request, 0, &mut |_| ()).expect("done");
     }
     world
 }

@@ -206,7 +206,7 @@ impl Call<'_> {
     }
 
     fn done(&self, act: Act) -> Result<act::Reply, Failure> {
-        act::act(&self.house.store, act, self.request.now, &mut |_, _| ())
+        act::act(&self.house.store, act, self.request.now, &mut |_| ())
     }
 
     fn note(&self, what: &str, about: &str, failure: Option<&Failure>) {

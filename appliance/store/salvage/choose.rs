@@ -246,14 +246,15 @@ impl Office {
                 seen.certain += u64::from(trust == Trust::True);
             }
             // A policy that may be old is fetched again. From an outside account that may be gone
-            // nothing is collected. An owner's password that may be old opens
-            // nothing: without one the setup code does.
+            // nothing is collected. What may not have been brought is brought again. An owner's
+            // password that may be old opens nothing: without one the setup code does.
             tag::KNOWN
             | tag::STS_POLICY
             | tag::TLS_DAY
             | tag::OWNER
             | tag::AUDIT
             | tag::OUTSIDE
+            | tag::BROUGHT
                 if trust == Trust::True =>
             {
                 self.of_others.push((key.to_vec(), payload.to_vec()));

@@ -206,6 +206,7 @@ impl Scan<'_, '_> {
                 | tag::OWNER
                 | tag::AUDIT
                 | tag::OUTSIDE
+                | tag::BROUGHT
                 | tag::OUTGOING),
             ) => self.found.rows.push(key, &[&page.to_be_bytes(), payload])?,
             _ => self.found.strange += 1,

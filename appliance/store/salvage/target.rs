@@ -283,7 +283,8 @@ impl<'s> Target<'s> {
         self.store.write_blocking(move |batch| rows.write(batch))
     }
 
-    /// Nobody who is gone knows anybody, and an outside account is there whole or not at all.
+    /// Nobody who is gone knows anybody, or brought anything; an outside account is there whole or
+    /// not at all.
     fn of_others(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let of_outside = |key: &[u8]| {
             let number = key::u32_at(key, 5).unwrap_or(0);
@@ -297,7 +298,7 @@ impl<'s> Target<'s> {
             let owner = key::u32_at(key, 1).map(AccountId);
             let known = owner.is_ok_and(|id| self.office.accounts.contains_key(&id));
             match key.first() {
-                Some(&tag::KNOWN) => known,
+                Some(&(tag::KNOWN | tag::BROUGHT)) => known,
                 Some(&tag::OUTSIDE) => known && selves.contains(&of_outside(key)),
                 _ => true,
             }

@@ -52,6 +52,7 @@ pub(crate) struct Night {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     People,
+    Brought,
     Mailboxes,
     Outbox,
     Bodies,
@@ -111,7 +112,8 @@ impl Night {
         let before = self.octets;
         let mut check = Check::default();
         let looked = match self.stage {
-            Stage::People => check.people(&snapshot).map(|()| self.go_on(Stage::Mailboxes)),
+            Stage::People => check.people(&snapshot).map(|()| self.go_on(Stage::Brought)),
+            Stage::Brought => self.brought(&snapshot, &mut check),
             Stage::Mailboxes => self.mailboxes(&snapshot, &mut check),
             Stage::Outbox => self.outbox(&snapshot, &mut check),
             Stage::Bodies => self.bodies(&snapshot, &mut check),
@@ -299,6 +301,18 @@ impl Night {
         })?;
         if is_there {
             check.judge_mailbox(snapshot, open.at)?;
+        }
+        Ok(())
+    }
+
+    /// One row for each few messages that ever were brought: too many for one slice.
+    fn brought(&mut self, snapshot: &Snapshot, check: &mut Check) -> Result<()> {
+        let ended = self.next_rows(snapshot, tag::BROUGHT, &mut |_, key, row| {
+            check.row(key, row);
+            Ok(true)
+        })?;
+        if ended {
+            self.go_on(Stage::Mailboxes);
         }
         Ok(())
     }

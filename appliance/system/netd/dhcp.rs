@@ -156,6 +156,8 @@ impl Client {
         let Ok(message) = Message::from_bytes(octets) else { return Vec::new() };
         let ours = message.opcode() == Opcode::BootReply
             && message.xid() == self.exchange
+            // RFC 2131 2: the length is said by the peer, and the field has 16 octets
+            && usize::from(message.hlen()) == self.hardware.len()
             && message.chaddr() == self.hardware;
         let Some(kind) = message.opts().msg_type().filter(|_| ours) else { return Vec::new() };
         match (kind, self.state.clone()) {

@@ -1,9 +1,10 @@
 //! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051) and their extensions: values of commands.
 //!
-//! One parser (`parse`) makes these values, one printer (`print`) writes replies. Mailbox names in
-//! values are UTF-8; modified UTF-7 (RFC 3501 5.1.3) is undone by the parser and done by the
-//! printer, depending on what the session enabled.
+//! One parser (`parse`) makes these values, one printer (`print`) writes replies; `heard` reads
+//! what other servers say to us. Mailbox names in values are UTF-8; modified UTF-7 (RFC 3501 5.1.3)
+//! is undone by the parser and done by the printer, depending on what the session enabled.
 
+pub(crate) mod heard;
 pub(crate) mod parse;
 pub(crate) mod print;
 pub(crate) mod sequence;

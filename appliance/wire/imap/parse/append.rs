@@ -63,7 +63,7 @@ pub(super) fn date_time(lexer: &mut Lexer) -> Parsed<(i64, i32)> {
     })
 }
 
-fn parse_date_time(text: &[u8]) -> Option<(i64, i32)> {
+pub(in crate::wire::imap) fn parse_date_time(text: &[u8]) -> Option<(i64, i32)> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     if text.len() != "dd-Mon-yyyy hh:mm:ss +zzzz".len() {
         return None;

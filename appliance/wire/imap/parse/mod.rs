@@ -14,7 +14,7 @@
 //! tag     = 1*<any ASTRING-CHAR except "+">
 //! ```
 
-mod append;
+pub(in crate::wire::imap) mod append;
 mod command;
 mod fetch;
 mod lexer;

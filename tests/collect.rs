@@ -1,6 +1,7 @@
 //! Tests: collecting mail from other providers, and sending it by them.
 
 mod believed;
+mod discover;
 mod maildrop;
 mod multidrop;
 mod oauth;

@@ -1,5 +1,6 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
+mod look;
 pub(crate) mod sign_in;
 
 use super::Reply;
@@ -12,6 +13,7 @@ use crate::store::format::{Multidrop, Oauth, Outside, OutsideHost, OutsideState,
 use crate::store::outside::{self, OutsideId};
 use crate::store::{Store, StoreError, account, address};
 use crate::wire::address::{Address, check_domain};
+use crate::wire::sasl::Secret;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +36,11 @@ pub(crate) enum CollectAct {
         login: String,
         address: String,
         wish: Box<Wish>,
+    },
+    /// Logs in at its servers.
+    Test {
+        login: String,
+        address: String,
     },
     /// A code for the person to type in at the provider.
     SignIn {
@@ -74,6 +81,8 @@ pub(crate) struct Wish {
     pub multidrop: Option<Option<Shared>>,
     pub oauth: Option<Client>,
     pub paused: Option<bool>,
+    /// Saved without a try.
+    pub untested: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,6 +222,7 @@ pub(crate) fn act(store: &Store, act: CollectAct, now: i64) -> Outcome {
             Ok(Reply::Outside(Box::new(view(store, &login, found, &what)?)))
         }
         CollectAct::Change { login, address, wish } => change(store, &login, &address, *wish),
+        CollectAct::Test { login, address } => look::test(store, &login, &address),
         CollectAct::SignIn { login, address } => sign_in::begin(store, &login, &address),
         CollectAct::SignInWait { login, address, begun } => {
             sign_in::wait(store, &login, &address, &begun)
@@ -251,6 +261,25 @@ fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outco
         return Err(wrong("it has no password", "give it in a file: --password-file FILE"));
     }
     apply(&mut row, &mut secrets, &wish).map_err(|why| wrong(&why, ""))?;
+    if let Some(secret) = wish.secret.as_ref().filter(|_| !wish.untested && wish.oauth.is_none()) {
+        let secret = Secret(secret.text.clone().into_bytes());
+        if row.source.is_none() && row.relay.is_none() {
+            let pop3 = wish.pop3 == Some(true);
+            let found = look::found(store, &parsed, &secret, pop3, &what)?;
+            row.provider = found.provider.unwrap_or_default();
+            let known = providers::by_id(&row.provider);
+            row.vouchers = match known {
+                Some(known) => known.vouchers.clone(),
+                None => vec![parsed.domain().to_string()],
+            };
+            row.relay = found.relay.map(|relay| relay.at);
+            if let Some(source) = found.source {
+                (row.source, row.login) = (Some(source.at), source.user);
+            }
+        } else {
+            look::tried(store, &row, &secret, &what)?;
+        }
+    }
     if row.source.is_none() && row.relay.is_none() {
         let why = "its servers are not known";
         return Err(wrong(

@@ -47,6 +47,8 @@ pub(crate) enum Collect {
         #[command(flatten)]
         wish: Wishes,
     },
+    /// Log in at its servers, and say how that went
+    Test { login: String, address: String },
     /// Sign in at a provider that wants tokens: shows a code to type in there, and waits
     SignIn { login: String, address: String },
     /// Forget it: nothing is collected any more, mail there and here stays
@@ -139,6 +141,9 @@ pub(crate) struct Wishes {
     /// What the tokens are to open [default: as the provider has it]
     #[arg(long, value_name = "TEXT", requires = "client_id", default_value = "")]
     scope: String,
+    /// Save it without trying to log in
+    #[arg(long)]
+    untested: bool,
     /// Collect nothing for now
     #[arg(long, conflicts_with = "resume")]
     pause: bool,
@@ -163,6 +168,7 @@ pub(crate) fn request(command: Collect, input: &mut dyn BufRead) -> Result<Reque
         Collect::Change { login, address, wish } => {
             CollectAct::Change { login, address, wish: Box::new(wished(wish)?) }
         }
+        Collect::Test { login, address } => CollectAct::Test { login, address },
         Collect::SignIn { login, address } => CollectAct::SignIn { login, address },
         Collect::Remove { login, address } => CollectAct::Remove { login, address },
     }))
@@ -217,6 +223,7 @@ fn wished(given: Wishes) -> Result<Wish, String> {
         multidrop: if given.not_shared { Some(None) } else { shared },
         oauth,
         paused: either(given.pause, given.resume),
+        untested: given.untested,
     })
 }
 

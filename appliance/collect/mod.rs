@@ -1,6 +1,8 @@
 //! Mail from other providers, and out by them.
 //!
 //! ```text
+//! discover    the servers of an address that nobody told us, found and tried
+//! probe       one try of a server: connect, TLS, log in
 //! providers   well-known providers as data: hosts, ports, what a person must switch on
 //! reach       a connection to a server of a provider, with TLS that is proven
 //! imap        a provider's IMAP: import of everything
@@ -12,10 +14,12 @@
 //! A letter is written in one commit with the note that it was brought, and only then may it go at
 //! the provider: a cut at any moment neither loses nor doubles it.
 
+pub(crate) mod discover;
 pub(crate) mod imap;
 pub(crate) mod multidrop;
 pub(crate) mod plan;
 pub(crate) mod pop3;
+pub(crate) mod probe;
 pub(crate) mod providers;
 pub(crate) mod reach;
 

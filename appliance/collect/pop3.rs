@@ -58,6 +58,18 @@ pub(crate) async fn look(
     Ok(looked)
 }
 
+/// Logs in and says goodbye.
+pub(crate) async fn try_out(
+    place: Place,
+    resolver: &crate::net::resolver::Resolver,
+    login: Login,
+) -> Result<(), Fault> {
+    let mut talk = Talk::begin(place, resolver, login).await?;
+    let mut out = Vec::new();
+    let step = talk.client.quit(&mut out);
+    talk.go(step, out).await.map(drop)
+}
+
 /// Where the maildrop is.
 pub(crate) fn place(row: &Outside, desk: &Desk) -> Result<Place, Fault> {
     let source = row.source.as_ref();

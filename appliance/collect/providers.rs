@@ -138,7 +138,6 @@ pub(crate) fn of_domain(domain: &str) -> Option<&'static Provider> {
 }
 
 /// The one whose servers these MX hosts are.
-#[allow(dead_code, reason = "who looks for the servers of an unknown domain asks it")]
 pub(crate) fn of_mx(hosts: &[String]) -> Option<&'static Provider> {
     let is_below = |host: &str, end: &str| {
         let host = host.to_ascii_lowercase();

@@ -65,3 +65,12 @@ pub(crate) const OAUTH_TEXT_BYTES: usize = 500;
 pub(crate) const OAUTH_CODE_SECONDS: u64 = 60 * 60;
 /// A token that is good for less is renewed before it is used.
 pub(crate) const OAUTH_SPARE_SECONDS: i64 = 60;
+/// The file in which a domain tells of its servers; real ones have two thousand octets.
+pub(crate) const AUTOCONFIG_BYTES: usize = 64 * 1024;
+pub(crate) const AUTOCONFIG_DEPTH: usize = 16;
+pub(crate) const AUTOCONFIG_SERVERS: usize = 12;
+pub(crate) const AUTOCONFIG_TEXT_BYTES: usize = 1_000;
+/// To fetch it, and to wait for a server that is tried: nobody looks longer at a page.
+pub(crate) const DISCOVER_TRY: Duration = Duration::from_secs(15);
+/// Servers that are tried for one account: beyond that the person is asked.
+pub(crate) const DISCOVER_TRIES: usize = 12;

@@ -62,6 +62,20 @@ async fn attempt(
     Ok(response.into_body().to_vec())
 }
 
+/// Fetches what is there, of whatever type.
+pub(crate) async fn get(
+    resolver: &Resolver,
+    trust: &Trust,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<u8>, FetchFault> {
+    let request = Request::get(wanted.path).body(Empty::<Bytes>::new()).map_err(other)?;
+    let response = ask(resolver, trust, wanted, request).await?;
+    match response.status() {
+        StatusCode::OK => Ok(response.into_body().to_vec()),
+        status => Err(other(format!("the server answered {status}"))),
+    }
+}
+
 /// A request of another's making, and its whole answer, whatever the status.
 pub(super) async fn ask<B>(
     resolver: &Resolver,

@@ -1,6 +1,7 @@
 //! Bytes to values and back: the grammar of every protocol the box speaks.
 
 pub(crate) mod address;
+pub(crate) mod autoconfig;
 pub(crate) mod budget;
 pub(crate) mod dmarc;
 pub(crate) mod frame;

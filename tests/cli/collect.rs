@@ -18,17 +18,19 @@ fn an_outside_account_is_added_shown_changed_and_removed_with_a_server_and_witho
     fs::write(&file, "sixteen letters!\nand more\n").unwrap();
     let file = file.display();
     let told = data.good(&format!(
-        "collect add bob@office.test Bob@gmail.com --password-file {file} --delete-after 14"
+        "collect add bob@office.test Bob@gmail.com --password-file {file} --untested \
+         --delete-after 14"
     ));
     assert!(told.contains("imap.gmail.com, port 993, TLS"), "{told}");
     assert!(told.contains("smtp.gmail.com, port 465, TLS"), "{told}");
     assert!(told.contains("deleted there after 14 days"), "{told}");
     let server = data.serve();
-    let again = format!("collect add bob@office.test bob@gmail.com --password-file {file}");
+    let again =
+        format!("collect add bob@office.test bob@gmail.com --untested --password-file {file}");
     assert!(data.bad(&again).contains("exists already"));
     let line = "collect add bob@office.test bob@far.example --pop3 --host Pop.Far.Example. \
                 --user bobby --smtp-host smtp.far.example --smtp-tls starttls \
-                --send-as bob@far.example --send-as info@far.example";
+                --send-as bob@far.example --send-as info@far.example --untested";
     let ran = data.run_with(line, "edelweiss\n");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let listed = data.json("collect list bob@office.test");
@@ -59,7 +61,7 @@ fn an_outside_account_is_added_shown_changed_and_removed_with_a_server_and_witho
 fn what_cannot_be_is_refused_with_what_to_do() {
     let data = people();
     let bad = |line: &str| {
-        let ran = data.run_with(&format!("collect add {line}"), "word\n");
+        let ran = data.run_with(&format!("collect add {line} --untested"), "word\n");
         assert_eq!(ran.code, 1, "{line}: {}", ran.out);
         ran.err
     };

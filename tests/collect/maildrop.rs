@@ -40,10 +40,15 @@ pub(super) struct Maildrop {
 impl Maildrop {
     /// At localhost; `stls`: it begins in clear.
     pub(super) async fn start(stls: bool) -> Self {
+        Self::named("localhost", stls).await
+    }
+
+    /// With a certificate of this name.
+    pub(super) async fn named(name: &str, stls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = listener.local_addr().expect("an address");
         let authority = Arc::new(Authority::new());
-        let acceptor = authority.show("localhost").acceptor;
+        let acceptor = authority.show(name).acceptor;
         let inside = Inside { password: "open sesame".to_string(), ..Inside::default() };
         let drop = Self { at, inside: Arc::new(Mutex::new(inside)), authority };
         let own = drop.clone();

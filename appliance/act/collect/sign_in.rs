@@ -138,7 +138,7 @@ impl Desk {
 }
 
 /// How this box reaches others: the settings stand beside the folder of the store.
-fn outgoing(store: &Store) -> Outgoing {
+pub(super) fn outgoing(store: &Store) -> Outgoing {
     let file = store.folder().parent().map(|data| data.join("mailroom.toml"));
     let read = file.and_then(|file| settings::load(&file).ok());
     read.map(|settings| settings.outgoing).unwrap_or_default()

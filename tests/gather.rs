@@ -7,3 +7,4 @@ mod heard;
 mod import;
 mod memory;
 mod toy;
+mod watch;

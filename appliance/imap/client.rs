@@ -89,7 +89,6 @@ pub(crate) struct Login {
 pub(crate) enum Secret {
     Password(String),
     /// An access token of OAuth 2.0, said by XOAUTH2.
-    #[allow(dead_code, reason = "who logs in by a token comes with the outside accounts")]
     Token(String),
 }
 

@@ -51,6 +51,11 @@ pub(crate) const FETCH_THROTTLED: Duration = Duration::from_secs(30);
 /// A provider that says how long it wants to be left alone is believed up to this; providers close
 /// an account for a day at the most.
 pub(crate) const FETCH_THROTTLED_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// A folder that is watched is looked through as a whole this often: for what goes there after some
+/// days, and for what was missed.
+pub(crate) const WATCH_WHOLE_SECONDS: i64 = 3600;
+/// A line that waited for this long before it broke is opened again at once.
+pub(crate) const COLLECT_STOOD: Duration = Duration::from_secs(60);
 /// UIDs that share a row of the memory of what was brought: rows stay below a page of the store.
 pub(crate) const BROUGHT_PER_ROW: u32 = 128;
 

@@ -81,7 +81,6 @@ impl Folder {
     }
 
     /// Of these, those that were brought on this day or before.
-    #[allow(dead_code, reason = "who watches a folder comes next")]
     pub(crate) fn brought_until(
         &self,
         read: &impl Read,
@@ -116,7 +115,6 @@ impl Folder {
     }
 
     /// Remembers one that is not brought, and so never deleted there.
-    #[allow(dead_code, reason = "who watches a folder comes next")]
     pub(crate) fn note_left(
         &self,
         batch: &mut Batch,

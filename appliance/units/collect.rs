@@ -1,11 +1,13 @@
 //! The unit that collects mail from outside accounts: one task for each.
 
 use super::background::stops_within;
+use crate::collect::imap::watch::{Of, Watch};
 use crate::collect::{Desk, Fault, Looked, plan, pop3, providers};
 use crate::delivery::keyring::Key;
 use crate::delivery::letter;
 use crate::event::{Event, emit};
-use crate::limits::{COLLECT_NOTED_SECONDS, COLLECT_SETTLES, COLLECT_VISIT};
+use crate::imap::client;
+use crate::limits::{COLLECT_NOTED_SECONDS, COLLECT_SETTLES, COLLECT_STOOD, COLLECT_VISIT};
 use crate::net::stopped;
 use crate::pop3::client::Login;
 use crate::store::format::{Outside, OutsideState};
@@ -13,6 +15,7 @@ use crate::store::outside::{self, OutsideId};
 use crate::store::{Result, account};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -54,7 +57,7 @@ fn wanted(desk: &Desk) -> Result<HashMap<OutsideId, Outside>> {
     let read = desk.store().snapshot()?;
     let mut wanted = HashMap::new();
     for (id, row) in outside::all(&read)? {
-        let collects = row.source.is_some() && row.kind == outside::POP3 && !row.paused;
+        let collects = row.source.is_some() && !row.paused;
         if collects && !account::is_closed(&read, id.account)? {
             wanted.insert(id, row);
         }
@@ -64,6 +67,9 @@ fn wanted(desk: &Desk) -> Result<HashMap<OutsideId, Outside>> {
 
 /// Looks at one again and again.
 async fn keep(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Receiver<bool>) {
+    if row.kind == outside::IMAP {
+        return keep_line(desk, id, row, stop).await;
+    }
     let provider = providers::by_id(&row.provider);
     let mut quiet = 0;
     loop {
@@ -82,12 +88,113 @@ async fn keep(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Rec
         };
         let Some(state) = note(&desk, id, &row, looked).await else { return };
         let wait = match more {
-            true => std::time::Duration::ZERO,
+            true => Duration::ZERO,
             false => under_test(plan::wait(&state, quiet, provider)),
         };
         if stops_within(&mut stop, wait).await {
             return;
         }
+    }
+}
+
+/// The same by IMAP: the line stays open where the server tells by itself of what is new.
+async fn keep_line(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Receiver<bool>) {
+    let (mut line, mut quiet) = (None, 0);
+    loop {
+        let looked = {
+            let Ok(_line) = desk.lines.acquire().await else { return };
+            tokio::select! {
+                looked = look_by_line(&desk, id, &row, &mut line) => looked,
+                () = stopped(&mut stop) => return,
+            }
+        };
+        let more = looked.as_ref().is_ok_and(|looked| looked.more);
+        quiet = match &looked {
+            Ok(looked) if looked.taken > 0 => 0,
+            Ok(_) => quiet + 1,
+            Err(_) => quiet,
+        };
+        let Some(state) = note(&desk, id, &row, looked).await else { return };
+        let wait = match more {
+            true => Duration::ZERO,
+            false => under_test(plan::wait(&state, quiet, None)),
+        };
+        let began = Instant::now();
+        let told = match line.take() {
+            Some(mut open) if open.idles() && !more => tokio::select! {
+                told = open.wait(wait) => {
+                    line = told.is_ok().then_some(open);
+                    line.is_some()
+                }
+                () = stopped(&mut stop) => return,
+            },
+            Some(open) if more => {
+                line = Some(open);
+                false
+            }
+            Some(open) => {
+                open.close().await;
+                false
+            }
+            None => false,
+        };
+        // A line that breaks after a while is opened again; one that breaks at once has to wait.
+        let stood = line.is_some() || began.elapsed() > COLLECT_STOOD;
+        let rest = if told || (stood && !wait.is_zero()) { Duration::ZERO } else { wait };
+        if stops_within(&mut stop, rest).await {
+            return;
+        }
+    }
+}
+
+async fn look_by_line(
+    desk: &Desk,
+    id: OutsideId,
+    row: &Outside,
+    line: &mut Option<Watch>,
+) -> std::result::Result<Looked, Fault> {
+    let of = Of { desk, id, row };
+    let visit = async {
+        if let Some(mut open) = line.take() {
+            match open.look(&of).await {
+                // It broke while nothing was said.
+                Err(fault) if fault.trouble == plan::UNREACHED => {}
+                looked => {
+                    *line = looked.is_ok().then_some(open);
+                    return looked;
+                }
+            }
+        }
+        let mut open = enter(desk, id, row).await?;
+        let looked = open.look(&of).await;
+        *line = looked.is_ok().then_some(open);
+        looked
+    };
+    tokio::time::timeout(COLLECT_VISIT, visit).await.unwrap_or_else(|_| {
+        let why = "The server takes too long.";
+        Err(Fault::new(plan::UNREACHED, why, "Nothing: it is gone on with at the next look."))
+    })
+}
+
+async fn enter(desk: &Desk, id: OutsideId, row: &Outside) -> std::result::Result<Watch, Fault> {
+    let place = pop3::place(row, desk)?;
+    let login = |key: Key| {
+        let secret = String::from_utf8_lossy(&key.secret.0).into_owned();
+        let secret = match key.token {
+            true => client::Secret::Token(secret),
+            false => client::Secret::Password(secret),
+        };
+        client::Login { user: row.login.clone(), secret }
+    };
+    let key = desk.keyring.key(id, row).await?;
+    match Watch::open(&place, &desk.resolver, login(key.clone())).await {
+        // The provider took the token back before its time: a new one may do.
+        Err(fault) if fault.trouble == plan::REFUSED && key.token => {
+            desk.keyring.forget(id).await;
+            let key = desk.keyring.key(id, row).await?;
+            Watch::open(&place, &desk.resolver, login(key)).await
+        }
+        open => open,
     }
 }
 

@@ -71,6 +71,8 @@ service imap-login {{
 """
 
 USER, WORD = "carl@provider.test", "carl-has-an-app-password"
+# Whose letters are collected as they come.
+WATCHED = "dora@provider.test"
 # What a folder is called there (after INBOX.) and here; the rest keep their names.
 RENAMED = {"Gesendet": "Sent", "Gesendet.2019": "Sent/2019"}
 ODD = ["Проекты.Приёмка", "Übersicht & Co", "Gesendet", "Gesendet.2019", "work", "Work", "日本語"]
@@ -124,7 +126,8 @@ class Provider:
             if path.owner() == "root" and str(path) not in ("/", "/tmp"):
                 path.chmod(path.stat().st_mode | 0o055)
         self.certificate()
-        (self.folder / "passwords").write_text(f"{USER}:{{PLAIN}}{WORD}\n")
+        people = "".join(f"{user}:{{PLAIN}}{WORD}\n" for user in (USER, WATCHED))
+        (self.folder / "passwords").write_text(people)
         values = {"folder": self.folder, "run": self.run, "imap": self.imap, "imaps": self.imaps}
         (self.folder / "dovecot.conf").write_text(CONFIG.format(protocols="imap", **values))
         mail = pwd.getpwnam("mail")
@@ -203,6 +206,22 @@ class Provider:
         file.write_bytes(letter)
         os.utime(file, (date, date))
         return len(letter)
+
+    def deliver(self, number):
+        """A letter comes for the one who is watched."""
+        root = self.folder / "mail" / WATCHED
+        mail = pwd.getpwnam("mail")
+        for part in ("cur", "new", "tmp"):
+            if not (root / part).is_dir():
+                (root / part).mkdir(parents=True)
+                os.chown(root, mail.pw_uid, mail.pw_gid)
+                os.chown(root / part, mail.pw_uid, mail.pw_gid)
+        letter = f"From: someone@far.test\r\nTo: {WATCHED}\r\nSubject: number {number}\r\n" \
+                 f"Message-ID: <n{number}@far.test>\r\n\r\nletter {number}\r\n"
+        name = f"{int(time.time())}.M{number}P2.provider"
+        (root / "tmp" / name).write_bytes(letter.encode())
+        os.chown(root / "tmp" / name, mail.pw_uid, mail.pw_gid)
+        (root / "tmp" / name).rename(root / "new" / name)
 
     def maildir(self, folder):
         root = self.folder / "mail" / USER

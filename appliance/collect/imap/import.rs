@@ -335,7 +335,7 @@ impl Run<'_> {
 }
 
 /// All folders, with their special uses where the server tells them.
-async fn list(line: &mut Line) -> Result<Vec<Listed>, Stop> {
+pub(super) async fn list(line: &mut Line) -> Result<Vec<Listed>, Trouble> {
     let extended = line.has("LIST-EXTENDED") || line.has("IMAP4REV2");
     let command: &[u8] = match line.has("SPECIAL-USE") {
         // RFC 6154 3: only who asks for them surely gets them
@@ -351,7 +351,7 @@ async fn list(line: &mut Line) -> Result<Vec<Listed>, Stop> {
     let status = line.ask(command, &mut each).await?;
     if !status.is_ok() {
         let why = format!("The server does not list its folders: {status}");
-        return Err(Trouble::new(Ill::Passing, why).into());
+        return Err(Trouble::new(Ill::Passing, why));
     }
     // XLIST calls INBOX by its name in the person's language.
     for one in listed.iter_mut().filter(|one: &&mut Listed| one.has("\\Inbox")) {

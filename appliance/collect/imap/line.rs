@@ -75,14 +75,12 @@ impl Line {
     }
 
     /// Says a line that is no command, such as the end of one.
-    #[allow(dead_code, reason = "who watches a folder comes next")]
     pub(crate) fn say_line(&mut self, line: &str) {
         self.out.extend_from_slice(line.as_bytes());
         self.out.extend_from_slice(b"\r\n");
     }
 
     /// Was it told of new messages since this was asked last?
-    #[allow(dead_code, reason = "who watches a folder comes next")]
     pub(crate) fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }

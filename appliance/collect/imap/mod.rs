@@ -7,6 +7,7 @@
 //! bring     messages on their way into the store, several to a commit, each once
 //! folder    one folder, from its first message to its last
 //! import    everything, resumed when it is cut
+//! watch     letters collected as they come
 //! ```
 
 mod bring;
@@ -15,6 +16,7 @@ pub(crate) mod folders;
 pub(crate) mod import;
 mod labels;
 pub(crate) mod line;
+pub(crate) mod watch;
 
 /// UIDs as a set, of which no part is longer than a command may be; each with its own UIDs.
 pub(crate) fn sets(uids: &[u32], most: usize, most_bytes: usize) -> Vec<(String, Vec<u32>)> {

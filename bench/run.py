@@ -3,16 +3,18 @@
 each in turn, in interleaved rounds, on one loop-mounted ext4 file. Needs root (mounts, and users
 of the peers). Writes bench/results.md and its plots.
 
-    bench/run.py [--quick] [--only ours] [--rows leaving]
+    bench/run.py [--quick] [--only ours] [--rows leaving|pages]
 
 --quick: few messages, one round; for trying the bench. --only ours: without the peers. --rows
-leaving: submitting and the outbox alone, with mailboxes that are nearly empty, printed. What is
-written by the first two goes to /tmp.
+leaving: submitting and the outbox alone, with mailboxes that are nearly empty, printed. --rows
+pages: the pages alone, which the peers have not, printed. What is written by the first two goes to
+/tmp.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +28,7 @@ sys.path += [str(HERE), str(ROOT / "tests/harness")]
 
 import island  # noqa: E402
 import measure  # noqa: E402
+import page_times  # noqa: E402
 import report  # noqa: E402
 from peer import Peer, certificate  # noqa: E402
 from server import Server, free_port_base  # noqa: E402
@@ -37,12 +40,14 @@ ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
 FULL = dict(
     rounds=2, settle=2.0, alone=500, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
     messages={(16, 4096): 1000, (64, 4096): 1000, (16, 51200): 400, (64, 51200): 400},
-    leave={1: 1000, 200: 1000},
+    leave={1: 1000, 200: 1000}, pages=500,
+    office=dict(messages=10_000, stories=2000, queue=100),
 )
 QUICK = dict(
     rounds=1, settle=0.5, alone=40, stored=50, big=2_000, idle=50, mailbox_rounds=2,
     messages={(16, 4096): 200, (64, 4096): 200, (16, 51200): 100, (64, 51200): 100},
-    leave={1: 200, 200: 400},
+    leave={1: 200, 200: 400}, pages=100,
+    office=dict(messages=1000, stories=200, queue=20),
 )
 
 
@@ -65,19 +70,19 @@ class Ours:
 
     label = "Mailroom"
 
-    def __init__(self, disk, scratch):
+    def __init__(self, disk, scratch, name="mailroom", people=PEOPLE | BIG):
         os.environ.setdefault("MAILROOM_BIN", str(ROOT / "target/release/mailroom"))
-        data = disk / "mailroom"
+        data = disk / name
         data.mkdir(mode=0o700)
         (data / "mailroom.toml").write_text(OUTGOING)
-        self.server = Server(data, log=scratch / "mailroom.log")
-        self.made = False
+        self.server = Server(data, log=scratch / f"{name}.log")
+        self.people, self.made = people, False
 
     def start(self):
         self.server.start()
         self.ports, self.ca = self.server.ports, self.server.ca
         if not self.made:
-            for address, word in {**PEOPLE, **BIG}.items():
+            for address, word in self.people.items():
                 add = ["account", "add", address, "--password-stdin"]
                 self.server.cli(*add, input=word + "\n")
             self.made = True
@@ -248,6 +253,23 @@ class Bench:
             f"leave {domains} flushes": used.flushes / messages,
         })
 
+    def pages(self, office):
+        """An office of its own, with mail, stories and a queue."""
+        office.start()
+        say("pages: an office is made")
+        people, plan = page_times.OFFICE, self.plan["office"]
+        self.load(office, "fill", people, messages=plan["messages"] // len(people), size=4096)
+        self.load(
+            office, "deliver", people, messages=plan["stories"], size=4096, connections=16,
+            each=0, offset=self.next_offset(plan["stories"]),
+        )
+        page_times.queue(office.server, plan["queue"])
+        say("pages: asked for")
+        told = page_times.measured(office.server, self.plan["pages"])
+        office.stop()
+        shutil.rmtree(office.server.data)
+        return told
+
     def mailbox(self, subject):
         rounds = self.plan["mailbox_rounds"]
         told = self.load(subject, "mailbox", BIG, messages=self.plan["big"], rounds=rounds)
@@ -299,12 +321,12 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--quick", action="store_true")
     arguments.add_argument("--only", choices=["ours"], help="without the peers")
-    arguments.add_argument("--rows", choices=["leaving"], help="the outbox alone")
+    arguments.add_argument("--rows", choices=["leaving", "pages"], help="these alone")
     chosen = arguments.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("bench needs root: it mounts a file, and Postfix and Dovecot want users")
     plan = QUICK if chosen.quick else FULL
-    if chosen.rows:
+    if chosen.rows == "leaving":
         plan = plan | dict(stored=10, big=10)
     if not island.entered():
         os.environ[LOAD] = str(build_load())
@@ -319,6 +341,12 @@ def main():
     subprocess.run(mount, check=True)
     try:
         with measure.Disk(scratch, gib=8) as disk:
+            pages = None
+            if chosen.rows != "leaving":
+                pages = pages_of(disk, scratch, plan, load)
+            if chosen.rows == "pages":
+                print(report.pages(pages, plan))
+                return
             tls = certificate(scratch / "tls")
             subjects.append(Ours(disk.mount, scratch))
             if not chosen.only:
@@ -326,7 +354,7 @@ def main():
                     subjects.append(Theirs(disk.mount, scratch, flavour, tls))
             try:
                 for rounds, results in Bench(disk, plan, subjects, load, chosen.rows).run():
-                    tell(chosen, subjects, results, plan | {"rounds": rounds})
+                    tell(chosen, subjects, (results, pages), plan | {"rounds": rounds})
             finally:
                 for subject in subjects:
                     subject.stop()
@@ -335,8 +363,17 @@ def main():
         subprocess.run(["rm", "-rf", scratch], check=True)
 
 
-def tell(chosen, subjects, results, plan):
+def pages_of(disk, scratch, plan, load):
+    office = Ours(disk.mount, scratch, "office", page_times.OFFICE)
+    try:
+        return Bench(disk, plan, [office], load).pages(office)
+    finally:
+        office.stop()
+
+
+def tell(chosen, subjects, found, plan):
     """Written anew after each round."""
+    results, pages = found
     if chosen.rows:
         print(report.leaving(results, list(results), plan), flush=True)
         return
@@ -349,7 +386,7 @@ def tell(chosen, subjects, results, plan):
         for name, text in configurations.items():
             print(f"---- {name}\n{text}")
     folder = Path("/tmp/mailroom-bench-quick") if chosen.quick or chosen.only else HERE
-    report.write(folder, results, configurations, plan, time.monotonic() - START)
+    report.write(folder, (results, pages), configurations, plan, time.monotonic() - START)
     say(f"results of {plan['rounds']} rounds in {folder}/results.md")
 
 

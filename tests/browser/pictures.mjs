@@ -14,11 +14,13 @@ const CHOSEN = [
   ["page-people", "/people", {}],
   ["page-person-phone", "/people/ann%40office.test", { phone: true }],
   ["page-clients", "/people/ann%40office.test/clients", { dark: true }],
+  ["page-certificate", "/setup/certificate", {}],
+  ["page-trace", "/trace", { first: "main a[href^='/trace/']" }],
 ];
 
 export async function pictures(chrome, server, people, folder) {
   const { http, https } = server.ports;
-  for (const [name, path, { phone = false, dark = false }] of CHOSEN) {
+  for (const [name, path, { phone = false, dark = false, first }] of CHOSEN) {
     const base = `https://127.0.0.1:${https}`;
     const walk = await Walk.begin(chrome, name, { base, phone });
     if (path.startsWith("/")) {
@@ -29,6 +31,7 @@ export async function pictures(chrome, server, people, folder) {
     if (!phone) await walk.page.setViewportSize({ width: 960, height: 640 });
     await walk.page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
     await walk.go(path.replace("http:", `http://127.0.0.1:${http}`));
+    if (first) await walk.follow(first);
     const file = join(folder, `${name}.png`);
     await walk.page.screenshot({ path: file, scale: "css" });
     const octets = statSync(file).size;

@@ -78,6 +78,7 @@ pub(crate) mod units;
 #[allow(dead_code, reason = "PID 1 and the host tool each use a part of it")]
 pub(crate) mod update;
 pub(crate) mod wire;
+pub(crate) mod words;
 
 /// What this process is: the first of a box, one of its children, or a command line.
 pub fn run() -> std::process::ExitCode {

@@ -148,6 +148,11 @@ pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
     })
 }
 
+/// The settings of a text; `None` where it is none.
+pub(crate) fn read(text: &str) -> Option<Settings> {
+    parse(text).ok()
+}
+
 /// A settings file with these values and words for the owner.
 pub(crate) fn print(settings: &Settings) -> String {
     let list = |items: Vec<String>| {

@@ -110,7 +110,7 @@ fn serve_as(
         None => new_code()?,
     });
     while serve_once(data, options, &boxed, &place)? == Ended::Restore {
-        place.put_backup();
+        place.put_backup(data);
         // What was made for the store that is gone is in the one that came, or not wanted there.
         options.demo = false;
         boxed.iter_mut().for_each(|boxed| boxed.preset = None);

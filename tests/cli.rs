@@ -14,12 +14,14 @@ mod transfer;
 mod world;
 
 use crate::act::{self, check, words};
+use crate::admin::finding;
 use crate::cli::print::Screen;
 use crate::cli::{args, run_on};
 use crate::serve::control::{Control, start};
 use crate::store::format::{Trace, TraceStep};
 use crate::store::writer::Options;
 use crate::store::{MailId, Store, trace};
+use crate::words::Words;
 use clap::CommandFactory;
 use std::ffi::OsString;
 use std::io::Write;
@@ -501,11 +503,20 @@ fn times_and_sizes_are_read_and_said() {
     assert_eq!(words::date_time(i64::MAX), format!("{} s", i64::MAX));
 }
 
+/// In words and times of its own.
+fn is_told_on_a_page(finding: &check::Finding) {
+    let told = finding::told(Words::english(), "Europe/Berlin", finding);
+    assert_eq!(finding.state == check::State::Ok, told.mend.is_empty(), "{finding:?}");
+    assert!(!told.meaning.contains("UTC") && !told.mend.contains("mailroom.toml"), "{finding:?}");
+    assert_ne!(told.what, finding.what, "{finding:?}");
+}
+
 #[test]
 fn the_machine_is_looked_at() {
     use check::State;
     let state = |finding: check::Finding| {
         assert_eq!(finding.state == State::Ok, finding.remedy.is_empty(), "{finding:?}");
+        is_told_on_a_page(&finding);
         finding.state
     };
     let now = crate::clock::now();

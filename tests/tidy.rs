@@ -36,13 +36,15 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "act",
-        "limits session event clock settings wire message store net smtp delivery serve collect",
+        "limits session event clock settings wire message store net smtp delivery serve collect \
+         words",
     ),
     (
         "admin",
         "limits session event clock request settings wire message store net delivery collect \
-         serve act clients public",
+         serve act clients public words",
     ),
+    ("words", ""),
     ("update", "limits"),
     ("clients", "limits settings"),
     ("public", "limits settings wire clients"),

@@ -2,7 +2,7 @@
 //! process with the store opened for itself alone.
 
 use super::failure::Failure;
-use super::{AnswerLine, Progress, Reply, Request, act};
+use super::{AnswerLine, Progress, Reply, Request, act, office};
 use crate::net::unix::Caller;
 use crate::store::writer::Options;
 use crate::store::{Store, StoreError, backup};
@@ -42,17 +42,29 @@ pub(crate) fn restore(data: &Path, file: &Path, replace: bool) -> Result<Reply, 
     if server(data)?.is_some() {
         return Err(Failure::new(&what, "the server is running", "stop it first"));
     }
-    backup::restore(file, &data.join(STORE), replace).map_err(|error| match error {
+    let settle = |parts: &mut backup::Parts| office::settle(data, parts);
+    let put = |parts: &backup::Parts| office::put(data, parts);
+    let restored = backup::restore(file, &data.join(STORE), replace, (&settle, &put));
+    let whole = restored.map_err(|error| match error {
         StoreError::Exists(_) => {
             Failure::new(&what, &error, "say --replace to put it in its place")
         }
         error => Failure::store(&what, &error),
     })?;
-    let mut done = format!("the store is as it was when {} was written", file.display());
+    let mut done = match whole {
+        true => format!(
+            "mail, settings, keys and certificates are as they were when {} was written; where \
+             this machine listens is its own",
+            file.display()
+        ),
+        false => format!(
+            "the store is as it was when {} was written; it is of an older version and \
+             holds no settings, keys or certificates: those are as they were here",
+            file.display()
+        ),
+    };
     if replace {
-        done.push_str(
-            "; what it replaced is kept beside it as before-restore, until you delete it",
-        );
+        done.push_str("; what was replaced is kept as before-restore, until you delete it");
     }
     Ok(Reply::Done(done))
 }

@@ -4,6 +4,7 @@
 //! came of it.
 
 use super::call::SOCKET;
+use super::check::said::{Said, Value, english, say};
 use super::failure::Failure;
 use super::words::{date_time, plain};
 use crate::limits;
@@ -99,7 +100,7 @@ pub(crate) fn ask(
 }
 
 const WHAT: &str = "cannot say how the certificate stands";
-const WHAT_NEW: &str = "cannot get a certificate";
+pub(crate) const WHAT_NEW: &str = "cannot get a certificate";
 const ABOUT_FILES: &str = "run this as the user who runs the server, or as root";
 
 fn settings_of(data: &Path) -> Result<Settings, Failure> {
@@ -118,7 +119,7 @@ pub(crate) fn printed(view: &CertificateView) -> String {
         date_time(view.ends),
         view.method,
     );
-    let _ = writeln!(text, "state      {}", told(&view.health));
+    let _ = writeln!(text, "state      {}", english(&standing(&view.health)));
     if let Health::ByHand { records, .. } = &view.health {
         for (name, value) in records {
             let _ = writeln!(text, "write      {}. 60 IN TXT \"{}\"", plain(name), plain(value));
@@ -134,21 +135,18 @@ pub(crate) fn printed(view: &CertificateView) -> String {
 }
 
 /// In a sentence.
-pub(crate) fn told(health: &Health) -> String {
+pub(crate) fn standing(health: &Health) -> Vec<Said> {
     match health {
-        Health::Own { .. } => "the box renews it by itself".to_string(),
-        Health::Good { renews, .. } => format!("good; renewed on {} UTC", date_time(*renews)),
-        Health::Coming => "the first of the authority is on its way".to_string(),
+        Health::Own { .. } => say("found.certificate-own", []),
+        Health::Good { renews, .. } => say("found.certificate-good", [Value::Time(*renews)]),
+        Health::Coming => say("found.certificate-coming", []),
         Health::Failed { why, again, .. } => {
-            format!("no new one yet, tried again on {} UTC: {}", date_time(*again), plain(why))
+            say("found.certificate-failed", [Value::Time(*again), plain(why).into()])
         }
         Health::Urgent { why, ends, .. } => {
-            format!("it ends on {} UTC and is not renewed: {}", date_time(*ends), plain(why))
+            say("found.certificate-urgent", [Value::Time(*ends), plain(why).into()])
         }
-        Health::ByHand { .. } => {
-            "waits for you to write these records into the DNS; it goes on by itself then"
-                .to_string()
-        }
-        Health::NoClock => "the clock is not set: nothing is asked for".to_string(),
+        Health::ByHand { .. } => say("found.certificate-by-hand", []),
+        Health::NoClock => say("found.certificate-no-clock", []),
     }
 }

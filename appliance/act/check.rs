@@ -3,14 +3,15 @@
 
 pub(crate) mod published;
 pub(crate) mod reach;
+pub(crate) mod said;
 pub(crate) mod world;
 
 use super::call::{self, SOCKET, STORE};
-use super::certificate::{told, view};
+use super::certificate::{standing, view};
 use super::dns;
 use super::failure::Failure;
 use super::outbox::{OutboxAct, OutgoingView};
-use super::words::{date_time, octets};
+use super::words::octets;
 use super::{LastCheck, Reply, Request};
 use crate::limits::{
     CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, OUTBOX_LOOK,
@@ -20,6 +21,7 @@ use crate::net::acme::plan::Health;
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
 use crate::settings::{self, Ports, Settings};
+use said::{Said, Value, english, say};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -41,20 +43,29 @@ pub(crate) struct Finding {
     pub meaning: String,
     /// Empty where nothing is to be done.
     pub remedy: String,
+    /// What `meaning` is in English, for the pages.
+    #[serde(skip)]
+    pub said: Vec<Said>,
 }
 
 /// What a finding says that is about a question nobody answered.
-const UNKNOWN: &str = "it cannot be looked up";
+const UNKNOWN: &str = "found.unknown";
 
 impl Finding {
     /// Nothing was found out.
     pub(crate) fn is_unknown(&self) -> bool {
-        self.meaning.starts_with(UNKNOWN)
+        self.said.iter().any(|said| said.key == UNKNOWN)
     }
 
-    fn new(what: &str, state: State, meaning: impl Into<String>, remedy: &str) -> Finding {
-        let remedy = remedy.to_string();
-        Finding { what: what.to_string(), state, meaning: meaning.into(), remedy }
+    fn new(what: &str, state: State, said: Vec<Said>, remedy: &str) -> Finding {
+        let (what, meaning, remedy) = (what.to_string(), english(&said), remedy.to_string());
+        Finding { what, state, meaning, remedy, said }
+    }
+
+    /// Of something that failed.
+    fn failed(what: &str, failure: &Failure) -> Finding {
+        let said = say("found.failed", [failure.what.as_str().into(), failure.why.as_str().into()]);
+        Finding::new(what, State::Wrong, said, &failure.remedy)
     }
 }
 
@@ -95,12 +106,13 @@ pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
         Ok(settings) => {
-            Finding::new("settings", State::Ok, format!("this is {}", settings.host), "")
+            let said = say("found.settings", [Value::from(&settings.host)]);
+            Finding::new("settings", State::Ok, said, "")
         }
         Err(error) => {
-            let meaning = format!("{error}; the server will not start");
             let remedy = "mend the file, or remove it to begin with the defaults";
-            Finding::new("settings", State::Wrong, meaning, remedy)
+            let said = say("found.settings-bad", [Value::from(error)]);
+            Finding::new("settings", State::Wrong, said, remedy)
         }
     });
     found.push(certificate_in_use(data, settings.ok().as_ref(), now));
@@ -110,36 +122,31 @@ pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
 /// What the world sees of it.
 fn outside(data: &Path, settings: &Settings, now: i64) -> Vec<Finding> {
     if dns::is_unknown_outside(&settings.host) {
-        let meaning =
-            format!("{} is no name for the world: nothing outside to look at", settings.host);
+        let said = say("found.world-unnamed", [Value::from(&settings.host)]);
         let remedy = "set host in mailroom.toml to a name such as mail.example.org";
-        return vec![Finding::new("world", State::Warn, meaning, remedy)];
+        return vec![Finding::new("world", State::Warn, said, remedy)];
     }
     match dns::published(data, settings, now) {
         Ok(domains) => world::look(settings, domains),
-        Err(failure) => {
-            let meaning = format!("{}: {}", failure.what, failure.why);
-            vec![Finding::new("world", State::Wrong, meaning, &failure.remedy)]
-        }
+        Err(failure) => vec![Finding::failed("world", &failure)],
     }
 }
 
 pub(crate) fn clock(now: i64) -> Finding {
-    let says = format!("it is {} UTC", date_time(now));
     if (THIS_VERSION..FAR_FUTURE).contains(&now) {
-        return Finding::new("clock", State::Ok, says, "");
+        return Finding::new("clock", State::Ok, say("found.clock", [Value::Time(now)]), "");
     }
-    let meaning = format!("{says}, which cannot be: certificates and dates of mail will be wrong");
-    Finding::new("clock", State::Wrong, meaning, "set the clock, or let the network set it")
+    let said = say("found.clock-wrong", [Value::Time(now)]);
+    Finding::new("clock", State::Wrong, said, "set the clock, or let the network set it")
 }
 
 fn space(data: &Path) -> Finding {
     let stat = match nix::sys::statvfs::statvfs(data) {
         Ok(stat) => stat,
         Err(error) => {
-            let meaning = format!("{} cannot be read: {error}", data.display());
+            let said = say("found.space-unreadable", [data.display().into(), error.into()]);
             let remedy = "name the data folder with --data, or make it with `mailroom serve`";
-            return Finding::new("space", State::Wrong, meaning, remedy);
+            return Finding::new("space", State::Wrong, said, remedy);
         }
     };
     let size = stat.blocks() * stat.fragment_size();
@@ -149,39 +156,34 @@ fn space(data: &Path) -> Finding {
 
 /// What so many octets left on a disk of `size` mean.
 pub(crate) fn space_left(left: u64, size: u64) -> Finding {
-    let says = format!("{} of {} are free", octets(left), octets(size));
+    let says = |key: &str| say(key, [octets(left).into(), octets(size).into()]);
     let remedy = "delete mail and run `mailroom compact`, or move the data to a larger disk";
     if left < DISK_RESERVE_BYTES {
-        let meaning = format!("{says}: new mail is refused until there is room");
-        return Finding::new("space", State::Wrong, meaning, remedy);
+        return Finding::new("space", State::Wrong, says("found.space-none"), remedy);
     }
     if left.saturating_mul(100) < size.saturating_mul(DISK_LOW_PERCENT) {
-        let meaning = format!("{says}: mail is taken, but not for long");
-        return Finding::new("space", State::Warn, meaning, remedy);
+        return Finding::new("space", State::Warn, says("found.space-low"), remedy);
     }
-    Finding::new("space", State::Ok, says, "")
+    Finding::new("space", State::Ok, says("found.space"), "")
 }
 
 /// Can the store be read, and is much of its file empty?
 fn store(ask: Ask<'_>) -> Finding {
     match ask(Request::Space) {
         Ok(Reply::Space { file, free, .. }) => store_file(file, free),
-        Ok(_) => Finding::new("store", State::Wrong, "the server answers another question", ""),
-        Err(failure) => {
-            let meaning = format!("{}: {}", failure.what, failure.why);
-            Finding::new("store", State::Wrong, meaning, &failure.remedy)
-        }
+        Ok(_) => Finding::new("store", State::Wrong, say("found.store-odd", []), ""),
+        Err(failure) => Finding::failed("store", &failure),
     }
 }
 
 /// What a file of so many octets, of which so many are free, means.
 pub(crate) fn store_file(file: u64, free: u64) -> Finding {
-    let says = format!("it takes {}, of which {} wait for new mail", octets(file), octets(free));
+    let says = |key: &str| say(key, [octets(file).into(), octets(free).into()]);
     if file < STORE_WORTH_COMPACTING_BYTES || free < file / 2 {
-        return Finding::new("store", State::Ok, says, "");
+        return Finding::new("store", State::Ok, says("found.store"), "");
     }
     let remedy = "`mailroom compact` gives the room back to the disk";
-    Finding::new("store", State::Warn, says, remedy)
+    Finding::new("store", State::Warn, says("found.store-empty"), remedy)
 }
 
 /// What the last check of the whole store came to.
@@ -196,34 +198,32 @@ fn last_check(ask: Ask<'_>, now: i64) -> Option<Finding> {
 pub(crate) fn checked(last: Option<&LastCheck>, now: i64) -> Finding {
     const WHAT: &str = "last check of the store";
     let Some(last) = last else {
-        let meaning = "not yet: the server does it at night";
-        return Finding::new(WHAT, State::Ok, meaning, "");
+        return Finding::new(WHAT, State::Ok, say("found.check-never", []), "");
     };
-    let at = format!("{} UTC", date_time(last.at));
+    let at = Value::Time(last.at);
     if last.faults > 0 {
         let first = last.told.first().map(String::as_str).unwrap_or_default();
-        let meaning = format!("{at}: {} faults, the first: {first}", last.faults);
+        let said = say("found.check-faults", [at, last.faults.into(), first.into()]);
         let remedy = "run `mailroom verify`, and restore a backup or salvage the store";
-        return Finding::new(WHAT, State::Wrong, meaning, remedy);
+        return Finding::new(WHAT, State::Wrong, said, remedy);
     }
     if now.saturating_sub(last.at) > CHECK_OLD_SECONDS {
-        let meaning = format!("{at}: all was good, but that is long ago");
         let remedy = "let the server run, which checks it at night, or run `mailroom verify`";
-        return Finding::new(WHAT, State::Warn, meaning, remedy);
+        return Finding::new(WHAT, State::Warn, say("found.check-old", [at]), remedy);
     }
-    Finding::new(WHAT, State::Ok, format!("{at}: all is good"), "")
+    Finding::new(WHAT, State::Ok, say("found.check", [at]), "")
 }
 
 fn server(data: &Path) -> Finding {
     if Caller::call(&data.join(SOCKET)).is_ok() {
-        return Finding::new("server", State::Ok, "it runs and answers", "");
+        return Finding::new("server", State::Ok, say("found.server", []), "");
     }
-    let (meaning, remedy) = if data.join(STORE).exists() {
-        ("it does not run: no mail is taken", "start it: mailroom serve")
+    let (key, remedy) = if data.join(STORE).exists() {
+        ("found.server-stopped", "start it: mailroom serve")
     } else {
-        ("it was never started here", "start it: mailroom serve --data DIR")
+        ("found.server-never", "start it: mailroom serve --data DIR")
     };
-    Finding::new("server", State::Wrong, meaning, remedy)
+    Finding::new("server", State::Wrong, say(key, []), remedy)
 }
 
 /// How long has mail waited to be sent? Those that are tried first are looked at.
@@ -240,23 +240,23 @@ pub(crate) fn waiting_mail(waiting: &[OutgoingView], now: i64) -> Finding {
     const WHAT: &str = "outbox";
     let is_held = |view: &&OutgoingView| view.recipients.iter().all(|it| it.state != "waiting");
     let held = waiting.iter().filter(is_held).count();
-    let at_least = if waiting.len() >= OUTBOX_LOOK { "at least " } else { "" };
-    let mut says = match waiting.len() {
-        0 => return Finding::new(WHAT, State::Ok, "nothing waits to be sent", ""),
-        1 => "one message waits to be sent".to_string(),
-        some => format!("{at_least}{some} messages wait to be sent"),
+    let mut said = match waiting.len() {
+        0 => return Finding::new(WHAT, State::Ok, say("found.outbox-none", []), ""),
+        1 => say("found.outbox-one", []),
+        OUTBOX_LOOK.. => say("found.outbox-many", [waiting.len().into()]),
+        some => say("found.outbox-some", [some.into()]),
     };
     if held > 0 {
-        says.push_str(&format!(", {held} of them held by you"));
+        said.extend(say("found.outbox-held", [held.into()]));
     }
     let oldest = waiting.iter().filter(|view| !is_held(view)).map(|view| view.created).min();
     match oldest.filter(|oldest| now.saturating_sub(*oldest) > OUTBOX_OLD_SECONDS) {
         Some(oldest) => {
-            let meaning = format!("{says}; the oldest since {} UTC", date_time(oldest));
+            said.extend(say("found.outbox-oldest", [Value::Time(oldest)]));
             let remedy = "see why with `mailroom outbox list`";
-            Finding::new(WHAT, State::Warn, meaning, remedy)
+            Finding::new(WHAT, State::Warn, said, remedy)
         }
-        None => Finding::new(WHAT, State::Ok, says, ""),
+        None => Finding::new(WHAT, State::Ok, said, ""),
     }
 }
 
@@ -270,7 +270,8 @@ fn certificate_in_use(data: &Path, settings: Option<&Settings>, now: i64) -> Fin
             .map_err(|fault| fault.to_string()),
     };
     let remedy = "start the server: it makes a certificate where there is none";
-    found.unwrap_or_else(|why| Finding::new("certificate", State::Wrong, why, remedy))
+    let wrong = |why: String| say("found.certificate-none", [why.into()]);
+    found.unwrap_or_else(|why| Finding::new("certificate", State::Wrong, wrong(why), remedy))
 }
 
 /// How a certificate that stands so is to be seen.
@@ -289,23 +290,21 @@ pub(crate) fn certificate_stands(health: &Health, now: i64) -> Finding {
         Health::ByHand { .. } => (State::Warn, "see the records with `mailroom certificate show`"),
         Health::NoClock => (State::Warn, "let the network set the clock"),
     };
-    Finding::new("certificate", state, told(health), remedy)
+    Finding::new("certificate", state, standing(health), remedy)
 }
 
 /// What a certificate that ends then means.
 pub(crate) fn certificate(ends: i64, now: i64) -> Finding {
     let soon = i64::try_from(CERTIFICATE_SOON.as_secs()).unwrap_or(i64::MAX);
-    let until = format!("{} UTC", date_time(ends));
+    let says = |key: &str| say(key, [Value::Time(ends)]);
     let remedy = "put a new one into the tls folder of the data; no restart is needed";
     if ends <= now {
-        let meaning = format!("it ended {until}: clients refuse to connect");
-        return Finding::new("certificate", State::Wrong, meaning, remedy);
+        return Finding::new("certificate", State::Wrong, says("found.certificate-over"), remedy);
     }
     if ends - now < soon {
-        let meaning = format!("it ends {until}");
-        return Finding::new("certificate", State::Warn, meaning, remedy);
+        return Finding::new("certificate", State::Warn, says("found.certificate-soon"), remedy);
     }
-    Finding::new("certificate", State::Ok, format!("valid until {until}"), "")
+    Finding::new("certificate", State::Ok, says("found.certificate"), "")
 }
 
 /// Does each port that the settings name take a connection?
@@ -316,11 +315,11 @@ fn ports(settings: &Settings) -> Vec<Finding> {
             let at = SocketAddr::new(reachable(*address), port);
             let what = format!("port {port} ({name})");
             found.push(match listens(at) {
-                Ok(()) => Finding::new(&what, State::Ok, format!("{at} takes connections"), ""),
+                Ok(()) => Finding::new(&what, State::Ok, say("found.port", [at.into()]), ""),
                 Err(error) => {
-                    let meaning = format!("{at} takes no connection: {error}");
+                    let said = say("found.port-shut", [at.into(), error.into()]);
                     let remedy = "was the server started with another --port-base? else restart it";
-                    Finding::new(&what, State::Wrong, meaning, remedy)
+                    Finding::new(&what, State::Wrong, said, remedy)
                 }
             });
         }

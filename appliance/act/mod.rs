@@ -9,6 +9,7 @@ pub(crate) mod collect;
 pub(crate) mod dns;
 pub(crate) mod failure;
 pub(crate) mod leaving;
+pub(crate) mod office;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod records;
@@ -28,7 +29,7 @@ use failure::Failure;
 use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tls::{StsPolicyView, TlsAct, TlsDayView};
 use token::{TokenAct, TokenMade, TokenView};
 use transfer::{Export, Exported, FromImap, Import, Imported, Revive};
@@ -341,7 +342,10 @@ fn backed_up(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Reply, Failure> {
     let what = format!("cannot back up to {}", to.file.display());
-    let octets =
-        backup::backup(store, &to.file, progress).map_err(|error| Failure::store(&what, &error))?;
+    let failed = |error| Failure::store(&what, &error);
+    // DATA/store is the store's.
+    let data = store.folder().parent().unwrap_or(Path::new(""));
+    let parts = office::parts(data).map_err(failed)?;
+    let octets = backup::backup(store, &parts, &to.file, progress).map_err(failed)?;
     Ok(Reply::Copied(Copied { file: to.file, octets }))
 }

@@ -1,6 +1,7 @@
 //! How a person's devices and programs are set up: for the owner of anybody, for a person of
 //! themselves.
 
+use super::house::House;
 use super::http::Reply;
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
@@ -92,14 +93,18 @@ fn show_for(visit: &mut Visit<'_>, login: &str, profile: &str) -> Answer {
 /// A file for Apple's devices, with the box's own authority where that signs the certificate.
 fn profile(visit: &mut Visit<'_>, login: &str) -> Answer {
     let account = account(visit, login)?;
-    let settings = visit.house.settings();
+    apple_file(visit.house, &account).ok_or(Trouble::Missing)
+}
+
+/// `None`: there is nothing for them to connect to.
+pub(super) fn apple_file(house: &House, account: &AccountView) -> Option<Reply> {
+    let settings = house.settings();
     let person = Person { address: &account.login, name: &account.name };
-    let authority = match visit.house.is_proven() {
+    let authority = match house.is_proven() {
         true => None,
-        false => tls::own_authority(&visit.house.data.join("tls")).ok(),
+        false => tls::own_authority(&house.data.join("tls")).ok(),
     };
-    let text = apple::profile(&Offer::of(&settings), person, authority.as_deref());
-    let text = text.ok_or(Trouble::Missing)?;
+    let text = apple::profile(&Offer::of(&settings), person, authority.as_deref())?;
     let name = format!("{}.mobileconfig", account.login.replace('@', "-"));
-    Ok(Reply::file("application/x-apple-aspen-config", &name, text.into_bytes()))
+    Some(Reply::file("application/x-apple-aspen-config", &name, text.into_bytes()))
 }

@@ -37,6 +37,7 @@ pub(super) fn start(visit: &mut Visit<'_>) -> Answer {
 struct CodePage<'a> {
     page: &'a Page<'a>,
     form: &'a Form,
+    is_box: bool,
 }
 
 pub(super) fn code_page(visit: &mut Visit<'_>) -> Answer {
@@ -49,7 +50,7 @@ pub(super) fn code_page(visit: &mut Visit<'_>) -> Answer {
 
 fn show_code(visit: &Visit<'_>, form: &Form) -> Answer {
     let page = visit.page(visit.words.t("code.title"));
-    show(&CodePage { page: &page, form })
+    show(&CodePage { page: &page, form, is_box: visit.house.is_box })
 }
 
 pub(super) fn code(visit: &mut Visit<'_>) -> Answer {

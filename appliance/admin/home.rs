@@ -1,5 +1,6 @@
 //! The first page of every day: is all well, and if not, what is to be done? How much mail comes.
 
+use super::finding::{Told, meaning, told};
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
 use super::tally::{Counted, Hour};
@@ -28,12 +29,8 @@ struct Home<'a> {
 
 /// Something that wants the owner.
 struct Wants {
-    what: String,
+    told: Told,
     mark: Mark,
-    meaning: String,
-    mend: String,
-    /// The page where it is mended.
-    link: Option<(&'static str, &'static str)>,
 }
 
 struct Fact {
@@ -57,7 +54,8 @@ fn mark(state: State) -> Mark {
 pub(super) fn page(visit: &mut Visit<'_>) -> Answer {
     let (house, now) = (visit.house, visit.request.now);
     let mut found = check::of_itself(&house.data, &|act| visit.ask(act), now);
-    let facts = facts(&found);
+    let zone = owner::setup(&house.store.snapshot()?)?.zone;
+    let facts = facts(visit.words, &zone, &found);
     let looked = house.looked();
     // What was just looked at is newer than what the last look at the world says of it.
     for older in looked.last.iter().flat_map(|(_, found)| found.iter()) {
@@ -69,8 +67,8 @@ pub(super) fn page(visit: &mut Visit<'_>) -> Answer {
     found.sort_by_key(|finding| finding.state != State::Wrong);
     let health = health(visit.words, &found);
     found.truncate(limits::HOME_FINDINGS);
-    let attention = found.into_iter().map(|finding| wants(visit.words, finding)).collect();
-    let zone = owner::setup(&house.store.snapshot()?)?.zone;
+    let wants = |it: &Finding| Wants { told: told(visit.words, &zone, it), mark: mark(it.state) };
+    let attention = found.iter().map(wants).collect();
     let counted = counted(visit)?;
     let counting = counted.more;
     let chart = Chart::of(visit.words, &counted.hours, &zone);
@@ -106,40 +104,13 @@ const FACTS: [(&str, &str); 6] = [
     ("last check of the store", "home.check"),
 ];
 
-fn facts(found: &[Finding]) -> Vec<Fact> {
+fn facts(words: &Words, zone: &str, found: &[Finding]) -> Vec<Fact> {
     let fact = |(what, name): &(&str, &'static str)| {
         let finding = found.iter().find(|it| it.what == *what)?;
-        Some(Fact { name, mark: mark(finding.state), meaning: finding.meaning.clone() })
+        let meaning = meaning(words, zone, finding);
+        Some(Fact { name, mark: mark(finding.state), meaning })
     };
     FACTS.iter().filter_map(fact).collect()
-}
-
-/// How it is mended on these pages, where it is, and what that place is called.
-const MENDS: [(&str, &str, &str, &str); 5] = [
-    ("clock", "home.mend-clock", "/setup/time", "setup.time"),
-    ("space", "home.mend-space", "/people", "nav.people"),
-    ("outbox", "home.mend-queue", "/queue", "nav.queue"),
-    ("certificate", "home.mend-certificate", "/security", "nav.security"),
-    ("record", "home.mend-record", "/setup/domain", "nav.domain"),
-];
-
-fn wants(words: &'static Words, finding: Finding) -> Wants {
-    let is = |name: &str| finding.what == name || name == "record" && is_record(&finding.what);
-    let mend = MENDS.iter().find(|(name, ..)| is(name));
-    let name = FACTS.iter().find(|(what, _)| *what == finding.what);
-    Wants {
-        what: name.map_or(finding.what.clone(), |(_, key)| words.t(key).to_string()),
-        mark: mark(finding.state),
-        meaning: finding.meaning.clone(),
-        mend: mend.map_or(finding.remedy.clone(), |(_, key, ..)| words.t(key).to_string()),
-        link: mend.map(|(.., path, name)| (*path, words.t(name))),
-    }
-}
-
-/// "MX of office.example"
-fn is_record(what: &str) -> bool {
-    let kind = what.split_once(" of ").map_or("", |(kind, _)| kind);
-    !kind.is_empty() && kind.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 // ---- mail by the hour ----

@@ -2,7 +2,10 @@
 //! page waits for it. Once a day it is looked at by itself; what came of it is kept, and the owner
 //! is told of what changed and of nothing else.
 
+use super::finding::told;
 use super::house::House;
+use super::words::Words;
+use crate::act::check::said::{Said, Value};
 use crate::act::check::{Finding, State, machine};
 use crate::act::dns;
 use crate::clock;
@@ -10,7 +13,7 @@ use crate::delivery::letter;
 use crate::delivery::report::Moment;
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::store::format::{Looked as Row, Seen, SeenChange};
+use crate::store::format::{Looked as Row, Seen, SeenChange, SeenSaid, SeenValue};
 use crate::store::{Store, StoreError, address, owner};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,7 +119,9 @@ pub(crate) fn keep(store: &Store, host: &str, found: &[Finding], now: i64) -> Lo
         emit(Event::WorldChanged { what, meaning });
     }
     let worse: Vec<Change> = new.into_iter().filter(|it| it.now.state != State::Ok).collect();
-    let letter = (!worse.is_empty()).then(|| letter_of(host, &worse));
+    let zone = store.snapshot().and_then(|read| owner::setup(&read)).map(|it| it.zone);
+    let zone = zone.unwrap_or_default();
+    let letter = (!worse.is_empty()).then(|| letter_of(host, &worse, &zone));
     let host = host.to_string();
     let kept = store.write_blocking(move |batch| {
         owner::keep_looked(batch, &row)?;
@@ -172,20 +177,20 @@ fn row_after(before: Option<&Row>, found: &[Finding], now: i64) -> (Row, Vec<Cha
     (Row { at: now, seen: found.iter().map(seen_now).collect(), changes }, new)
 }
 
-fn letter_of(host: &str, worse: &[Change]) -> (String, String) {
-    let mut text = format!("{host} looks once a day how the world sees it. This changed:\n\n");
+/// As the page Domain says it; a letter is in the first of the languages.
+fn letter_of(host: &str, worse: &[Change], zone: &str) -> (String, String) {
+    let words = Words::english();
+    let mut text = format!("{}\n\n", words.fill("look.begin", &[&host]));
     for Change { now, .. } in worse {
-        text.push_str(&format!("{}: {}\n", now.what, now.meaning));
-        if !now.remedy.is_empty() {
-            text.push_str(&format!("  What to do: {}\n", now.remedy));
+        let told = told(words, zone, now);
+        text.push_str(&format!("{}: {}\n", told.what, told.meaning));
+        if !told.mend.is_empty() {
+            text.push_str(&format!("  {} {}\n", words.t("look.mend"), told.mend));
         }
         text.push('\n');
     }
-    text.push_str(
-        "The page Domain of the server shows all of it. Nothing is written again until it \
-                   changes.\n",
-    );
-    (format!("How the world sees {host} has changed"), text)
+    text.push_str(&format!("{}\n", words.t("look.end")));
+    (words.fill("look.subject", &[&host]), text)
 }
 
 // ---- as it is kept ----
@@ -208,15 +213,33 @@ fn seen(finding: &Finding) -> Seen {
         },
         meaning: finding.meaning.clone(),
         remedy: finding.remedy.clone(),
+        said: finding.said.iter().map(kept_said).collect(),
     }
 }
 
+fn kept_said(said: &Said) -> SeenSaid {
+    let value = |value: &Value| match value {
+        Value::Text(text) => SeenValue { text: text.clone(), time: None },
+        Value::Time(time) => SeenValue { text: String::new(), time: Some(*time) },
+    };
+    SeenSaid { key: said.key.clone(), values: said.values.iter().map(value).collect() }
+}
+
 fn finding(seen: &Seen) -> Finding {
+    let value = |value: &SeenValue| match value.time {
+        Some(time) => Value::Time(time),
+        None => Value::Text(value.text.clone()),
+    };
+    let said = |said: &SeenSaid| Said {
+        key: said.key.clone(),
+        values: said.values.iter().map(value).collect(),
+    };
     Finding {
         what: seen.what.clone(),
         state: state(seen.state),
         meaning: seen.meaning.clone(),
         remedy: seen.remedy.clone(),
+        said: seen.said.iter().map(said).collect(),
     }
 }
 

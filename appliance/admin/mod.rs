@@ -15,6 +15,7 @@ mod audit;
 mod clients;
 mod code;
 mod enter;
+pub(crate) mod finding;
 pub(crate) mod fingerprint;
 mod form;
 mod home;
@@ -44,9 +45,9 @@ mod trouble;
 pub(crate) mod upload;
 mod welcome;
 pub(crate) mod who;
-pub(crate) mod words;
 pub(crate) mod zone;
 
+pub(crate) use crate::words;
 pub(crate) use house::{House, Place};
 
 use crate::event::{Event, emit};
@@ -124,6 +125,11 @@ fn made(house: &House, request: &mut tiny_http::Request, peer: Peer) -> Result<R
     let mut asked = http::head(request, peer, house.seconds())?;
     if !matches!(asked.method, Method::Post | Method::Put) {
         return Ok(routes::answer(house, &asked));
+    }
+    if asked.path == api::RESTORE {
+        let length = request.body_length().unwrap_or(0);
+        let upload = upload::Upload::bare(length as u64, request.as_reader());
+        return Ok(routes::answer_with(house, &asked, Some(upload)));
     }
     let kind = asked.header("content-type").map(str::to_string);
     if asked.path != routes::UPLOAD || !upload::is_one(kind.as_deref()) {

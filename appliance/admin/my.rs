@@ -200,7 +200,7 @@ pub(super) fn remove_app(visit: &mut Visit<'_>) -> Answer {
 pub(super) fn end(visit: &mut Visit<'_>) -> Answer {
     let (id, login) = who(visit)?;
     let which = visit.form.raw("which").to_string();
-    let ended = sessions::end_of_person(visit, id, &which);
+    let ended = sessions::end_of_person(visit.house, id, sessions::which(visit, &which));
     audit::note(visit, "my/end-session", &login, "");
     visit.say(visit.words.t(if ended { "sessions.ended" } else { "sessions.gone" }));
     Ok(Reply::see("/my"))

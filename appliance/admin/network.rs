@@ -147,6 +147,6 @@ impl Network {
 }
 
 /// As it stands on a sticker: 02:00:5e:10:00:01.
-pub(super) fn hardware(octets: [u8; 6]) -> String {
+pub(crate) fn hardware(octets: [u8; 6]) -> String {
     octets.map(|octet| format!("{octet:02x}")).join(":")
 }

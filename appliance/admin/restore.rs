@@ -1,22 +1,26 @@
-//! A backup that is brought back by way of the page.
+//! A backup that is brought back by way of the page, or by a program.
 //!
 //! ```text
 //! sent      octets go to the disk beside the store in use, as they come
 //! checked   every row, in the background; the counters are moved ahead
-//! wanted    the units end, the file takes the place of the store's, and everything starts anew
+//! wanted    the units end, settings and keys are put in their place, the file takes the place of
+//!           the store's, and everything starts anew
 //! ```
 //!
-//! Until the very last step the store in use is untouched; then its file is kept beside the new.
+//! Until the very last step all that is in use is untouched; then it is kept beside the new.
 
 use super::house::{House, Place};
 use super::upload::{BadUpload, Upload};
 use super::who::{Key, Who};
 use super::words::Words;
+use crate::act::call::STORE;
+use crate::act::office::{self, BAD_SETTINGS};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::splice::Allowed;
-use crate::store::backup::{CUT_OFF, Incoming, NO_BACKUP, Ready, begins_well};
-use crate::store::{Store, StoreError, account};
+use crate::store::backup::{CUT_OFF, Incoming, NO_BACKUP, Parts, Ready, begins_well};
+use crate::store::format::Audit;
+use crate::store::{Store, StoreError, account, owner};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -100,18 +104,19 @@ impl Restores {
 }
 
 impl Place {
-    /// Puts the backup that waits in the place of the store, which is closed.
-    pub(crate) fn put_backup(&self) {
+    /// Puts the backup that waits in the place of the store of `data`, which is closed.
+    pub(crate) fn put_backup(&self, data: &Path) {
         let (ready, by) = {
             let mut state = self.restores.state();
             (state.ready.take(), state.by.take())
         };
         let Some(ready) = ready else { return };
-        let put = ready.put();
+        let put = ready.put(&|parts: &Parts| office::put(data, parts));
         let stage = match put {
-            Ok(()) => {
+            Ok(whole) => {
                 if let Some((key, words)) = by {
-                    let notice = Some(words.t("begin.restored").to_string());
+                    let done = if whole { "begin.restored" } else { "begin.restored-store" };
+                    let notice = Some(words.t(done).to_string());
                     self.sessions().edit(&key, |session| session.notice = notice);
                 }
                 Stage::Nothing
@@ -132,6 +137,10 @@ pub(super) enum Refused {
     Store(StoreError),
     /// No octet came.
     Nothing,
+    /// People have mail here, which it would replace.
+    LivedIn,
+    /// Another is under way.
+    Busy,
 }
 
 impl From<BadUpload> for Refused {
@@ -146,8 +155,45 @@ impl From<StoreError> for Refused {
     }
 }
 
+/// Takes a backup in and begins to check it; `act` stands in its list of acts then.
+pub(super) fn bring(
+    house: &House,
+    upload: &mut Upload<'_>,
+    by: Option<(Key, &'static Words)>,
+    act: Audit,
+) -> Result<(), Refused> {
+    if is_lived_in(&house.store)? {
+        return Err(Refused::LivedIn);
+    }
+    let place = &house.place;
+    if !place.restores.begin(by) {
+        return Err(Refused::Busy);
+    }
+    match take(&house.data.join(STORE), upload) {
+        Ok(incoming) => {
+            check(place, &house.data, incoming, move |store| {
+                store.write_blocking(move |batch| {
+                    // The network, the domain's records and the rest are of this machine now.
+                    owner::change_setup(batch, &mut |setup| {
+                        setup.done = vec!["begin".to_string()];
+                        setup.letter.clear();
+                        setup.letter_to.clear();
+                        setup.waits_since = 0;
+                    })?;
+                    owner::note(batch, &act)
+                })
+            });
+            Ok(())
+        }
+        Err(refused) => {
+            place.restores.stop();
+            Err(refused)
+        }
+    }
+}
+
 /// Takes the file in, beside the store in the folder `dir`.
-pub(super) fn take(dir: &Path, upload: &mut Upload<'_>) -> Result<Incoming, Refused> {
+fn take(dir: &Path, upload: &mut Upload<'_>) -> Result<Incoming, Refused> {
     let Some(first) = upload.piece()? else { return Err(Refused::Nothing) };
     if !begins_well(&first) {
         return Err(StoreError::Invalid(NO_BACKUP).into());
@@ -160,16 +206,18 @@ pub(super) fn take(dir: &Path, upload: &mut Upload<'_>) -> Result<Incoming, Refu
     Ok(incoming)
 }
 
-/// Checks it in the background; `settle` is what must be other in the restored store.
-pub(super) fn check(
+/// Checks it in the background; `edit` is what must be other in the restored store.
+fn check(
     place: &Arc<Place>,
+    data: &Path,
     incoming: Incoming,
-    settle: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static,
+    edit: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static,
 ) {
     place.restores.state().stage = Stage::Checking;
-    let of_thread = place.clone();
+    let (of_thread, data) = (place.clone(), data.to_path_buf());
     let begun = std::thread::Builder::new().name("restore".into()).spawn(move || {
-        let check = std::panic::AssertUnwindSafe(move || incoming.check(settle));
+        let settle = move |parts: &mut Parts| office::settle(&data, parts);
+        let check = std::panic::AssertUnwindSafe(move || incoming.check(edit, &settle));
         let checked = std::panic::catch_unwind(check);
         let broken = || Err(StoreError::Engine("the check broke off".to_string()));
         of_thread.restores.checked(checked.unwrap_or_else(|_| broken()));
@@ -184,7 +232,9 @@ pub(super) fn why(words: &Words, error: &StoreError) -> String {
     match error {
         StoreError::Invalid(NO_BACKUP) => words.t("begin.foreign").to_string(),
         StoreError::Invalid(CUT_OFF) => words.t("begin.cut").to_string(),
-        StoreError::Newer { .. } => words.t("begin.newer").to_string(),
+        StoreError::Newer { .. } | StoreError::Invalid(BAD_SETTINGS) => {
+            words.t("begin.newer").to_string()
+        }
         StoreError::Corrupt(what) => words.fill("begin.damaged", &[what]),
         StoreError::DiskFull => words.t("begin.full").to_string(),
         other => words.fill("begin.failed", &[other]),
@@ -199,19 +249,25 @@ pub(super) fn is_lived_in(store: &Store) -> Result<bool, StoreError> {
 /// How large a backup may be that this browser sends now. Asked before the first octet of it is
 /// read: nobody but the owner may fill the disk.
 pub(super) fn allowance(house: &House, cookie: &str) -> Allowed {
-    // A form without a large file is told on a page.
-    let refused = |words| Allowed { octets: limits::WEB_BODY_BYTES, words };
     let now = house.place.millis();
     let session = house.place.sessions().of_cookie(cookie, now);
     match session.map(|(_, session)| session.who) {
-        Some(Who::Code | Who::Owner { .. }) => {}
-        _ => {
-            return refused(
-                "Your session has ended, and nothing of the file was taken. Log in again, and \
-                 choose it once more.\n",
-            );
-        }
+        Some(Who::Code | Who::Owner { .. }) => room(house),
+        // A form without a large file is told on a page.
+        _ => refused(
+            "Your session has ended, and nothing of the file was taken. Log in again, and choose \
+             it once more.\n",
+        ),
     }
+}
+
+/// No file is taken; what is no larger than a form is told why by whoever answers it.
+pub(super) fn refused(words: &'static str) -> Allowed {
+    Allowed { octets: limits::WEB_BODY_BYTES, words }
+}
+
+/// How large a backup may be that somebody sends who may.
+pub(super) fn room(house: &House) -> Allowed {
     if house.place.restores.is_busy() {
         return refused("Another backup is being brought back. Wait until that is done.\n");
     }

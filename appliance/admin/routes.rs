@@ -193,6 +193,7 @@ pub(crate) struct Visit<'a> {
 pub(crate) fn allowance(house: &House, wish: &Wish<'_>) -> Allowed {
     let octets = match wish.method {
         "POST" if wish.path == UPLOAD => return restore::allowance(house, wish.cookie),
+        "POST" if wish.path == api::RESTORE => return api::allowance(house, wish.authorization),
         "POST" if public::may_be(wish.path) => limits::PUBLIC_BODY_BYTES,
         "POST" => limits::WEB_BODY_BYTES,
         // Also what comes by a wrong method is told that it is wrong.
@@ -211,12 +212,12 @@ pub(crate) fn answer(house: &House, request: &Request) -> Reply {
 pub(crate) fn answer_with<'a>(
     house: &'a House,
     request: &'a Request,
-    upload: Option<Upload<'a>>,
+    mut upload: Option<Upload<'a>>,
 ) -> Reply {
     if let Some(reply) = strangers::answer(house, request) {
         return secure(reply, false);
     }
-    let reply = match guard(house, request) {
+    let reply = match guard(house, request, &mut upload) {
         Ok((mut visit, handler)) => {
             visit.upload = upload;
             let reply = handler(&mut visit).unwrap_or_else(|trouble| visit.tell(&trouble));
@@ -229,7 +230,11 @@ pub(crate) fn answer_with<'a>(
 }
 
 /// Everything that must be so before a handler runs; the error is what is said instead.
-fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handler), Box<Reply>> {
+fn guard<'a>(
+    house: &'a House,
+    request: &'a Request,
+    upload: &mut Option<Upload<'a>>,
+) -> Result<(Visit<'a>, Handler), Box<Reply>> {
     let refuse = |status: u16, words: &str| Box::new(Reply::plain(status, words));
     let words = Words::choose(request.header("accept-language"));
     let local = request.peer.local.ip();
@@ -244,7 +249,7 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Visit<'a>, Handl
         return Err(refuse(421, words.t("guard.name")));
     };
     if api::is_of(&request.path) {
-        return Err(Box::new(api::answer(house, request)));
+        return Err(Box::new(api::answer(house, request, upload.take())));
     }
     if !request.is_secure() {
         let asset = assets::find(&request.path);

@@ -2,6 +2,7 @@
 //! logged in, and what was done of late.
 
 use super::enter::new_password;
+use super::finding::sentence;
 use super::form::Form;
 use super::http::{Reply, encoded};
 use super::owner::{Answer as Checked, new_secret, totp, totp_step};
@@ -72,7 +73,7 @@ fn show_security(visit: &Visit<'_>, form: &Form) -> Answer {
     let view = certificate::view(&house.data, &house.settings(), now).ok();
     let certificate = view.map(|view| Certificate {
         until: zone::show(&zone, view.ends),
-        told: certificate::told(&view.health),
+        told: sentence(visit.words, &zone, &certificate::standing(&view.health)),
         view,
     });
     let sessions = sessions::of_owner(visit)?;
@@ -128,7 +129,7 @@ pub(super) fn password(visit: &mut Visit<'_>) -> Answer {
 
 pub(super) fn end(visit: &mut Visit<'_>) -> Answer {
     let which = visit.form.raw("which").to_string();
-    let ended = sessions::end_of_owner(visit, &which);
+    let ended = sessions::end_of_owner(visit.house, sessions::which(visit, &which));
     audit::note(visit, "owner/end-session", "", "");
     visit.say(visit.words.t(if ended { "sessions.ended" } else { "sessions.gone" }));
     Ok(Reply::see("/security"))

@@ -1,5 +1,6 @@
 //! Who is logged in: on these pages, and with mail programs. Shown, and ended.
 
+use super::house::House;
 use super::routes::Visit;
 use super::trouble::Trouble;
 use super::who::{Key, Session, Who};
@@ -8,7 +9,22 @@ use crate::limits;
 use crate::store::{AccountId, owner};
 use std::fmt::Write;
 
-/// One of them.
+/// Somebody who is logged in.
+pub(super) struct Open {
+    /// "page", or the port of mail.
+    pub unit: &'static str,
+    pub from: String,
+    /// The browser and the system, where they are known.
+    pub agent: String,
+    /// Seconds since 1970.
+    pub since: i64,
+    /// What it is called by when it is to end.
+    pub mark: String,
+    /// Of the pages.
+    key: Option<Key>,
+}
+
+/// One of them on a page.
 pub(super) struct Row {
     /// The key of the word for what it is.
     pub kind: &'static str,
@@ -21,89 +37,138 @@ pub(super) struct Row {
     pub mark: String,
 }
 
+/// Which to end.
+#[derive(Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// The one of this mark.
+    One(&'a str),
+    /// All but the one that asks.
+    Others(Option<Key>),
+}
+
+// ---- on pages ----
+
 /// The owner's, on the pages.
 pub(super) fn of_owner(visit: &Visit<'_>) -> Result<Vec<Row>, Trouble> {
-    of_pages(visit, |who| matches!(who, Who::Owner { .. }))
+    rows(visit, owners(visit.house, visit.request.now))
 }
 
 /// A person's, on the pages and with mail programs.
 pub(super) fn of_person(visit: &Visit<'_>, id: AccountId) -> Result<Vec<Row>, Trouble> {
-    let mut rows = of_pages(visit, is_of(id))?;
-    let zone = zone(visit)?;
-    for live in visit.house.logins.live(id) {
-        rows.push(Row {
-            kind: match live.unit {
-                "imap" => "sessions.imap",
-                "pop3" => "sessions.pop3",
-                _ => "sessions.sending",
-            },
+    rows(visit, persons(visit.house, id, visit.request.now))
+}
+
+fn rows(visit: &Visit<'_>, open: Vec<Open>) -> Result<Vec<Row>, Trouble> {
+    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let own = own(visit);
+    let row = |open: Open| Row {
+        kind: match open.unit {
+            "page" => "sessions.page",
+            "imap" => "sessions.imap",
+            "pop3" => "sessions.pop3",
+            _ => "sessions.sending",
+        },
+        here: own.is_some() && own == open.key,
+        since: zone::show(&zone, open.since),
+        from: open.from,
+        agent: open.agent,
+        mark: open.mark,
+    };
+    Ok(open.into_iter().map(row).collect())
+}
+
+fn own(visit: &Visit<'_>) -> Option<Key> {
+    visit.session.as_ref().map(|(key, _)| *key)
+}
+
+/// What a form asks to end: a mark, or "others".
+pub(super) fn which<'m>(visit: &Visit<'_>, mark: &'m str) -> Which<'m> {
+    if mark == "others" { Which::Others(own(visit)) } else { Which::One(mark) }
+}
+
+// ---- whoever asks ----
+
+pub(super) fn owners(house: &House, now: i64) -> Vec<Open> {
+    of_pages(house, now, is_owner)
+}
+
+pub(super) fn persons(house: &House, id: AccountId, now: i64) -> Vec<Open> {
+    let mut open = of_pages(house, now, is_of(id));
+    for live in house.logins.live(id) {
+        open.push(Open {
+            unit: live.unit,
             from: live.remote.to_string(),
             agent: String::new(),
-            since: zone::show(&zone, live.since),
-            here: false,
+            since: live.since,
             mark: format!("mail-{}", live.number),
+            key: None,
         });
     }
-    rows.truncate(limits::SESSION_ROWS);
-    Ok(rows)
+    open.truncate(limits::SESSION_ROWS);
+    open
+}
+
+/// Ends sessions of the owner. False: there is no such session any more.
+pub(super) fn end_of_owner(house: &House, which: Which<'_>) -> bool {
+    end_pages(house, which, is_owner)
+}
+
+/// The same of a person's.
+pub(super) fn end_of_person(house: &House, id: AccountId, which: Which<'_>) -> bool {
+    let mut ended = end_pages(house, which, is_of(id));
+    for live in house.logins.live(id) {
+        let is_it = match which {
+            Which::Others(_) => true,
+            Which::One(mark) => mark == format!("mail-{}", live.number),
+        };
+        if is_it {
+            live.end();
+            ended = true;
+        }
+    }
+    ended
+}
+
+fn is_owner(who: &Who) -> bool {
+    matches!(who, Who::Owner { .. })
 }
 
 fn is_of(id: AccountId) -> impl Fn(&Who) -> bool {
     move |who| matches!(who, Who::Person { account, .. } if *account == id.0)
 }
 
-fn of_pages(visit: &Visit<'_>, which: impl Fn(&Who) -> bool) -> Result<Vec<Row>, Trouble> {
-    let (zone, now) = (zone(visit)?, visit.house.place.millis());
-    let mut kept = visit.house.place.sessions().list(now);
+fn of_pages(house: &House, now: i64, which: impl Fn(&Who) -> bool) -> Vec<Open> {
+    let millis = house.place.millis();
+    let mut kept = house.place.sessions().list(millis);
     kept.retain(|(_, session)| which(&session.who));
     kept.sort_by_key(|(_, session)| std::cmp::Reverse(session.used));
     kept.truncate(limits::SESSION_ROWS);
-    let own = visit.session.as_ref().map(|(key, _)| *key);
-    let row = |(key, session): (Key, Session)| {
-        let ago = i64::try_from(now.saturating_sub(session.begun) / 1000).unwrap_or(0);
-        Row {
-            kind: "sessions.page",
+    let open = |(key, session): (Key, Session)| {
+        let ago = i64::try_from(millis.saturating_sub(session.begun) / 1000).unwrap_or(0);
+        Open {
+            unit: "page",
             from: session.from,
             agent: program(&session.agent),
-            since: zone::show(&zone, visit.request.now - ago),
-            here: own == Some(key),
+            since: now - ago,
             mark: hex(&key),
+            key: Some(key),
         }
     };
-    Ok(kept.into_iter().map(row).collect())
+    kept.into_iter().map(open).collect()
 }
 
-/// Ends the owner's session of this mark, or ("others") all but the one that asks. False: there is
-/// no such session any more.
-pub(super) fn end_of_owner(visit: &Visit<'_>, mark: &str) -> bool {
-    end_pages(visit, mark, |who| matches!(who, Who::Owner { .. }))
-}
-
-/// The same of a person's.
-pub(super) fn end_of_person(visit: &Visit<'_>, id: AccountId, mark: &str) -> bool {
-    let mut ended = end_pages(visit, mark, is_of(id));
-    for live in visit.house.logins.live(id) {
-        if mark == "others" || mark == format!("mail-{}", live.number) {
-            live.end();
-            ended = true;
-        }
-    }
-    ended || mark == "others"
-}
-
-fn end_pages(visit: &Visit<'_>, mark: &str, which: impl Fn(&Who) -> bool) -> bool {
-    let own = visit.session.as_ref().map(|(key, _)| *key);
-    let mut sessions = visit.house.place.sessions();
-    let mut listed = sessions.list(visit.house.place.millis());
+fn end_pages(house: &House, which: Which<'_>, whose: impl Fn(&Who) -> bool) -> bool {
+    let mut sessions = house.place.sessions();
+    let mut listed = sessions.list(house.place.millis());
     listed.retain(|(key, session)| {
-        which(&session.who) && if mark == "others" { own != Some(*key) } else { hex(key) == mark }
+        whose(&session.who)
+            && match which {
+                Which::Others(own) => own != Some(*key),
+                Which::One(mark) => hex(key) == mark,
+            }
     });
     listed.iter().for_each(|(key, _)| sessions.end(key));
-    !listed.is_empty() || mark == "others"
-}
-
-fn zone(visit: &Visit<'_>) -> Result<String, Trouble> {
-    Ok(owner::setup(&visit.house.store.snapshot()?)?.zone)
+    !listed.is_empty() || matches!(which, Which::Others(_))
 }
 
 /// Half of the hash of a cookie: enough to tell sessions apart, and no cookie can be made of it.

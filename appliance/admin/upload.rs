@@ -1,5 +1,6 @@
-//! A form with a file in it: `multipart/form-data` (RFC 7578). The fields before the file are read
-//! like those of any form; the file is given on piece by piece and is never whole in memory.
+//! A file that is sent to the pages: in a form, `multipart/form-data` (RFC 7578), or bare by a
+//! program. The fields before the file are read like those of any form; the file is given on piece
+//! by piece and is never whole in memory.
 //!
 //! ```text
 //! --boundary CRLF  fields of a head CRLF CRLF  octets ..  CRLF --boundary ..  CRLF --boundary--
@@ -9,9 +10,11 @@ use crate::limits;
 use memchr::memmem;
 use std::io::Read;
 
-/// The file of a form, as it comes in.
+/// The file, as it comes in.
 pub(crate) struct Upload<'r> {
     from: &'r mut dyn Read,
+    /// Octets still to come of a bare file; `None`: it ends with a delimiter.
+    length: Option<u64>,
     /// What came and is not given on yet.
     unread: Vec<u8>,
     delimiter: Vec<u8>,
@@ -83,7 +86,7 @@ impl<'r> Upload<'r> {
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         // So that the first is found like the others.
         let unread = b"\r\n".to_vec();
-        let mut upload = Upload { from, unread, delimiter, over: false };
+        let mut upload = Upload { from, length: None, unread, delimiter, over: false };
         let mut fields = Vec::new();
         upload.small(limits::UPLOAD_FIELD_BYTES)?;
         while let Some(part) = upload.next()? {
@@ -100,8 +103,17 @@ impl<'r> Upload<'r> {
         Ok((fields, None))
     }
 
+    /// A body that is the file and nothing else, of so many octets.
+    pub(crate) fn bare(length: u64, from: &'r mut dyn Read) -> Upload<'r> {
+        let (unread, delimiter) = (Vec::new(), Vec::new());
+        Upload { from, length: Some(length), unread, delimiter, over: length == 0 }
+    }
+
     /// The next octets of the file; `None` at its end.
     pub(crate) fn piece(&mut self) -> Result<Option<Vec<u8>>, BadUpload> {
+        if let Some(left) = self.length {
+            return self.bare_piece(left);
+        }
         loop {
             if self.over {
                 return Ok(None);
@@ -119,6 +131,17 @@ impl<'r> Upload<'r> {
             }
             self.more()?;
         }
+    }
+
+    fn bare_piece(&mut self, left: u64) -> Result<Option<Vec<u8>>, BadUpload> {
+        if self.over {
+            return Ok(None);
+        }
+        self.more()?;
+        let piece = std::mem::take(&mut self.unread);
+        let left = left.saturating_sub(piece.len() as u64);
+        (self.length, self.over) = (Some(left), left == 0);
+        Ok(Some(piece))
     }
 
     /// A part of few octets.

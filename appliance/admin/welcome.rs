@@ -17,6 +17,7 @@ struct Welcome<'a> {
     secure: String,
     /// Browsers know who signed the certificate: there will be no warning.
     proven: bool,
+    is_box: bool,
 }
 
 pub(super) fn page(house: &House, words: &'static Words, name: &str, port: Option<u16>) -> Reply {
@@ -35,7 +36,9 @@ pub(super) fn page(house: &House, words: &'static Words, name: &str, port: Optio
         goes_on: false,
     };
     let six = fingerprint::of(&house.data.join("tls")).unwrap_or_default();
-    let welcome = Welcome { page: &page, words: six, secure: secure.clone(), proven: false };
+    let is_box = house.is_box;
+    let welcome =
+        Welcome { page: &page, words: six, secure: secure.clone(), proven: false, is_box };
     welcome.render().map(Reply::html).unwrap_or_else(|_| Reply::plain(200, &secure))
 }
 

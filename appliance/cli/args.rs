@@ -65,15 +65,19 @@ pub(crate) enum Command {
     Log,
     /// Check every row of the store; exits 1 if anything is damaged
     Verify,
-    /// Copy the whole store into one file, while mail flows
+    /// Copy the whole office into one file, while mail flows
+    ///
+    /// It holds the store, the settings, the keys that sign mail, and the certificates with their
+    /// keys. Nothing in it is encrypted: keep it where nobody else reaches it.
     #[command(after_help = "Example:\n  mailroom backup /media/stick/mailroom.backup")]
     Backup {
         /// The file to write; it must not exist yet
         file: PathBuf,
     },
-    /// Put a backup in place of the store, or bring back mail of one account out of it
+    /// Put a backup in place of what is here, or bring back mail of one account out of it
     ///
-    /// Without --account the whole store becomes what it was; the server must be stopped. With it,
+    /// Without --account mail, settings, keys and certificates become what they were; the addresses
+    /// and ports to listen at stay those of this machine. The server must be stopped. With it,
     /// mail of that account is brought back while the server runs: what is there already, with the
     /// same content and date, is not brought twice.
     #[command(

@@ -56,7 +56,11 @@ pub(crate) fn text(reply: &Reply) -> String {
         }
         Reply::Copied(copied) => {
             let size = octets(copied.octets);
-            format!("the whole store is in {} ({size})\n", copied.file.display())
+            format!(
+                "mail, settings, keys and certificates are in {} ({size}); it opens all of the \
+                 office and is not encrypted: keep it where nobody else reaches it\n",
+                copied.file.display()
+            )
         }
         Reply::Compacted { before, after } => {
             format!("the store takes {} now, {} before\n", octets(*after), octets(*before))

@@ -24,6 +24,7 @@ pub(crate) mod unix;
 pub(crate) use crate::session::network;
 use crate::session::{Peer, Session};
 use std::future::Future;
+use std::net::{IpAddr, UdpSocket};
 use tokio::sync::{Notify, watch};
 
 /// Answers what a session asks, with the store, the clock and the log-ins: one for each connection,
@@ -50,6 +51,11 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// What a connection beyond a limit is told before it is closed: a whole line with CRLF, such
     /// as "421 4.7.0 Too many connections, try again later\r\n".
     fn refusal(&self) -> &'static str;
+}
+
+/// Has this machine this address?
+pub(crate) fn is_own_address(address: &IpAddr) -> bool {
+    UdpSocket::bind((*address, 0)).is_ok()
 }
 
 /// Returns when the server stops: when the value becomes true.

@@ -89,6 +89,8 @@ pub(crate) struct Wish<'a> {
     pub path: &'a str,
     /// Its Cookie header; empty: none.
     pub cookie: &'a str,
+    /// The same of its Authorization header.
+    pub authorization: &'a str,
 }
 
 /// How large a body may be, and what is said of a larger one.
@@ -217,7 +219,8 @@ impl Visitor<'_> {
             Err(_) => return Err(End::Refused(Unfit::SLOW)),
         };
         let cookie = head.header("cookie").unwrap_or_default();
-        let wish = Wish { method: &head.method, path: head.path(), cookie };
+        let authorization = head.header("authorization").unwrap_or_default();
+        let wish = Wish { method: &head.method, path: head.path(), cookie, authorization };
         let allowed = (self.splice.allowance)(&wish);
         if head.length > allowed.octets {
             return Err(End::Refused(Unfit::large(allowed.words)));

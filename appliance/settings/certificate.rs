@@ -9,7 +9,7 @@ use super::{Fault, fault, name};
 use crate::wire::address::check_domain;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use toml::Spanned;
@@ -80,7 +80,7 @@ impl fmt::Debug for Update {
 }
 
 /// RFC 8945 6
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Algorithm {
     HmacSha256,

@@ -1,7 +1,8 @@
 //! Backup while running, restore, compact.
 //!
-//! A backup is the store's file itself, without free pages, as of one moment. Restoring puts it in
-//! the place of the store's file by one rename, and keeps the file that was there beside it:
+//! A backup is a head with the settings and keys of the office (`head`), and the store's file
+//! itself, without free pages, as of one moment. Restoring puts that in the place of the store's
+//! file by one rename, and keeps the file that was there beside it:
 //!
 //! ```text
 //! DATA/store/restoring/        the copy while it is checked and advanced
@@ -13,6 +14,10 @@
 //! and must not be given again for something else. So a restored store goes on far above: clients
 //! keep what they have, and see what is lost as expunged.
 
+mod head;
+
+pub(crate) use head::{Head, Parts};
+
 use super::error::{Result, StoreError};
 use super::format::{Account, MailRow, MailboxTail, tag};
 use super::key::{self, load, save};
@@ -21,6 +26,7 @@ use super::salvage::reaches_its_end;
 use super::writer::{Options, Store};
 use super::{AccountId, Batch, MailboxId, Read, verify};
 use crate::limits;
+use head::Opener;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt;
@@ -34,16 +40,22 @@ const MAILBOX_GAP: u32 = 1 << 16;
 /// Where the copy is opened before it takes the place of the store.
 const RESTORING: &str = "restoring";
 
-/// Writes the store as it is now into the file `to`, which must not exist, while mail flows.
-/// Returns the size of the file. `progress` is told octets done and about how many in all.
-pub(crate) fn backup(store: &Store, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+/// Writes the store as it is now, and with it `parts`, into the file `to`, which must not exist,
+/// while mail flows. Returns the size of the file. `progress` is told octets done and about how
+/// many in all.
+pub(crate) fn backup(
+    store: &Store,
+    parts: &Parts,
+    to: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64> {
     if to.exists() {
         return Err(StoreError::Exists("a file of this name"));
     }
     let mut name = to.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
-    let written = copy(store, &part, progress).and_then(|octets| {
+    let written = copy(store, parts, &part, progress).and_then(|octets| {
         fs::rename(&part, to).map_err(|error| io_error("the backup cannot be named", &error))?;
         sync_folder(folder_of(to))?;
         Ok(octets)
@@ -55,9 +67,20 @@ pub(crate) fn backup(store: &Store, to: &Path, progress: &mut dyn FnMut(u64, u64
     written
 }
 
+/// Makes of the parts of a backup what is to be put in their place.
+pub(crate) type Settle<'a> = &'a dyn Fn(&mut Parts) -> Result<()>;
+/// Puts parts in their place.
+pub(crate) type PutParts<'a> = &'a dyn Fn(&Parts) -> Result<()>;
+
 /// Puts the backup `from` in the place of the store in the folder `dir`, which no process may have
 /// open. A store that is there is replaced only when `replace` says so, and its file is kept.
-pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
+/// False: it is an old one, without parts.
+pub(crate) fn restore(
+    from: &Path,
+    dir: &Path,
+    replace: bool,
+    (settle, put): (Settle<'_>, PutParts<'_>),
+) -> Result<bool> {
     let there = dir.join("data.mdb").exists();
     if there && !replace {
         return Err(StoreError::Exists("a store"));
@@ -67,10 +90,17 @@ pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
     made.map_err(|error| io_error("the store's folder", &error))?;
     let _lock = take_lock(dir)?;
     let mut incoming = Incoming::begin(dir)?;
-    let trouble = |error| io_error("the backup cannot be copied", &error);
+    let trouble = |error| io_error("the backup cannot be read", &error);
     let mut source = fs::File::open(from).map_err(trouble)?;
-    std::io::copy(&mut source, &mut incoming.file).map_err(trouble)?;
-    incoming.check(|_| Ok(()))?.take_the_place()
+    let mut piece = vec![0; limits::RESTORE_PIECE_BYTES];
+    loop {
+        let count = source.read(&mut piece).map_err(trouble)?;
+        match piece.get(..count) {
+            Some(octets) if count > 0 => incoming.take(octets)?,
+            _ => break,
+        }
+    }
+    incoming.check(|_| Ok(()), settle)?.take_the_place(put)
 }
 
 /// A backup that comes in piece by piece, beside a store that may be in use meanwhile. Dropping it
@@ -78,11 +108,14 @@ pub(crate) fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
 pub(crate) struct Incoming {
     side: Side,
     file: fs::File,
+    opener: Opener,
 }
 
 /// A backup that is whole, checked and moved ahead: it may take the place of the store.
 pub(crate) struct Ready {
     side: Side,
+    /// `None`: one of before, which holds the store alone.
+    parts: Option<Parts>,
 }
 
 /// The folder beside the store, for as long as somebody wants it.
@@ -114,21 +147,27 @@ impl Incoming {
         let made = fs::DirBuilder::new().mode(0o700).create(side.folder());
         made.map_err(|error| io_error("the backup cannot be copied", &error))?;
         let file = create_private(&side.file())?;
-        Ok(Incoming { side, file })
+        Ok(Incoming { side, file, opener: Opener::default() })
     }
 
     /// The next octets of it.
     pub(crate) fn take(&mut self, octets: &[u8]) -> Result<()> {
-        let taken = self.file.write_all(octets);
+        let taken = self.file.write_all(self.opener.take(octets)?);
         taken.map_err(|error| io_error("the backup cannot be written", &error))
     }
 
     /// Checks every row, and moves its counters ahead; `edit` changes what else must be other in
-    /// the restored store. Takes a while where the store is large.
-    pub(crate) fn check(self, edit: impl FnOnce(&Store) -> Result<()>) -> Result<Ready> {
-        let Incoming { side, file } = self;
+    /// the restored store, `settle` in its parts. Takes a while where the store is large.
+    pub(crate) fn check(
+        self,
+        edit: impl FnOnce(&Store) -> Result<()>,
+        settle: Settle<'_>,
+    ) -> Result<Ready> {
+        let Incoming { side, file, opener } = self;
         drop(file);
-        check_file(&side.file())?;
+        let mut parts = opener.finish()?;
+        parts.as_mut().map_or(Ok(()), settle)?;
+        check_store(&side.file())?;
         let options = Options { file_ahead_bytes: 0, disk_reserve_bytes: 0, ..Options::default() };
         let store = Store::open(&side.folder(), options)?;
         let done = verify::check_rows(&store.snapshot()?)
@@ -138,24 +177,27 @@ impl Incoming {
         done?;
         let synced = fs::File::open(side.file()).and_then(|file| file.sync_all());
         synced.map_err(|error| io_error("the backup cannot be copied", &error))?;
-        Ok(Ready { side })
+        Ok(Ready { side, parts })
     }
 }
 
 impl Ready {
     /// Puts it in the place of the store, which nobody may have open; the store's file is kept
-    /// beside it.
-    pub(crate) fn put(self) -> Result<()> {
+    /// beside it. False: it had no parts to put.
+    pub(crate) fn put(self, put: PutParts<'_>) -> Result<bool> {
         let _lock = take_lock(&self.side.0)?;
-        self.take_the_place()
+        self.take_the_place(put)
     }
 
-    fn take_the_place(self) -> Result<()> {
+    /// The parts first: while the store is not there, all of it can be done again.
+    fn take_the_place(self, put: PutParts<'_>) -> Result<bool> {
         let dir = &self.side.0;
+        self.parts.as_ref().map_or(Ok(()), put)?;
         if dir.join("data.mdb").exists() {
             keep_old(dir)?;
         }
-        put_in_place(dir, &self.side.file())
+        put_in_place(dir, &self.side.file())?;
+        Ok(self.parts.is_some())
     }
 }
 
@@ -169,16 +211,28 @@ pub(crate) fn compact(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Resu
     Ok((before.file, store.space()?.file))
 }
 
-fn copy(store: &Store, part: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
+fn copy(
+    store: &Store,
+    parts: &Parts,
+    part: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64> {
+    let head = head::print(parts)?;
     // The copy is a reader for as long as it takes, and while it reads the map cannot grow.
     store.make_room_blocking()?;
     let total = store.space()?.used;
     let mut file = create_private(part)?;
+    let begun = file.write_all(&head);
+    begun.map_err(|error| io_error("the backup cannot be written", &error))?;
     std::thread::scope(|scope| {
         let (done, waiting) = mpsc::channel();
         scope.spawn(move || {
-            let copied = store.kv().copy_to(&mut file);
-            let _ = done.send(copied.and_then(|()| length(&file)));
+            let copied = store.kv().copy_to(&mut file).and_then(|()| {
+                let all = length(&file)?;
+                head::seal(&file, all.saturating_sub(head.len() as u64))?;
+                Ok(all)
+            });
+            let _ = done.send(copied);
         });
         loop {
             match waiting.recv_timeout(limits::BACKUP_PROGRESS) {
@@ -200,17 +254,22 @@ fn length(file: &fs::File) -> Result<u64> {
     Ok(file.metadata().map_err(|error| io_error("size of the backup", &error))?.len())
 }
 
-/// Is this a file of the engine at all? Better words than the engine's.
+/// Is this a backup at all? Asked before anything is made.
 fn check_file(from: &Path) -> Result<()> {
-    let mut head = [0; 24];
-    let opened = fs::File::open(from).and_then(|mut file| file.read_exact(&mut head));
+    let mut begin = [0; 24];
+    let opened = fs::File::open(from).and_then(|mut file| file.read_exact(&mut begin));
     match opened {
         Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            return Err(io_error(&format!("{} cannot be read", from.display()), &error));
+            Err(io_error(&format!("{} cannot be read", from.display()), &error))
         }
-        Ok(()) if head.get(16..20) == Some(&MAGIC.to_ne_bytes()) => {}
-        _ => return Err(StoreError::Invalid(NO_BACKUP)),
+        Ok(()) if begins_well(&begin) => Ok(()),
+        _ => Err(StoreError::Invalid(NO_BACKUP)),
     }
+}
+
+/// Is this a file of the engine, and whole? Better words than the engine's.
+fn check_store(from: &Path) -> Result<()> {
+    check_file(from)?;
     // The engine maps the file: a page behind its end would end the process (SIGBUS).
     match reaches_its_end(from) {
         Ok(true) => Ok(()),
@@ -220,8 +279,10 @@ fn check_file(from: &Path) -> Result<()> {
 }
 
 /// Does a file that begins so begin like a backup?
-pub(crate) fn begins_well(head: &[u8]) -> bool {
-    head.get(16..20).is_none_or(|mark| mark == MAGIC.to_ne_bytes())
+pub(crate) fn begins_well(begin: &[u8]) -> bool {
+    let mark = begin.len().min(head::MARK.len());
+    let has_head = begin.get(..mark) == head::MARK.get(..mark);
+    has_head || begin.get(16..20).is_none_or(|mark| mark == MAGIC.to_ne_bytes())
 }
 
 pub(crate) const NO_BACKUP: &str = "the file is no backup of a store";

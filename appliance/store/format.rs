@@ -84,9 +84,11 @@
 //! ```
 
 mod brought;
+mod looked;
 mod outside;
 
 pub(crate) use brought::{Brought, BroughtFolder};
+pub(crate) use looked::{Looked, Seen, SeenChange, SeenSaid, SeenValue};
 pub(crate) use outside::{
     Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets, Skipped,
 };
@@ -587,43 +589,6 @@ pub(crate) struct Token {
     /// Seconds since 1970.
     #[prost(int64, tag = "3")]
     pub created: i64,
-}
-
-/// What the last look at the world came to, and what changed at the looks before.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Looked {
-    /// When it ended, seconds since 1970.
-    #[prost(int64, tag = "1")]
-    pub at: i64,
-    #[prost(message, repeated, tag = "2")]
-    pub seen: Vec<Seen>,
-    /// The newest first.
-    #[prost(message, repeated, tag = "3")]
-    pub changes: Vec<SeenChange>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Seen {
-    #[prost(string, tag = "1")]
-    pub what: String,
-    /// 0 right, 1 worth a look, 2 wrong.
-    #[prost(uint32, tag = "2")]
-    pub state: u32,
-    #[prost(string, tag = "3")]
-    pub meaning: String,
-    #[prost(string, tag = "4")]
-    pub remedy: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct SeenChange {
-    #[prost(int64, tag = "1")]
-    pub at: i64,
-    /// States as in [`Seen`].
-    #[prost(uint32, tag = "2")]
-    pub was: u32,
-    #[prost(message, optional, tag = "3")]
-    pub now: Option<Seen>,
 }
 
 /// One act of the owner, or of somebody who tried to be.

@@ -8,7 +8,7 @@
 //!  "ports": {"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http",
 //!            "https"},
 //!  "people": [{"address", "password"}],
-//!  "setup": {"url", "code"}}            while nobody owns it
+//!  "setup": {"url", "code", "words"}}   while nobody owns it
 //! ```
 
 use crate::act::people;
@@ -44,6 +44,8 @@ struct FirstRun {
 pub(crate) struct Setup {
     pub url: String,
     pub code: String,
+    /// Of the key of the certificate, to compare with those of the page before the warning.
+    pub words: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,9 +193,13 @@ fn lines(first: &FirstRun, listen: Option<IpAddr>) -> Vec<String> {
     lines
 }
 
-fn setup_lines(setup: &Setup) -> [String; 2] {
-    let Setup { url, code } = setup;
-    ["Set it up in a browser:".to_string(), format!("  {url}  setup code {code}")]
+fn setup_lines(setup: &Setup) -> [String; 3] {
+    let Setup { url, code, words } = setup;
+    [
+        "Set it up in a browser:".to_string(),
+        format!("  {url}  setup code {code}"),
+        format!("  words of its certificate: {}", words.join(" ")),
+    ]
 }
 
 /// As one word of a shell.

@@ -2,6 +2,7 @@
 
 use super::first::Setup;
 use super::{cannot_listen, keep_running};
+use crate::admin::fingerprint;
 use crate::admin::network::Network;
 use crate::admin::{self, House, Pages, Place};
 use crate::event::{Event, emit};
@@ -65,7 +66,9 @@ impl Web {
         let at = listen.filter(|address| !address.is_unspecified()).unwrap_or(local);
         let codes = self.house.place.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let code = codes.code().to_string();
-        Some(Setup { url: format!("https://{}/", SocketAddr::new(at, port)), code })
+        let words = fingerprint::of(&self.house.data.join("tls")).unwrap_or_default();
+        let words = words.into_iter().map(str::to_string).collect();
+        Some(Setup { url: format!("https://{}/", SocketAddr::new(at, port)), code, words })
     }
 
     /// Serves until the server stops.

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// A program in the office, with a token or without.
-struct Program<'w> {
-    world: &'w World,
-    token: Option<String>,
+pub(super) struct Program<'w> {
+    pub world: &'w World,
+    pub token: Option<String>,
 }
 
 /// Makes a token by the act of the command line.
@@ -29,11 +29,11 @@ fn made(world: &World, name: &str) -> TokenMade {
 }
 
 impl Program<'_> {
-    fn of(world: &World) -> Program<'_> {
+    pub(super) fn of(world: &World) -> Program<'_> {
         Program { world, token: Some(made(world, "a script").token) }
     }
 
-    fn request(&self, method: Method, target: &str, body: &[u8]) -> Request {
+    pub(super) fn request(&self, method: Method, target: &str, body: &[u8]) -> Request {
         let (path, _) = target.split_once('?').unwrap_or((target, ""));
         let mut request = self.world.browser().request(method, target, body.to_vec());
         request.headers.retain(|(name, _)| name != "sec-fetch-site");
@@ -46,11 +46,11 @@ impl Program<'_> {
         request
     }
 
-    fn send(&self, request: &Request) -> Reply {
+    pub(super) fn send(&self, request: &Request) -> Reply {
         crate::admin::routes::answer(&self.world.house, request)
     }
 
-    fn call(&self, method: Method, target: &str, body: &Value) -> (u16, Value) {
+    pub(super) fn call(&self, method: Method, target: &str, body: &Value) -> (u16, Value) {
         let octets = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let reply = self.send(&self.request(method, target, &octets));
         assert_eq!(reply.kind, "application/json", "{target}: {}", reply.text());
@@ -58,13 +58,13 @@ impl Program<'_> {
     }
 
     /// One that must succeed.
-    fn good(&self, method: Method, target: &str, body: &Value) -> Value {
+    pub(super) fn good(&self, method: Method, target: &str, body: &Value) -> Value {
         let (status, value) = self.call(method, target, body);
         assert_eq!(status, 200, "{target}: {value}");
         value
     }
 
-    fn get(&self, target: &str) -> Value {
+    pub(super) fn get(&self, target: &str) -> Value {
         self.good(Method::Get, target, &Value::Null)
     }
 }

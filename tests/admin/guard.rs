@@ -135,6 +135,10 @@ fn in_clear_there_is_one_page_without_inputs() {
     assert_eq!(six.len(), 6);
     let text = browser.get("/").text();
     assert!(six.iter().all(|word| text.contains(&format!("<li>{word}</li>"))), "{text}");
+    // What runs on somebody's computer has no screen and no card of its own.
+    assert!(text.contains("in the terminal") && !text.contains("SETUP-CODE.txt"), "{text}");
+    let text = super::network::boxed().world.in_clear();
+    assert!(text.contains("SETUP-CODE.txt") && !text.contains("in the terminal"), "{text}");
     let reply = browser.post("/login", &[("password", PASSWORD)]);
     assert!(reply.header("Set-Cookie").is_none(), "nobody logs in in clear");
 }

@@ -1,6 +1,7 @@
 //! A person who is deleted can be brought back for some days. And what the world sees changes.
 
 use super::stage::{NOW, World, ip};
+use crate::act::check::said::say;
 use crate::act::check::{Finding, State};
 use crate::act::leaving::count_day;
 use crate::admin::look::keep;
@@ -123,7 +124,9 @@ fn a_closed_account_that_is_not_shut_is_a_fault() {
 
 fn seen(what: &str, state: State, meaning: &str) -> Finding {
     let remedy = if state == State::Ok { "" } else { "publish it" };
-    Finding { what: what.into(), state, meaning: meaning.into(), remedy: remedy.into() }
+    let unknown = meaning.strip_prefix("it cannot be looked up: ");
+    let said = unknown.map_or(Vec::new(), |why| say("found.unknown", [why.into()]));
+    Finding { what: what.into(), state, meaning: meaning.into(), remedy: remedy.into(), said }
 }
 
 fn letters(world: &World) -> usize {

@@ -11,13 +11,13 @@ use std::time::Duration;
 const MAC: [u8; 6] = [2, 0, 0x5e, 0x10, 0, 1];
 
 /// A box with an owner whose PID 1 is the test, and what it hears.
-struct Boxed {
-    world: World,
-    heard: Receiver<Message>,
-    network: Arc<Network>,
+pub(super) struct Boxed {
+    pub world: World,
+    pub heard: Receiver<Message>,
+    pub network: Arc<Network>,
 }
 
-fn boxed() -> Boxed {
+pub(super) fn boxed() -> Boxed {
     let mut world = World::owned();
     let (say, heard) = channel();
     let say = Mutex::new(say);

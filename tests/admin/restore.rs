@@ -7,13 +7,14 @@ use crate::admin::routes;
 use crate::admin::upload::{BadUpload, Upload};
 use crate::limits;
 use crate::net::splice::Wish;
+use crate::store::backup::Parts;
 use crate::store::format::Setup;
 use crate::store::{Batch, Store, account, backup, owner};
 use std::io::{self, Read};
 use std::time::Duration;
 
 /// An office with an owner and a person, as a backup.
-fn office() -> Vec<u8> {
+pub(super) fn office() -> Vec<u8> {
     let world = World::owned();
     let domain = Act::Domain(DomainAct::Add { domain: "office.test".into() });
     let password = Password { text: "blue tractor".into(), made_up: false };
@@ -30,7 +31,7 @@ fn office() -> Vec<u8> {
     let write = move |batch: &mut Batch| owner::change_setup(batch, &mut { done });
     world.house.store.write_blocking(write).expect("set up");
     let file = world.house.data.join("office.backup");
-    backup::backup(&world.house.store, &file, &mut |_, _| ()).expect("a backup");
+    backup::backup(&world.house.store, &Parts::new(), &file, &mut |_, _| ()).expect("a backup");
     std::fs::read(file).expect("octets")
 }
 
@@ -39,7 +40,7 @@ fn people(store: &Store) -> usize {
 }
 
 /// Waits for the check in the background to end well.
-fn checked(world: &World) {
+pub(super) fn checked(world: &World) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
         let wanted = world.house.place.restores.wanted();
@@ -148,7 +149,9 @@ fn nobody_but_who_sets_the_box_up_may_send_a_large_body() {
     let world = World::new();
     let most = |cookie: Option<&String>, path| {
         let cookie = cookie.map_or("", String::as_str);
-        routes::allowance(&world.house, &Wish { method: "POST", path, cookie }).octets
+        let authorization = "";
+        routes::allowance(&world.house, &Wish { method: "POST", path, cookie, authorization })
+            .octets
     };
     let mut browser = world.browser();
     browser.get("/code");

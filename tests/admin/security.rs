@@ -1,6 +1,8 @@
 //! The page Security: password, second factor, sessions, failed log-ins.
 
+use super::api::Program;
 use super::stage::{NOW, PASSWORD, World, ip};
+use crate::admin::http::Method;
 use crate::admin::owner::{totp, totp_step};
 use crate::limits;
 use crate::store::owner;
@@ -161,7 +163,13 @@ fn failed_log_ins_are_listed_with_name_and_address_and_counted() {
         let guess = [("name", "<b>evil@office.test"), ("password", "x")];
         assert_eq!(guesser.post("/my/login", &guess).status, 422);
     }
+    let program = Program { world: &world, token: Some("mailroom_made-up".to_string()) };
+    let mut call = program.request(Method::Get, "/api/v1/accounts", b"");
+    call.peer.remote.set_ip(ip("192.168.1.232"));
+    assert_eq!(program.send(&call).status, 401);
     let text = world.owner().get("/security").text();
+    let row = text.split("<tr>").find(|row| row.contains("192.168.1.232")).expect("a row");
+    assert!(row.contains("api") && !row.contains("made-up"), "a wrong token counts as one: {row}");
     let row = text.split("<tr>").find(|row| row.contains("192.168.1.231")).expect("a row");
     assert!(row.contains("&#60;b&#62;evil@office.test") && row.contains(">2</td>"), "{row}");
 }

@@ -5,6 +5,8 @@ use crate::admin::http::Method;
 use crate::admin::routes::{May, ROUTES};
 use crate::admin::{fingerprint, zone};
 use crate::settings::{self, Settings};
+use crate::store::format::Setup;
+use crate::store::{Batch, owner};
 
 /// A box without an owner whose settings are in its folder.
 fn fresh() -> World {
@@ -231,4 +233,37 @@ fn times_are_shown_in_the_zone_of_the_office() {
     assert_eq!(zone::show("Nowhere/At_All", 0), "1970-01-01 00:00:00 UTC");
     let names = zone::names();
     assert!(names.len() > 300 && names.iter().all(|name| zone::is_known(name)), "{names:?}");
+}
+
+#[test]
+fn what_is_found_is_told_in_the_words_and_the_zone_of_the_office() {
+    let world = World::office();
+    let zone = |setup: &mut Setup| setup.zone = "Europe/Berlin".to_string();
+    let write = move |batch: &mut Batch| owner::change_setup(batch, &mut { zone });
+    world.house.store.write_blocking(write).expect("set");
+    let mut owner = world.owner();
+    let text = owner.get("/").text();
+    let now = zone::show("Europe/Berlin", NOW);
+    assert!(text.contains(&format!("it is {now}")) && !text.contains("UTC"), "{text}");
+    let text = owner.get("/security").text();
+    assert!(!text.contains("UTC") && !text.contains("the box"), "{text}");
+    for path in ["/", "/security", "/setup/domain", "/setup/certificate"] {
+        let text = owner.get(path).text();
+        assert!(!text.contains("mailroom dns") && !text.contains("the box"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn once_all_is_set_up_the_steps_are_settings() {
+    let world = World::office();
+    let mut owner = world.owner();
+    let text = owner.get("/setup/domain").text();
+    assert!(text.contains("Settings") && text.contains("href=\"/setup/certificate\""), "{text}");
+    for gone in ["Step ", "Save and go on", "/setup/domain/next", "/setup/letter"] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert!(owner.get("/setup/time").text().contains("<button>Save</button>"));
+    let reply = owner.post("/setup/time", &[("zone", "Europe/Rome")]);
+    assert_eq!(reply.header("Location"), Some("/setup/time"), "it leads to no other step");
+    assert!(owner.get("/setup/time").text().contains("Saved."));
 }

@@ -120,7 +120,7 @@ impl World {
         let meanwhile = begin(&self.house, "meanwhile");
         self.house.store.close();
         self.house = meanwhile;
-        self.house.place.put_backup();
+        self.house.place.put_backup(&data);
         let house = begin(&self.house, "store");
         self.house.store.close();
         self.house = house;
@@ -134,6 +134,13 @@ impl World {
         let house = House::new(place, of_store, &old.data, &old.settings(), tls);
         let (networks, network) = (old.networks.clone(), Some(network));
         self.house = Arc::new(House { clock: || NOW, networks, is_box: true, network, ..house });
+    }
+
+    /// The page for who comes without TLS.
+    pub(crate) fn in_clear(&self) -> String {
+        let mut browser = self.browser();
+        (browser.secure, browser.host) = (false, "192.168.1.20:2080".to_string());
+        browser.get("/").text()
     }
 
     /// A browser in the office.

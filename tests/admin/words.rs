@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn sources() -> String {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("appliance/admin")];
+    let of = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("appliance").join(name);
+    let mut folders = vec![of("admin"), of("act")];
     let mut text = String::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {

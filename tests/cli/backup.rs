@@ -1,6 +1,7 @@
 //! Backup, restore, compact and verify.
 
 use super::{Data, says, twice};
+use crate::store::backup::{self, Parts};
 use crate::store::mail::{self, NewMail, Prepared};
 use crate::store::{INBOX, Store, account};
 use std::os::unix::fs::PermissionsExt;
@@ -44,7 +45,7 @@ fn what_was_backed_up_comes_back() {
     deliver(&server.store, b"before the backup");
     let file = data.0.join("office.backup");
     let line = format!("backup {}", file.display());
-    says(&data.good(&line), &["the whole store is in", "office.backup"]);
+    says(&data.good(&line), &["mail, settings, keys and", "office.backup", "not encrypted"]);
     says(&data.bad(&line), &["cannot back up to", "a file of this name exists already"]);
     deliver(&server.store, b"after the backup");
     assert_eq!(messages(&data), 2);
@@ -63,6 +64,106 @@ fn what_was_backed_up_comes_back() {
     let mode = std::fs::metadata(other.0.join("store")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "a restored store is the owner's alone, like any other");
     assert_eq!(other.json("verify")["verified"]["faults"], serde_json::json!([]));
+}
+
+/// The text of a file in the data folder.
+fn text(data: &Data, name: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(data.0.join(name)).unwrap_or_default()).into_owned()
+}
+
+#[test]
+fn an_office_comes_back_on_another_machine_with_its_settings_and_keys() {
+    let data = Data::new();
+    office(&data);
+    let write = |data: &Data, name: &str, text: &str| {
+        let path = data.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let relay = "[outgoing.relay]\nhost = \"smtp.provider.example\"\nport = 465\ntls = \
+                 \"implicit\"\nuser = \"office\"\npassword = \"of the relay\"\n";
+    let scanner = "[scanner]\nlisten = [\"203.0.113.77\"]\n[[scanner.device]]\nname = \
+                   \"copier\"\naddress = \"203.0.113.9\"\nfrom = [\"bob@office.test\"]\n";
+    let theirs = format!(
+        "host = \"mail.office.example\"\nlisten = [\"203.0.113.77\"]\n[ports]\nsmtp = 25\n\
+         {relay}{scanner}"
+    );
+    write(&data, "mailroom.toml", &theirs);
+    for (name, octets) in [
+        ("secret.key", "a key"),
+        ("dkim/office.test/active", "m20261123"),
+        ("dkim/office.test/m20261123.rsa", "a key that signs"),
+        ("tls/ca.key", "the key of the authority"),
+        ("tls/acme-asked", "issue"),
+        ("tls/host.pem.new", "half"),
+        ("first-run.json", "passwords"),
+    ] {
+        write(&data, name, octets);
+    }
+    let file = data.0.join("office.backup");
+    data.good(&format!("backup {}", file.display()));
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else reads the keys in it");
+
+    let other = Data::empty();
+    let ours = "host = \"box.local\"\nlisten = [\"127.0.0.1\"]\n[ports]\nsmtp = 2025\n";
+    write(&other, "mailroom.toml", ours);
+    write(&other, "tls/ca.key", "of the new box");
+    let line = format!("restore {}", file.display());
+    says(&other.good(&line), &["mail, settings, keys and certificates are as they were"]);
+    let settings = crate::settings::load(&other.0.join("mailroom.toml")).unwrap();
+    assert_eq!(settings.host, "mail.office.example");
+    let login = ("office".to_string(), "of the relay".to_string());
+    assert_eq!(settings.outgoing.relay.unwrap().login, Some(login));
+    assert_eq!(settings.listen, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(settings.ports.smtp, 2025, "where it listens is its own");
+    assert!(settings.scanner.is_none(), "an address that it lacks would keep all closed");
+    assert_eq!(text(&other, "secret.key"), "a key");
+    assert_eq!(text(&other, "dkim/office.test/m20261123.rsa"), "a key that signs");
+    assert_eq!(text(&other, "tls/ca.key"), "the key of the authority");
+    for name in ["tls/acme-asked", "tls/host.pem.new", "first-run.json", "restoring-office"] {
+        assert!(!other.0.join(name).exists(), "{name}");
+    }
+    for name in ["mailroom.toml", "secret.key", "tls/ca.key", "dkim/office.test/active"] {
+        let mode = std::fs::metadata(other.0.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let mode = std::fs::metadata(other.0.join("dkim/office.test")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(text(&other, "before-restore-1/tls/ca.key"), "of the new box", "it is kept");
+    assert_eq!(text(&other, "before-restore-1/mailroom.toml"), ours);
+
+    // A backup of before holds the store alone, and that is said.
+    let old = Data::empty();
+    write(&old, "mailroom.toml", ours);
+    let said = old.good(&format!("restore {}", data.0.join("store/data.mdb").display()));
+    says(&said, &["of an older version and holds no settings, keys or certificates"]);
+    assert_eq!(text(&old, "mailroom.toml"), ours);
+}
+
+#[test]
+fn a_backup_leads_to_no_other_place_and_what_it_says_is_checked() {
+    let data = Data::new();
+    office(&data);
+    let file = data.0.join("office.backup");
+    for (name, octets, why) in [
+        ("../../outside", "x", "damaged: the names of settings and keys"),
+        ("/etc/passwd", "x", "damaged: the names of settings and keys"),
+        ("tls/../../x", "x", "damaged: the names of settings and keys"),
+        ("store/data.mdb", "x", "damaged: the names of settings and keys"),
+        ("tls", "x", "damaged: the names of settings and keys"),
+        ("mailroom.toml", "from = \"the future\"", "a newer version may have written them"),
+    ] {
+        let parts = Parts::from([(name.to_string(), octets.as_bytes().to_vec())]);
+        let store = data.store();
+        backup::backup(&store, &parts, &file, &mut |_, _| {}).unwrap();
+        drop(store);
+        let other = Data::empty();
+        let said = other.bad(&format!("restore {}", file.display()));
+        says(&said, &["cannot restore", why]);
+        assert!(!other.0.join("store/data.mdb").exists(), "{name}");
+        std::fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]

@@ -71,7 +71,9 @@ fn each_record_that_is_wrong_is_told_with_what_it_says() {
             "TXT" if name.starts_with("_dmarc") => {
                 (text("v=DMARC1; p=nothing"), "wrong", "no policy")
             }
-            "TXT" => (text("v=spf1 ip4:203.0.113.9 -all"), "wrong", "does not let this box send"),
+            "TXT" => {
+                (text("v=spf1 ip4:203.0.113.9 -all"), "wrong", "does not let this server send")
+            }
             "SRV" => {
                 ([&[0; 5][..], &[1], &mx(0, "x.test")[2..]].concat(), "warn", "x.test., and not")
             }

@@ -129,7 +129,9 @@ fn a_damaged_backup_gives_what_is_good_and_says_what_is_not() {
     says(&told, &["2 messages", "1 skipped", "message 2 of Projects: damaged: part 0 of mail"]);
     says(&told, &[&format!("{number:x}"), "the checksum is wrong"]);
     // Noise in the place of the whole tree is an error, and harms no one.
-    let noise = octets.iter().enumerate().map(|(i, it)| if i < 8_192 { *it } else { !it });
+    let parts = u64::from_le_bytes(octets[24..32].try_into().unwrap());
+    let kept = (40 + parts).next_multiple_of(4096) as usize + 8_192;
+    let noise = octets.iter().enumerate().map(|(i, it)| if i < kept { *it } else { !it });
     std::fs::write(&file, noise.collect::<Vec<_>>()).unwrap();
     says(&data.bad(&line), &["cannot restore from", "damaged: page", "mailroom salvage"]);
     data.good("verify");

@@ -190,7 +190,7 @@ fn each_thing_that_is_missing_or_wrong_is_told_with_its_remedy() {
         ("name of 192.0.2.25", "wrong", "dsl-25.provider.test does not lead back to it"),
         ("way out", "wrong", "refused: mx.large.test"),
         ("MX of office.test", "wrong", "goes to 10 mx.old.test."),
-        ("TXT of office.test", "wrong", "does not let this box send"),
+        ("TXT of office.test", "wrong", "does not let this server send"),
         ("TXT of _dmarc.office.test", "wrong", "has no policy"),
         ("SRV of _submissions._tcp.office.test", "warn", "0 1 465 x.test., and not 0 1 465 mail"),
         ("SRV of _imaps._tcp.office.test", "warn", "missing: mail programs find the port"),

@@ -2,6 +2,7 @@
 
 use super::{ALICE, BOB, NOW, Office};
 use crate::limits::FETCHED_KEPT_SECONDS;
+use crate::store::backup::Parts;
 use crate::store::format::{Fetched, Outside, OutsideHost, Secrets, Skipped, tag};
 use crate::store::outside::{self, Done, OutsideId};
 use crate::store::verify::{night::Night, verify};
@@ -94,12 +95,13 @@ fn a_backup_holds_no_key_and_on_another_box_the_password_is_asked_for_again() {
     let office = Office::new();
     let id = add(&office.store, ALICE, at_gmail("alice@gmail.com"), word("hellebore")).unwrap();
     let file = office.folder.path().join("copy");
-    backup::backup(&office.store, &file, &mut |_, _| {}).unwrap();
+    backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {}).unwrap();
     let key = std::fs::read(office.folder.store().join("secrets.key")).unwrap();
     let octets = std::fs::read(&file).unwrap();
     assert!(!octets.windows(key.len()).any(|window| window == key));
     let elsewhere = office.folder.path().join("elsewhere");
-    backup::restore(&file, &elsewhere, false).unwrap();
+    let alone = backup::restore(&file, &elsewhere, false, (&|_| Ok(()), &|_| Ok(())));
+    assert_eq!(alone, Ok(true));
     let there = Store::open(&elsewhere, Options::default()).unwrap();
     assert_eq!(kept(&there, id).address, "alice@gmail.com");
     assert_eq!(open(&there, id), None);

@@ -1,6 +1,7 @@
 //! Verify, backup, restore, compact.
 
 use super::{ALICE, BOB, NOW, Office, deliver, letter, letter_of, messages, prepared};
+use crate::store::backup::Parts;
 use crate::store::format::{BodyRef, MailboxTail, Outgoing, tag};
 use crate::store::outbox::{self, NewOutgoing, NewRecipient};
 use crate::store::writer::Options;
@@ -12,6 +13,11 @@ use std::path::Path;
 
 fn faults(store: &Store) -> Vec<String> {
     verify::verify(store, &mut |_, _| {}).expect("a check").faults
+}
+
+/// Brings back the store alone.
+fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
+    backup::restore(from, dir, replace, (&|_| Ok(()), &|_| Ok(()))).map(drop)
 }
 
 /// A store with some of everything.
@@ -231,14 +237,15 @@ fn a_backup_made_while_mail_flows_is_of_one_moment() {
         }
     });
     let file = office.folder.path().join("copy.backup");
-    let size = backup::backup(&office.store, &file, &mut |_, _| {}).expect("a backup");
+    let size =
+        backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {}).expect("a backup");
     writer.join().expect("the writer");
     assert_eq!(std::fs::metadata(&file).expect("the file").len(), size);
-    let again = backup::backup(&office.store, &file, &mut |_, _| {});
+    let again = backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {});
     assert_eq!(again, Err(StoreError::Exists("a file of this name")));
 
     let dir = office.folder.path().join("second");
-    backup::restore(&file, &dir, false).expect("a restore");
+    restore(&file, &dir, false).expect("a restore");
     let second = Store::open(&dir, Options::default()).expect("the restored store");
     assert_eq!(faults(&second), Vec::<String>::new());
     let count = |account| {
@@ -270,14 +277,14 @@ fn mail_that_arrives_during_a_backup_does_not_wait_for_its_end() {
     }
     drop(reads);
     let file = office.folder.path().join("copy.backup");
-    backup::backup(&office.store, &file, &mut |_, _| {}).expect("a backup");
+    backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {}).expect("a backup");
 }
 
 #[test]
 fn a_restored_store_shows_the_same_and_goes_on_above() {
     let office = lived_in();
     let file = office.folder.path().join("copy.backup");
-    backup::backup(&office.store, &file, &mut |_, _| {}).expect("a backup");
+    backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {}).expect("a backup");
     let before = picture(&office.store);
     let lost = office.add(ALICE, "lost with the old store");
     let tail = |store: &Store| {
@@ -286,11 +293,11 @@ fn a_restored_store_shows_the_same_and_goes_on_above() {
     };
     let old_tail = tail(&office.store);
     let Office { store, folder } = office;
-    let refused = backup::restore(&file, &folder.store(), true);
+    let refused = restore(&file, &folder.store(), true);
     assert_eq!(refused, Err(StoreError::Locked), "the server is running");
     drop(store);
-    assert_eq!(backup::restore(&file, &folder.store(), false), Err(StoreError::Exists("a store")));
-    backup::restore(&file, &folder.store(), true).expect("a restore");
+    assert_eq!(restore(&file, &folder.store(), false), Err(StoreError::Exists("a store")));
+    restore(&file, &folder.store(), true).expect("a restore");
     let store = Store::open(&folder.store(), Options::default()).expect("the restored store");
     assert_eq!(picture(&store), before);
     assert_eq!(faults(&store), Vec::<String>::new());
@@ -305,7 +312,7 @@ fn a_restored_store_shows_the_same_and_goes_on_above() {
     // The old store's file is kept and is a backup itself.
     let old = office.folder.store().join("before-restore-1");
     let dir = office.folder.path().join("third");
-    backup::restore(&old, &dir, false).expect("a restore of the old one");
+    restore(&old, &dir, false).expect("a restore of the old one");
     let third = Store::open(&dir, Options::default()).expect("the old store");
     assert!(
         mail::row(&third.snapshot().expect("a snapshot"), ALICE, INBOX, lost.uid)
@@ -315,19 +322,92 @@ fn a_restored_store_shows_the_same_and_goes_on_above() {
 }
 
 #[test]
+fn what_belongs_to_the_office_comes_back_with_its_store() {
+    let office = lived_in();
+    let file = office.folder.path().join("copy.backup");
+    let key = messages::noise(70_000, 3);
+    let parts = Parts::from([
+        ("mailroom.toml".to_string(), b"host = \"mail.office.test\"\n".to_vec()),
+        ("tls/host.key".to_string(), key),
+        ("dkim/office.test/active".to_string(), Vec::new()),
+    ]);
+    backup::backup(&office.store, &parts, &file, &mut |_, _| {}).expect("a backup");
+    let dir = office.folder.path().join("second");
+    let put = std::cell::RefCell::new(Vec::new());
+    let settle = |parts: &mut Parts| {
+        parts.remove("dkim/office.test/active");
+        Ok(())
+    };
+    let keep = |parts: &Parts| {
+        assert!(!dir.join("data.mdb").exists(), "the store is put last");
+        put.borrow_mut().push(parts.clone());
+        Ok(())
+    };
+    assert_eq!(backup::restore(&file, &dir, false, (&settle, &keep)), Ok(true));
+    let mut settled = parts.clone();
+    settle(&mut settled).expect("settled");
+    assert_eq!(put.into_inner(), [settled], "as they were written, and settled");
+    let second = Store::open(&dir, Options::default()).expect("the restored store");
+    assert_eq!(picture(&second).len(), picture(&office.store).len());
+
+    // A backup of before is the store's file alone.
+    drop(second);
+    let third = office.folder.path().join("third");
+    let never = |_: &Parts| panic!("it has none");
+    let old = backup::restore(&dir.join("data.mdb"), &third, false, (&|_| Ok(()), &never));
+    assert_eq!(old, Ok(false));
+
+    // What cannot be put leaves the store as it was.
+    let before = std::fs::read(third.join("data.mdb")).expect("the store");
+    let full = |_: &Parts| Err(StoreError::DiskFull);
+    let failed = backup::restore(&file, &third, true, (&|_| Ok(()), &full));
+    assert_eq!(failed, Err(StoreError::DiskFull));
+    assert!(before == std::fs::read(third.join("data.mdb")).expect("the store"));
+}
+
+#[test]
+fn a_backup_that_was_cut_or_changed_in_its_head_is_refused() {
+    let office = lived_in();
+    let file = office.folder.path().join("copy.backup");
+    let parts = Parts::from([("mailroom.toml".to_string(), messages::noise(5_000, 4))]);
+    backup::backup(&office.store, &parts, &file, &mut |_, _| {}).expect("a backup");
+    let whole = std::fs::read(&file).expect("the backup");
+    let dir = office.folder.path().join("second");
+    let wrong = office.folder.path().join("wrong");
+    let tried = |octets: &[u8], what: &str| {
+        std::fs::write(&wrong, octets).expect("a file");
+        let refused = restore(&wrong, &dir, false).expect_err(what);
+        assert!(!matches!(refused, StoreError::Engine(_)), "{what}: {refused}");
+        assert!(!dir.join("data.mdb").exists(), "{what}");
+    };
+    let places = (0..48).chain([4_000, 8_191, 8_192, 8_193, whole.len() / 2, whole.len() - 1]);
+    for length in places {
+        tried(&whole[..length], &format!("cut at {length}"));
+    }
+    for at in (0..40).chain([41, 60, 5_030]) {
+        let mut octets = whole.clone();
+        octets[at] ^= 0x41;
+        tried(&octets, &format!("octet {at} is another"));
+    }
+    let twice = [whole.as_slice(), b"x"].concat();
+    tried(&twice, "more than it says");
+    restore(&file, &dir, false).expect("and the whole one is taken");
+}
+
+#[test]
 fn a_file_that_is_no_good_backup_changes_nothing() {
     let office = lived_in();
     let path = office.folder.path().to_path_buf();
     let file = path.join("copy.backup");
-    backup::backup(&office.store, &file, &mut |_, _| {}).expect("a backup");
+    backup::backup(&office.store, &Parts::new(), &file, &mut |_, _| {}).expect("a backup");
     let before = picture(&office.store);
     let Office { store, folder } = office;
     drop(store);
     let wrong = path.join("wrong");
     std::fs::write(&wrong, "From bob@office.test\r\n".repeat(99)).expect("a file");
     let no_backup = Err(StoreError::Invalid("the file is no backup of a store"));
-    assert_eq!(backup::restore(&wrong, &folder.store(), true), no_backup);
-    let nothing = backup::restore(&path.join("nothing"), &folder.store(), true);
+    assert_eq!(restore(&wrong, &folder.store(), true), no_backup);
+    let nothing = restore(&path.join("nothing"), &folder.store(), true);
     assert!(matches!(nothing, Err(StoreError::Engine(_))));
     let mut octets = std::fs::read(&file).expect("the backup");
     let noise = messages::noise(300_000, 9);
@@ -335,7 +415,7 @@ fn a_file_that_is_no_good_backup_changes_nothing() {
     let at = octets.windows(32).position(|it| it == piece).expect("the piece is in the file");
     *octets.get_mut(at).expect("in the file") ^= 1;
     std::fs::write(&wrong, octets).expect("a file");
-    let damaged = backup::restore(&wrong, &folder.store(), true);
+    let damaged = restore(&wrong, &folder.store(), true);
     assert!(matches!(&damaged, Err(StoreError::Corrupt(what)) if what.contains("part 8 of mail")));
     let store = Store::open(&folder.store(), Options::default()).expect("the store as it was");
     assert_eq!(picture(&store), before);

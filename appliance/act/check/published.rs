@@ -1,6 +1,7 @@
 //! One record as the world sees it, against the one to publish: pure.
 
 use super::super::records::{Need, Place, Record};
+use super::said::{Said, say};
 use super::{Finding, State, UNKNOWN};
 use crate::net::resolver::NoAnswer;
 
@@ -19,13 +20,17 @@ pub(crate) fn judge(
     let Record { name, kind, .. } = record;
     let what = format!("{kind} of {name}");
     let remedy = format!("publish it as `mailroom dns {domain}` says");
-    let (state, meaning) = match answer {
+    let (state, said) = match answer {
         Err(NoAnswer::Unknown(why)) => {
-            let meaning = format!("{UNKNOWN}: {why}");
-            return Finding::new(&what, State::Warn, meaning, "look again later");
+            return Finding::new(
+                &what,
+                State::Warn,
+                say(UNKNOWN, [why.into()]),
+                "look again later",
+            );
         }
         Err(NoAnswer::NoName | NoAnswer::NoRecord) => missing(record),
-        Err(NoAnswer::Bogus) => (State::Wrong, NoAnswer::Bogus.to_string()),
+        Err(NoAnswer::Bogus) => (State::Wrong, say("found.bogus", [])),
         Ok(values) => match kind.as_str() {
             "TXT" => text(record, values),
             "MX" => exchange(record, values),
@@ -33,35 +38,31 @@ pub(crate) fn judge(
         },
     };
     let remedy = if state == State::Ok { "" } else { &remedy };
-    Finding::new(&what, state, meaning, remedy)
+    Finding::new(&what, state, said, remedy)
 }
 
-fn missing(record: &Record) -> (State, String) {
-    let why = &record.why;
+fn missing(record: &Record) -> (State, Vec<Said>) {
+    let why = || [record.why.as_str().into()];
     match record.need {
-        Need::Must => (State::Wrong, format!("missing: {why}")),
-        Need::Should => (State::Warn, format!("missing: {why}")),
-        Need::May => (State::Ok, format!("not published, which is well: {why}")),
+        Need::Must => (State::Wrong, say("found.missing", why())),
+        Need::Should => (State::Warn, say("found.missing", why())),
+        Need::May => (State::Ok, say("found.not-needed", why())),
     }
 }
 
-fn exchange(record: &Record, values: &[String]) -> (State, String) {
+fn exchange(record: &Record, values: &[String]) -> (State, Vec<Said>) {
     let host = |value: &str| value.rsplit(' ').next().unwrap_or_default().to_ascii_lowercase();
     let own = host(&record.value);
     let others: Vec<&str> = values.iter().filter(|v| host(v) != own).map(String::as_str).collect();
     match (others.len() == values.len(), others.is_empty()) {
-        (true, _) => (State::Wrong, format!("mail for it goes to {}", others.join(", "))),
-        (false, true) => (State::Ok, "mail for it comes here".to_string()),
-        (false, false) => {
-            let meaning =
-                format!("mail for it comes here, and may go to {} too", others.join(", "));
-            (State::Warn, meaning)
-        }
+        (true, _) => (State::Wrong, say("found.mx-elsewhere", [others.join(", ").into()])),
+        (false, true) => (State::Ok, say("found.mx", [])),
+        (false, false) => (State::Warn, say("found.mx-both", [others.join(", ").into()])),
     }
 }
 
 /// What a text is for is said by its first word.
-fn text(record: &Record, values: &[String]) -> (State, String) {
+fn text(record: &Record, values: &[String]) -> (State, Vec<Said>) {
     let wanted = record.value.replace("\" \"", "");
     let wanted = wanted.trim_matches('"');
     let family = wanted.split([';', ' ']).next().unwrap_or_default().to_ascii_lowercase();
@@ -76,50 +77,55 @@ fn text(record: &Record, values: &[String]) -> (State, String) {
         [one] if family == "v=spf1" => spf(wanted, one),
         [one] if family == "v=dkim1" => key(wanted, one),
         [one] if family == "v=dmarc1" => dmarc(one),
-        [one] => (State::Ok, format!("it says {one:?}")),
+        [one] => (State::Ok, says(one)),
         // RFC 7208 4.5, RFC 7489 6.6.3, RFC 8461 3.1, RFC 8460 3: several are as good as none
-        many => (State::Wrong, format!("there are {} of them, so that none counts", many.len())),
+        many => (State::Wrong, say("found.several", [many.len().into()])),
     }
 }
 
-fn spf(wanted: &str, found: &str) -> (State, String) {
+fn says(found: &str) -> Vec<Said> {
+    say("found.says", [quoted(found).into()])
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn spf(wanted: &str, found: &str) -> (State, Vec<Said>) {
     let terms = |text: &str| -> Vec<String> {
         let words = text.split_ascii_whitespace().skip(1);
         words.map(|word| word.trim_start_matches('+').to_ascii_lowercase()).collect()
     };
     let (wanted, all) = (terms(wanted), terms(found));
     if all.iter().any(|term| term == "all") {
-        return (State::Wrong, format!("it lets everybody send: {found:?}"));
+        return (State::Wrong, say("found.spf-all", [quoted(found).into()]));
     }
     let ours = |term: &String| !term.ends_with("all") && wanted.contains(term);
     if all.iter().any(ours) {
-        return (State::Ok, format!("it says {found:?}"));
+        return (State::Ok, says(found));
     }
     let hands_on = |term: &String| term.starts_with("include:") || term.starts_with("redirect=");
     match all.iter().find(|term| hands_on(term)) {
-        Some(term) => (
-            State::Warn,
-            format!("it does not name this box itself, perhaps {term} does: {found:?}"),
-        ),
-        None => (State::Wrong, format!("it does not let this box send: {found:?}")),
+        Some(term) => (State::Warn, say("found.spf-perhaps", [term.into(), quoted(found).into()])),
+        None => (State::Wrong, say("found.spf-not", [quoted(found).into()])),
     }
 }
 
-fn key(wanted: &str, found: &str) -> (State, String) {
+fn key(wanted: &str, found: &str) -> (State, Vec<Said>) {
     match (tag(wanted, "p"), tag(found, "p")) {
-        (_, Some(key)) if key.is_empty() => (State::Wrong, "the key is withdrawn".to_string()),
-        (Some(own), Some(key)) if own == key => (State::Ok, "it is our key".to_string()),
-        _ => (State::Wrong, "it is another key: our signatures do not hold".to_string()),
+        (_, Some(key)) if key.is_empty() => (State::Wrong, say("found.key-withdrawn", [])),
+        (Some(own), Some(key)) if own == key => (State::Ok, say("found.key", [])),
+        _ => (State::Wrong, say("found.key-other", [])),
     }
 }
 
-fn dmarc(found: &str) -> (State, String) {
+fn dmarc(found: &str) -> (State, Vec<Said>) {
     let policy = tag(found, "p").unwrap_or_default().to_ascii_lowercase();
     match policy.as_str() {
-        "none" => (State::Ok, "p=none: others only tell who sends in its name".to_string()),
-        "quarantine" => (State::Ok, "p=quarantine: what is not proven is junk".to_string()),
-        "reject" => (State::Ok, "p=reject: what is not proven is refused".to_string()),
-        _ => (State::Wrong, format!("it has no policy p=none, quarantine or reject: {found:?}")),
+        "none" => (State::Ok, say("found.dmarc-none", [])),
+        "quarantine" => (State::Ok, say("found.dmarc-quarantine", [])),
+        "reject" => (State::Ok, say("found.dmarc-reject", [])),
+        _ => (State::Wrong, say("found.dmarc-odd", [quoted(found).into()])),
     }
 }
 
@@ -131,17 +137,17 @@ fn tag(record: &str, name: &str) -> Option<String> {
 }
 
 /// Everything that is right only as it stands.
-fn service(record: &Record, values: &[String]) -> (State, String) {
+fn service(record: &Record, values: &[String]) -> (State, Vec<Said>) {
     let plain = |value: &str| value.replace('"', "").to_ascii_lowercase();
     let own = plain(&record.value);
     if values.iter().any(|value| plain(value) == own) {
-        return (State::Ok, "it is published".to_string());
+        return (State::Ok, say("found.published", []));
     }
-    let meaning = format!("it says {}", values.join(", "));
+    let all = values.join(", ");
     match (record.kind.as_str(), record.need) {
         // A wrong one keeps those out who insist on it.
-        ("TLSA", _) => (State::Wrong, format!("{meaning}: not our key, mail does not come")),
-        (_, Need::May) => (State::Ok, meaning),
-        _ => (State::Warn, format!("{meaning}, and not {}", record.value)),
+        ("TLSA", _) => (State::Wrong, say("found.tlsa-other", [all.into()])),
+        (_, Need::May) => (State::Ok, say("found.says", [all.into()])),
+        _ => (State::Warn, say("found.other", [all.into(), record.value.as_str().into()])),
     }
 }

@@ -4,6 +4,7 @@
 //! A few large receivers are called on port 25 as mail would call them; nothing is sent. Many
 //! providers block that port for homes and small offices.
 
+use super::said::say;
 use super::{Finding, State};
 use crate::limits::{CHECK_CALL, CHECK_RECEIVERS, CHECK_REPLY};
 use crate::net::dial::{self, Call, News};
@@ -162,36 +163,31 @@ pub(crate) fn judge(reached: &[(String, Reached)]) -> Finding {
         "ask the provider to open outgoing port 25, or send over a relay ([outgoing.relay])";
     let find = |wanted: fn(&Reached) -> bool| reached.iter().find(|(_, it)| wanted(it));
     if let Some((name, _)) = find(|it| matches!(it, Reached::Open(_))) {
-        return Finding::new(what, State::Ok, format!("{name} takes our calls"), "");
+        return Finding::new(what, State::Ok, say("found.way", [name.into()]), "");
     }
     if let Some((name, Reached::Unwelcome(words))) = find(|it| matches!(it, Reached::Unwelcome(_)))
     {
-        let meaning = format!("{name} answers, and wants no mail from us: {words}");
+        let said = say("found.way-unwelcome", [name.into(), words.into()]);
         let remedy = "its words say why; often the address is on a blocklist, or has no name";
-        return Finding::new(what, State::Wrong, meaning, remedy);
+        return Finding::new(what, State::Wrong, said, remedy);
     }
     if let Some((name, _)) = find(|it| *it == Reached::Silent) {
-        let meaning = format!(
-            "the connection to {name} stands, but no mail server speaks: something in between \
-             takes the calls"
-        );
+        let said = say("found.way-silent", [name.into()]);
         let remedy = "switch off the inspection of mail in the router or firewall, or use a relay";
-        return Finding::new(what, State::Wrong, meaning, remedy);
+        return Finding::new(what, State::Wrong, said, remedy);
     }
     let names: Vec<&str> = reached.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(", ");
     if find(|it| *it == Reached::Blocked).is_some() {
-        let meaning = format!("blocked: nobody answers ({names}); no mail leaves");
-        return Finding::new(what, State::Wrong, meaning, relay);
+        return Finding::new(what, State::Wrong, say("found.way-blocked", [names.into()]), relay);
     }
     if find(|it| *it == Reached::Refused).is_some() {
-        let meaning = format!("refused: {names} or something on the way turns us away");
-        return Finding::new(what, State::Wrong, meaning, relay);
+        return Finding::new(what, State::Wrong, say("found.way-refused", [names.into()]), relay);
     }
     let why = reached.iter().find_map(|(name, it)| match it {
         Reached::NoWay(why) => Some(format!("{name}: {why}")),
         _ => None,
     });
-    let meaning = format!("nobody could be called ({})", why.unwrap_or_default());
-    Finding::new(what, State::Warn, meaning, "see whether this machine reaches the internet")
+    let said = say("found.way-none", [why.unwrap_or_default().into()]);
+    Finding::new(what, State::Warn, said, "see whether this machine reaches the internet")
 }

@@ -3,6 +3,7 @@
 use super::super::records::{self, Record};
 use super::published;
 use super::reach::{self, Reached};
+use super::said::say;
 use super::{Finding, State, UNKNOWN};
 use crate::limits::{CHECK_AT_ONCE, CHECK_DOMAINS, CHECK_NAMES, DNS_QUESTION};
 use crate::net::authenticate::{Examiner, Standing};
@@ -25,7 +26,10 @@ pub(super) fn look(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(seen(settings, domains)),
-        Err(error) => vec![Finding::new("world", State::Wrong, format!("no threads: {error}"), "")],
+        Err(error) => {
+            let said = say("found.no-threads", [error.into()]);
+            vec![Finding::new("world", State::Wrong, said, "")]
+        }
     }
 }
 
@@ -39,7 +43,7 @@ async fn seen(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
         // Nothing else could be told either.
         return vec![unanswered(why)];
     }
-    let mut found = vec![Finding::new("name servers", State::Ok, "they answer", "")];
+    let mut found = vec![Finding::new("name servers", State::Ok, say("found.names", []), "")];
     let own = own.unwrap_or_default();
     found.push(address(&settings.host, &own));
     for address in own.iter().filter(|address| records::is_public(address)).take(CHECK_NAMES) {
@@ -54,9 +58,8 @@ async fn seen(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
 }
 
 fn unanswered(why: &str) -> Finding {
-    let meaning = format!("{why}: no mail leaves, and nothing outside could be looked at");
     let remedy = "see name_servers in [outgoing], or whether the network is there";
-    Finding::new("name servers", State::Wrong, meaning, remedy)
+    Finding::new("name servers", State::Wrong, say("found.names-none", [why.into()]), remedy)
 }
 
 /// Does the name of the box lead to an address that the world can reach?
@@ -64,16 +67,16 @@ pub(crate) fn address(host: &str, own: &[IpAddr]) -> Finding {
     let what = format!("address of {host}");
     let all = list(own);
     if own.is_empty() {
-        let meaning = format!("the world finds no address for {host}: no mail comes");
+        let said = say("found.address-none", [host.into()]);
         let remedy = format!("publish an A record for {host} with the public address of this box");
-        return Finding::new(&what, State::Wrong, meaning, &remedy);
+        return Finding::new(&what, State::Wrong, said, &remedy);
     }
     if let Some(inner) = own.iter().find(|address| !records::is_public(address)) {
-        let meaning = format!("it is {all}; {inner} cannot be reached from outside");
+        let said = say("found.address-inner", [all.into(), inner.into()]);
         let remedy = format!("publish the public address of the network instead of {inner}");
-        return Finding::new(&what, State::Wrong, meaning, &remedy);
+        return Finding::new(&what, State::Wrong, said, &remedy);
     }
-    Finding::new(&what, State::Ok, format!("it is {all}"), "")
+    Finding::new(&what, State::Ok, say("found.address", [all.into()]), "")
 }
 
 /// Has the address a name that leads back to it? RFC 1912 2.1
@@ -83,26 +86,23 @@ async fn name_of(resolver: &Resolver, host: &str, address: IpAddr) -> Finding {
     let names = match resolver.names(address).await {
         Ok(names) => names,
         Err(NoAnswer::Unknown(why)) => {
-            return Finding::new(&what, State::Warn, format!("{UNKNOWN}: {why}"), "");
+            return Finding::new(&what, State::Warn, say(UNKNOWN, [why.into()]), "");
         }
         Err(_) => {
-            let meaning = "it has none: large servers refuse or junk mail from it";
-            return Finding::new(&what, State::Wrong, meaning, &remedy);
+            return Finding::new(&what, State::Wrong, say("found.ptr-none", []), &remedy);
         }
     };
     for name in names.iter().take(CHECK_NAMES) {
         if resolver.addresses(name, true).await.is_ok_and(|back| back.contains(&address)) {
             if name.eq_ignore_ascii_case(host) {
-                let meaning = format!("it is {name}, which leads back to it");
-                return Finding::new(&what, State::Ok, meaning, "");
+                return Finding::new(&what, State::Ok, say("found.ptr", [name.into()]), "");
             }
-            let meaning = format!("it is {name}, which leads back to it but is not {host}");
-            return Finding::new(&what, State::Warn, meaning, &remedy);
+            let said = say("found.ptr-other", [name.into(), host.into()]);
+            return Finding::new(&what, State::Warn, said, &remedy);
         }
     }
-    let meaning =
-        format!("{} does not lead back to it: mail from it is junk to many", names.join(", "));
-    Finding::new(&what, State::Wrong, meaning, &remedy)
+    let said = say("found.ptr-astray", [names.join(", ").into()]);
+    Finding::new(&what, State::Wrong, said, &remedy)
 }
 
 /// What came of calling others.
@@ -111,15 +111,12 @@ fn way_out(host: &str, own: &[IpAddr], reached: &[(String, Reached)]) -> Vec<Fin
     let seen = reached.iter().find_map(|(_, reached)| reached.seen_as());
     if let Some(seen) = seen.filter(records::is_public) {
         found.push(if own.contains(&seen) {
-            let meaning =
-                format!("others see mail come from {seen}, which is an address of {host}");
-            Finding::new("outgoing address", State::Ok, meaning, "")
+            let said = say("found.seen", [seen.into(), host.into()]);
+            Finding::new("outgoing address", State::Ok, said, "")
         } else {
-            let meaning = format!(
-                "others see mail come from {seen}, which is no address of {host}: SPF fails"
-            );
+            let said = say("found.seen-other", [seen.into(), host.into()]);
             let remedy = format!("publish {seen} as an address of {host}, or send over a relay");
-            Finding::new("outgoing address", State::Wrong, meaning, &remedy)
+            Finding::new("outgoing address", State::Wrong, said, &remedy)
         });
     }
     found
@@ -147,20 +144,20 @@ async fn blocklists(settings: &Settings, addresses: impl Iterator<Item = IpAddr>
 pub(crate) fn listed(address: IpAddr, zone: &str, standing: Standing) -> Finding {
     let what = format!("blocklist {zone}");
     match standing {
-        Standing::Clean => Finding::new(&what, State::Ok, format!("{address} is not on it"), ""),
+        Standing::Clean => {
+            Finding::new(&what, State::Ok, say("found.list-clean", [address.into()]), "")
+        }
         Standing::Listed(code) => {
-            let meaning =
-                format!("{address} is on it ({code}): whoever asks it refuses or junks your mail");
+            let said = say("found.list-on", [address.into(), code.into()]);
             let remedy = "see why on the web page of the list; stop what sent junk (a password in \
                           wrong hands, a PC), then ask there to be taken off";
-            Finding::new(&what, State::Wrong, meaning, remedy)
+            Finding::new(&what, State::Wrong, said, remedy)
         }
         Standing::Unknown => {
-            let meaning =
-                format!("how {address} stands cannot be told: the list fails its own test");
+            let said = say("found.list-unknown", [address.into()]);
             let remedy = "it may not answer your name servers: ask it by others, or take it out of \
                           [[checks.blocklist]]";
-            Finding::new(&what, State::Warn, meaning, remedy)
+            Finding::new(&what, State::Warn, said, remedy)
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Call, Outcome, Refused, json, reply};
 use crate::act::check::Finding;
 use crate::act::dns::{self, Dkim};
 use crate::act::records::Dmarc;
-use crate::act::{Reply as Done, Request as Act, certificate};
+use crate::act::{Reply as Done, Request as Act};
 use crate::admin::setup::{domain, way};
 use crate::admin::zone;
 use crate::limits;
@@ -55,12 +55,6 @@ pub(super) fn log(call: &Call<'_>) -> Outcome {
     call.ask(Act::Log)
 }
 
-pub(super) fn certificate(call: &Call<'_>) -> Outcome {
-    let (house, settings) = (call.house, call.house.settings());
-    let view = certificate::view(&house.data, &settings, call.request.now)?;
-    reply(&Done::Certificate(view))
-}
-
 /// The last look at the machine and at what the world sees of it.
 #[derive(Serialize)]
 struct LookView<'a> {
@@ -105,6 +99,31 @@ pub(super) fn records(call: &Call<'_>) -> Outcome {
 pub(super) fn keys(call: &Call<'_>) -> Outcome {
     let act = Dkim::Show { domain: Some(call.part(0)) };
     reply(&dns::dkim(&call.house.data, act, call.request.now)?)
+}
+
+/// New keys, which do not sign yet.
+pub(super) fn make_keys(call: &Call<'_>) -> Outcome {
+    let domain = call.part(0);
+    keep_keys(call, "keys/make", &domain.clone(), Dkim::Rotate { domain })
+}
+
+/// These keys sign from now on.
+pub(super) fn use_keys(call: &Call<'_>) -> Outcome {
+    let (domain, pair) = (call.part(0), call.part(1));
+    let about = format!("{domain} {pair}");
+    keep_keys(call, "keys/use", &about, Dkim::Activate { domain, pair })
+}
+
+pub(super) fn remove_keys(call: &Call<'_>) -> Outcome {
+    let (domain, pair) = (call.part(0), call.part(1));
+    let about = format!("{domain} {pair}");
+    keep_keys(call, "keys/remove", &about, Dkim::Remove { domain, pair })
+}
+
+fn keep_keys(call: &Call<'_>, what: &str, about: &str, act: Dkim) -> Outcome {
+    let done = dns::dkim(&call.house.data, act, call.request.now);
+    call.note(what, about, done.as_ref().err());
+    reply(&done?)
 }
 
 // ---- what was done ----

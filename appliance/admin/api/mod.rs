@@ -10,22 +10,29 @@
 //! tokens. What is asked and answered is written down in config/openapi.json, and a test holds it
 //! against the table.
 
+mod certificate;
 mod house;
+mod machine;
 mod mail;
 mod metrics;
 mod people;
 mod refused;
+mod sessions;
 
 use super::House;
 use super::audit;
 use super::http::{Method, Reply, Request};
 use super::routes::matches;
+use super::upload::Upload;
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act, token};
 use crate::event::{Event, emit};
+use crate::store::StoreError;
+pub(super) use machine::allowance;
 use refused::Refused;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 
 /// What comes of a call.
 type Outcome = Result<Reply, Refused>;
@@ -73,6 +80,9 @@ impl Route {
     }
 }
 
+/// Where a program sends a backup: the one body that is larger than a form.
+pub(super) const RESTORE: &str = "/api/v1/restore";
+
 /// Every call.
 pub(crate) const ROUTES: &[Route] = &[
     get("/metrics", metrics::answer),
@@ -88,6 +98,10 @@ pub(crate) const ROUTES: &[Route] = &[
     put("/api/v1/accounts/{}/quota", people::quota),
     put("/api/v1/accounts/{}/app-passwords/{}", people::app_password),
     delete("/api/v1/accounts/{}/app-passwords/{}", people::remove_app_password),
+    get("/api/v1/accounts/{}/apple", people::apple),
+    get("/api/v1/accounts/{}/sessions", sessions::of_person),
+    delete("/api/v1/accounts/{}/sessions", sessions::end_all_of_person),
+    delete("/api/v1/accounts/{}/sessions/{}", sessions::end_of_person),
     get("/api/v1/domains", people::domains),
     post("/api/v1/domains", people::add_domain),
     delete("/api/v1/domains/{}", people::remove_domain),
@@ -95,6 +109,9 @@ pub(crate) const ROUTES: &[Route] = &[
     put("/api/v1/domains/{}/postmaster", people::postmaster),
     get("/api/v1/domains/{}/records", house::records).with(&["dmarc"]),
     get("/api/v1/domains/{}/keys", house::keys),
+    post("/api/v1/domains/{}/keys", house::make_keys),
+    post("/api/v1/domains/{}/keys/{}/use", house::use_keys),
+    delete("/api/v1/domains/{}/keys/{}", house::remove_keys),
     get("/api/v1/addresses", people::addresses),
     get("/api/v1/addresses/{}", people::find_address),
     put("/api/v1/addresses/{}", people::set_address),
@@ -113,7 +130,19 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/log", house::log),
     get("/api/v1/look", house::looked),
     post("/api/v1/look", house::look),
-    get("/api/v1/certificate", house::certificate),
+    get("/api/v1/certificate", certificate::show),
+    get("/api/v1/certificate/way", certificate::way),
+    put("/api/v1/certificate/way", certificate::set_way),
+    post("/api/v1/certificate/again", certificate::again),
+    get("/api/v1/certificate/authority", certificate::authority),
+    get("/api/v1/sessions", sessions::of_owner),
+    delete("/api/v1/sessions", sessions::end_all_of_owner),
+    delete("/api/v1/sessions/{}", sessions::end_of_owner),
+    get("/api/v1/network", machine::network),
+    put("/api/v1/network", machine::set_network),
+    post("/api/v1/network/keep", machine::keep_network),
+    get("/api/v1/restore", machine::restoring),
+    post(RESTORE, machine::restore),
     get("/api/v1/acts", house::acts).with(&["before", "limit"]),
     get("/api/v1/relay", house::relay),
     put("/api/v1/relay", house::set_relay),
@@ -134,11 +163,20 @@ struct Call<'a> {
     /// The name of the token.
     program: String,
     parts: Vec<String>,
+    /// A backup that comes in.
+    upload: Cell<Option<Upload<'a>>>,
 }
 
 /// The reply to a program of the LAN that called the box by its name.
-pub(super) fn answer(house: &House, request: &Request) -> Reply {
-    let made = guard(house, request).and_then(|(call, handler)| handler(&call));
+pub(super) fn answer<'a>(
+    house: &'a House,
+    request: &'a Request,
+    upload: Option<Upload<'a>>,
+) -> Reply {
+    let made = guard(house, request).and_then(|(call, handler)| {
+        call.upload.set(upload);
+        handler(&call)
+    });
     made.unwrap_or_else(Refused::reply)
 }
 
@@ -154,7 +192,7 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Call<'a>, Handle
         let known = route.query.join(", ");
         return Err(Refused::wrong(format!("there is no parameter {name:?} here"), &known));
     }
-    Ok((Call { house, request, program, parts }, route.handler))
+    Ok((Call { house, request, program, parts, upload: Cell::new(None) }, route.handler))
 }
 
 fn find(request: &Request) -> Result<(&'static Route, Vec<String>), Refused> {
@@ -174,18 +212,24 @@ fn program(house: &House, request: &Request) -> Result<String, Refused> {
     if !house.is_owned()? {
         return Err(Refused::no_owner());
     }
-    let given = request.header("authorization").and_then(|header| {
-        let (scheme, token) = header.split_once(' ')?;
-        // RFC 9110 11.1: the name of a scheme is of any case
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
+    let given = request.header("authorization").and_then(bearer);
     let Some(given) = given else { return Err(Refused::without_token()) };
-    if let Some(name) = token::whose(&house.store.snapshot()?, given)? {
+    if let Some(name) = whose(house, given)? {
         return Ok(name);
     }
     let remote = request.peer.remote.ip();
     emit(Event::LoginDenied { unit: "api", remote, login: "token".to_string() });
     Err(Refused::wrong_token())
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    // RFC 9110 11.1: the name of a scheme is of any case
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn whose(house: &House, token: &str) -> Result<Option<String>, StoreError> {
+    token::whose(&house.store.snapshot()?, token)
 }
 
 impl Call<'_> {

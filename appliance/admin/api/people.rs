@@ -1,10 +1,13 @@
 //! Accounts, domains, addresses.
 
 use super::{Call, Outcome, Refused};
-use crate::act::Request as Act;
-use crate::act::failure::Failure;
+use crate::act::failure::{Failure, Kind};
 use crate::act::people::{AccountAct, AddressAct, DomainAct, Newcomer, Password, made_up};
+use crate::act::{self, Request as Act};
+use crate::admin::clients;
+use crate::admin::sessions::{self, Which};
 use crate::limits;
+use crate::store::account;
 use serde::Deserialize;
 
 /// Octets of the largest quota.
@@ -132,7 +135,14 @@ pub(super) fn close(call: &Call<'_>) -> Outcome {
     let (login, Closed { closed }) = (call.part(0), call.body()?);
     let about = login.clone();
     match closed {
-        true => call.act("people/close", &about, Act::Account(AccountAct::Close { login })),
+        true => {
+            let closed =
+                call.act("people/close", &about, Act::Account(AccountAct::Close { login }))?;
+            if let Some((id, _)) = account::by_login(&call.house.store.snapshot()?, &about)? {
+                sessions::end_of_person(call.house, id, Which::Others(None));
+            }
+            Ok(closed)
+        }
         false => call.act("people/reopen", &about, Act::Account(AccountAct::Reopen { login })),
     }
 }
@@ -154,6 +164,20 @@ pub(super) fn remove_app_password(call: &Call<'_>) -> Outcome {
     let (login, label) = (call.part(0), call.part(1));
     let act = AccountAct::RemoveAppPassword { login: login.clone(), label };
     call.act("people/remove-app-password", &login, Act::Account(act))
+}
+
+/// A file for Apple's devices.
+pub(super) fn apple(call: &Call<'_>) -> Outcome {
+    let done = call.done(Act::Account(AccountAct::Show { login: call.part(0) }))?;
+    let file = match &done {
+        act::Reply::Account(view) => clients::apple_file(call.house, view),
+        _ => None,
+    };
+    let failure = || {
+        let why = "no port of this server takes mail programs";
+        Failure::new("cannot make the file", why, "").of_kind(Kind::Missing)
+    };
+    file.ok_or_else(|| failure().into())
 }
 
 // ---- domains ----

@@ -92,6 +92,11 @@ impl Refused {
         Refused::new(415, why, "say Content-Type: application/json")
     }
 
+    pub(super) fn no_octets(kind: &str) -> Refused {
+        let why = format!("its body is {kind:?} and not application/octet-stream");
+        Refused::new(415, why, "say Content-Type: application/octet-stream")
+    }
+
     /// The body cannot be read, or is not what the call wants.
     pub(super) fn body(error: &serde_json::Error) -> Refused {
         let status = if error.is_data() { 422 } else { 400 };

@@ -170,7 +170,8 @@ pub(in crate::admin) fn remove_app(visit: &mut Visit<'_>) -> Answer {
 pub(in crate::admin) fn end(visit: &mut Visit<'_>) -> Answer {
     let row = find(visit)?;
     let which = visit.form.raw("which").to_string();
-    let ended = sessions::end_of_person(visit, id_of(visit, &row)?, &which);
+    let which = sessions::which(visit, &which);
+    let ended = sessions::end_of_person(visit.house, id_of(visit, &row)?, which);
     audit::note(visit, "people/end-session", &row.view.login, "");
     visit.say(visit.words.t(if ended { "sessions.ended" } else { "sessions.gone" }));
     Ok(Reply::see(&row.path()))
@@ -200,7 +201,7 @@ pub(in crate::admin) fn delete(visit: &mut Visit<'_>) -> Answer {
     }
     let id = id_of(visit, &row)?;
     visit.act("people/delete", &login, Act::Account(AccountAct::Close { login: login.clone() }))?;
-    sessions::end_of_person(visit, id, "others");
+    sessions::end_of_person(visit.house, id, sessions::which(visit, "others"));
     visit.say(&visit.words.fill("person.closed", &[&login, &limits::LEAVING_DAYS]));
     Ok(Reply::see(&row.path()))
 }

@@ -1,14 +1,13 @@
 //! The first step: a new server, or one that goes on where another stopped.
 
 use super::{Steps, finish, steps};
-use crate::act::call::STORE;
+use crate::admin::audit;
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::page::{Page, show};
 use crate::admin::restore::{self, Refused, Stage};
 use crate::admin::routes::{Answer, Visit};
-use crate::admin::{audit, upload};
-use crate::store::owner;
+use crate::admin::upload::BadUpload;
 use askama::Template;
 
 #[derive(Template)]
@@ -64,44 +63,20 @@ fn bring(visit: &mut Visit<'_>) -> Result<(), String> {
     let words = visit.words;
     let choose = || words.t("begin.choose").to_string();
     let mut upload = visit.upload.take().ok_or_else(choose)?;
-    let told = |error| restore::why(words, &error);
-    if restore::is_lived_in(&visit.house.store).map_err(told)? {
-        return Err(words.t("begin.lived-in").to_string());
-    }
-    let place = &visit.house.place;
     let by = visit.session.as_ref().map(|(key, _)| (*key, words));
-    if !place.restores.begin(by) {
-        return Err(words.t("begin.busy").to_string());
+    let act = audit::row(visit, "store/restore", "", "");
+    let brought = restore::bring(visit.house, &mut upload, by, act);
+    let (why, is_noted) = match brought {
+        Ok(()) => return Ok(()),
+        Err(Refused::LivedIn) => (words.t("begin.lived-in").to_string(), false),
+        Err(Refused::Busy) => (words.t("begin.busy").to_string(), false),
+        Err(Refused::Nothing) => (choose(), true),
+        Err(Refused::Store(error)) => (restore::why(words, &error), true),
+        Err(Refused::Upload(BadUpload::CutOff)) => (words.t("begin.not-whole").to_string(), true),
+        Err(Refused::Upload(bad)) => (bad.words().to_string(), true),
+    };
+    if is_noted {
+        audit::note(visit, "store/restore", "", &why);
     }
-    match restore::take(&visit.house.data.join(STORE), &mut upload) {
-        Ok(incoming) => {
-            let act = audit::row(visit, "store/restore", "", "");
-            restore::check(place, incoming, move |store| {
-                store.write_blocking(move |batch| {
-                    // The network, the domain's records and the rest are of this machine now.
-                    owner::change_setup(batch, &mut |setup| {
-                        setup.done = vec!["begin".to_string()];
-                        setup.letter.clear();
-                        setup.letter_to.clear();
-                        setup.waits_since = 0;
-                    })?;
-                    owner::note(batch, &act)
-                })
-            });
-            Ok(())
-        }
-        Err(refused) => {
-            place.restores.stop();
-            let why = match refused {
-                Refused::Nothing => choose(),
-                Refused::Store(error) => told(error),
-                Refused::Upload(upload::BadUpload::CutOff) => {
-                    words.t("begin.not-whole").to_string()
-                }
-                Refused::Upload(bad) => bad.words().to_string(),
-            };
-            audit::note(visit, "store/restore", "", &why);
-            Err(why)
-        }
-    }
+    Err(why)
 }

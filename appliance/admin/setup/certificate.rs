@@ -207,16 +207,14 @@ pub(in crate::admin) fn next(visit: &mut Visit<'_>) -> Answer {
 fn read(visit: &Visit<'_>, form: &mut Form, before: &Certificate) -> Option<Certificate> {
     let words = visit.words;
     let contact = form.line(words, "contact", 0, 254);
-    if !contact.is_empty() && !Address::parse(&contact).is_ok_and(|_| contact.is_ascii()) {
+    if !contact.is_empty() && !is_contact(&contact) {
         form.wrong("contact", words.t("certificate.contact-wrong"));
     }
     let directory = match form.value("directory") {
         "" => Certificate::default().directory,
         text => text.to_string(),
     };
-    let host = directory.strip_prefix("https://").and_then(|rest| rest.split(['/', ':']).next());
-    let printable = directory.len() <= 500 && directory.bytes().all(|it| it.is_ascii_graphic());
-    if !printable || host.is_none_or(str::is_empty) {
+    if !is_directory(&directory) {
         form.wrong("directory", words.t("certificate.directory-wrong"));
     }
     let method = match form.raw("method") {
@@ -237,13 +235,10 @@ fn read(visit: &Visit<'_>, form: &mut Form, before: &Certificate) -> Option<Cert
 fn update(visit: &Visit<'_>, form: &mut Form, before: &Certificate) -> Option<Update> {
     let words = visit.words;
     let text = form.line(words, "server", 1, 60);
-    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
-    let server = bare.or_else(|_| text.parse()).ok();
+    let server = self::server(&text);
     if server.is_none() && !text.is_empty() {
         form.wrong("server", words.t("certificate.server-wrong"));
     }
-    let name =
-        |text: &str| check_domain(text.trim_end_matches('.')).ok().filter(|it| it.is_ascii());
     let text = form.line(words, "key", 1, 253);
     let key = name(&text);
     if key.is_none() && !text.is_empty() {
@@ -260,18 +255,50 @@ fn update(visit: &Visit<'_>, form: &mut Form, before: &Certificate) -> Option<Up
         _ => Algorithm::HmacSha256,
     };
     // A secret is never sent to the browser: left empty, the one that is there stays.
-    let kept = match &before.method {
-        Method::Dns01(update) if Some(&update.key) == key.as_ref() => Some(update.secret.clone()),
-        _ => None,
-    };
+    let kept = key.as_ref().and_then(|key| kept_secret(before, key));
     let secret = match form.value("password-tsig") {
         "" => kept,
-        text => STANDARD.decode(text).ok().filter(|it| (16..=512).contains(&it.len())),
+        text => secret(text),
     };
     if secret.is_none() {
         form.wrong("password-tsig", words.t("certificate.secret-wrong"));
     }
     Some(Update { server: server?, zone, key: key?, secret: secret?, algorithm })
+}
+
+// ---- what is right, here and for programs ----
+
+pub(in crate::admin) fn is_directory(text: &str) -> bool {
+    let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', ':']).next());
+    let printable = text.len() <= 500 && text.bytes().all(|it| it.is_ascii_graphic());
+    printable && host.is_some_and(|host| !host.is_empty())
+}
+
+pub(in crate::admin) fn is_contact(text: &str) -> bool {
+    // As the settings want it.
+    Address::parse(text).is_ok() && text.bytes().all(|it| it.is_ascii_graphic())
+}
+
+/// "192.0.2.53", or with a port.
+pub(in crate::admin) fn server(text: &str) -> Option<SocketAddr> {
+    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+    bare.or_else(|_| text.parse()).ok()
+}
+
+pub(in crate::admin) fn name(text: &str) -> Option<String> {
+    check_domain(text.trim_end_matches('.')).ok().filter(|it| it.is_ascii())
+}
+
+pub(in crate::admin) fn secret(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok().filter(|it| (16..=512).contains(&it.len()))
+}
+
+/// The secret that stays when none is given with the same key.
+pub(in crate::admin) fn kept_secret(before: &Certificate, key: &str) -> Option<Vec<u8>> {
+    match &before.method {
+        Method::Dns01(update) if update.key == key => Some(update.secret.clone()),
+        _ => None,
+    }
 }
 
 fn algorithm_word(algorithm: Algorithm) -> &'static str {

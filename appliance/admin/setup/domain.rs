@@ -5,6 +5,7 @@ use crate::act::check::{Finding, State};
 use crate::act::people::DomainAct;
 use crate::act::records::{Dmarc, Need, Place, Record, printed};
 use crate::act::{Reply as Done, Request as Act, dns};
+use crate::admin::finding::{Told, told};
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::look::Change;
@@ -13,6 +14,7 @@ use crate::admin::people::domains;
 use crate::admin::refusal;
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::trouble::Trouble;
+use crate::admin::words::Words;
 use crate::admin::zone;
 use crate::store::owner;
 use crate::wire::address::check_domain;
@@ -29,7 +31,7 @@ struct DomainPage<'a> {
     /// Why there are none.
     trouble: String,
     /// Why the world could not be asked about them.
-    unasked: Option<Finding>,
+    unasked: Option<Told>,
     running: bool,
     /// When the world was looked at last.
     at: Option<String>,
@@ -41,7 +43,7 @@ struct Changed {
     at: String,
     was: &'static str,
     is: (&'static str, &'static str),
-    finding: Finding,
+    told: Told,
 }
 
 fn word(state: State) -> (&'static str, &'static str) {
@@ -55,13 +57,15 @@ fn word(state: State) -> (&'static str, &'static str) {
 /// A record with how the world sees it.
 struct Shown {
     record: Record,
-    finding: Option<Finding>,
+    /// What it is for.
+    why: String,
+    told: Option<Told>,
 }
 
 impl Shown {
     /// The class of its mark, and the key of its word.
     fn state(&self) -> (&'static str, &'static str) {
-        self.finding.as_ref().map_or(("", "records.unseen"), |finding| word(finding.state))
+        self.told.as_ref().map_or(("", "records.unseen"), |told| word(told.state))
     }
 
     fn need(&self) -> &'static str {
@@ -104,21 +108,24 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
     let no_look = |it: &&Finding| {
         it.state != State::Ok && ["world", "name servers"].contains(&it.what.as_str())
     };
-    let unasked = found.iter().find(no_look).cloned();
+    let words = visit.words;
+    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let unasked = found.iter().find(no_look).map(|it| told(words, &zone, it));
     let shown = |record: Record| {
         let what = format!("{} of {}", record.kind, record.name);
-        Shown { finding: found.iter().find(|it| it.what == what).cloned(), record }
+        let found = found.iter().find(|it| it.what == what);
+        let why = why(words, &record);
+        Shown { told: found.map(|it| told(words, &zone, it)), why, record }
     };
     let records = records.into_iter().map(shown).collect();
     let mut page = visit.page(visit.words.t("domain.title"));
     page.goes_on = looked.running;
-    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
     let at = looked.last.as_ref().map(|(at, _)| zone::show(&zone, *at));
     let change = |it: &Change| Changed {
         at: zone::show(&zone, it.at),
         was: word(it.was).1,
         is: word(it.now.state),
-        finding: it.now.clone(),
+        told: told(words, &zone, &it.now),
     };
     let changes = looked.changes.iter().map(change).collect();
     let (steps, running) = (steps(visit, "domain")?, looked.running);
@@ -134,6 +141,31 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
         at,
         changes,
     })
+}
+
+/// What a record is for, in words of the page.
+fn why(words: &Words, record: &Record) -> String {
+    let Record { kind, name, value, .. } = record;
+    let begins = |label: &str| name.starts_with(label);
+    let key = match kind.as_str() {
+        "MX" => "why.mx",
+        "A" | "AAAA" => "why.address",
+        "PTR" => "why.ptr",
+        "CAA" => "why.caa",
+        "TLSA" => "why.tlsa",
+        "SRV" => "why.srv",
+        "CNAME" if begins("autoconfig.") => "why.autoconfig",
+        "CNAME" if begins("autodiscover.") => "why.autodiscover",
+        "CNAME" if begins("mta-sts.") => "why.sts-page",
+        "PAGE" => "why.sts-policy",
+        "TXT" if name.contains("._domainkey.") => "why.dkim",
+        "TXT" if begins("_dmarc.") => "why.dmarc",
+        "TXT" if begins("_smtp._tls.") => "why.tlsrpt",
+        "TXT" if begins("_mta-sts.") => "why.sts",
+        "TXT" if value.contains("v=spf1") => "why.spf",
+        _ => return record.why.clone(),
+    };
+    words.t(key).to_string()
 }
 
 pub(super) fn records(visit: &Visit<'_>) -> Result<Vec<Record>, String> {

@@ -38,10 +38,22 @@ pub(super) const STEPS: &[(&str, &str)] = &[
     ("done", "setup.done"),
 ];
 
+/// What stays to be changed once all is set up.
+const LASTING: [(&str, &str); 6] = [
+    ("time", "setup.time"),
+    ("network", "setup.network"),
+    ("way", "setup.way"),
+    ("domain", "setup.domain"),
+    ("certificate", "setup.certificate"),
+    ("done", "setup.sheet"),
+];
+
 /// The steps as a page shows them beside the one it is at.
 pub(crate) struct Steps<'a> {
     pub steps: Vec<Step<'a>>,
     pub number: usize,
+    /// All is set up: these are settings now.
+    pub over: bool,
 }
 
 pub(crate) struct Step<'a> {
@@ -56,6 +68,16 @@ pub(crate) struct Step<'a> {
 impl Steps<'_> {
     pub(crate) fn count(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The key of what the list is called.
+    pub(crate) fn title(&self) -> &'static str {
+        if self.over { "setup.settings" } else { "setup.steps" }
+    }
+
+    /// The key of what a form's button says.
+    pub(crate) fn go(&self) -> &'static str {
+        if self.over { "setup.save" } else { "setup.next" }
     }
 }
 
@@ -72,13 +94,17 @@ pub(super) fn steps<'a>(visit: &Visit<'a>, here: &str) -> Result<Steps<'a>, Trou
             words: words.t(key),
             done: is_done,
             here: *name == here,
-            open: *name != here && (is_done || *name == next) && (is_owner || *name != "owner"),
+            open: *name != here
+                && (is_over(&done) || is_done || *name == next)
+                && (is_owner || *name != "owner"),
         }
     };
+    let over = is_over(&done);
+    let all = if over { &LASTING[..] } else { STEPS };
     let steps: Vec<Step<'a>> =
-        STEPS.iter().filter(|(name, _)| is_here(visit, name)).map(step).collect();
+        all.iter().filter(|(name, _)| is_here(visit, name)).map(step).collect();
     let number = steps.iter().position(|step| step.here).map_or(1, |at| at + 1);
-    Ok(Steps { steps, number })
+    Ok(Steps { steps, number, over })
 }
 
 /// The network of a server that is no box is set elsewhere.
@@ -106,7 +132,11 @@ fn next(visit: &Visit<'_>, done: &[String]) -> &'static str {
 
 /// Is there nothing left to set up?
 pub(super) fn is_done(visit: &Visit<'_>) -> Result<bool, Trouble> {
-    Ok(done(visit)?.iter().any(|it| it == "done"))
+    Ok(is_over(&done(visit)?))
+}
+
+fn is_over(done: &[String]) -> bool {
+    done.iter().any(|it| it == "done")
 }
 
 /// `/setup`: wherever it goes on.
@@ -117,6 +147,10 @@ pub(super) fn go_on(visit: &mut Visit<'_>) -> Answer {
 /// This step is done; the browser goes on to the one after it.
 pub(super) fn finish(visit: &Visit<'_>, step: &'static str) -> Answer {
     mark(visit, step)?;
+    if is_done(visit)? {
+        visit.say(visit.words.t("setup.saved"));
+        return Ok(Reply::see(&format!("/setup/{step}")));
+    }
     let owned = visit.house.is_owned()?;
     let mut after = STEPS.iter().skip_while(|(name, _)| *name != step).skip(1);
     let after = after.find(|(name, _)| is_here(visit, name) && !(owned && *name == "owner"));

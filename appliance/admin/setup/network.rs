@@ -179,19 +179,55 @@ fn fixed(visit: &Visit<'_>, form: &mut Form) -> Option<Static> {
         form.wrong("resolvers", &words.fill("network.resolvers-many", &[&SERVERS]));
     }
     let (address, prefix) = (address?, prefix?);
+    match checked(address, prefix, way_out) {
+        Err(Wrong::NoHost) => form.wrong("address", words.t("network.no-host")),
+        Err(Wrong::GatewayFar) => form.wrong("gateway", words.t("network.gateway-far")),
+        // The rest was told above, each where it is wrong.
+        _ => {}
+    }
+    Some(Static { address, prefix, gateway: way_out, resolvers, on_trial: true })
+}
+
+/// What is wrong with a fixed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::admin) enum Wrong {
+    Address,
+    Prefix,
+    /// It is the network itself, or everybody in it.
+    NoHost,
+    Gateway,
+    GatewayFar,
+}
+
+/// Can a box have this address?
+pub(in crate::admin) fn checked(
+    address: Ipv4Addr,
+    prefix: u8,
+    gateway: Option<Ipv4Addr>,
+) -> Result<(), Wrong> {
+    if !is_host(address) {
+        return Err(Wrong::Address);
+    }
+    if !PREFIXES.contains(&prefix) {
+        return Err(Wrong::Prefix);
+    }
+    if gateway.is_some_and(|gateway| !is_host(gateway)) {
+        return Err(Wrong::Gateway);
+    }
     let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
     let (own, of_net) = (u32::from(address), |it: Ipv4Addr| u32::from(it) & !host_bits);
     // RFC 1122 3.2.1.3: neither the network itself nor everybody in it
     if own & host_bits == 0 || own & host_bits == host_bits {
-        form.wrong("address", words.t("network.no-host"));
+        return Err(Wrong::NoHost);
     }
-    if let Some(gateway) = way_out
-        && (of_net(gateway) != of_net(address) || gateway == address)
-    {
-        form.wrong("gateway", words.t("network.gateway-far"));
+    let far = |gateway: Ipv4Addr| of_net(gateway) != of_net(address) || gateway == address;
+    match gateway.is_some_and(far) {
+        true => Err(Wrong::GatewayFar),
+        false => Ok(()),
     }
-    Some(Static { address, prefix, gateway: way_out, resolvers, on_trial: true })
 }
+
+const PREFIXES: std::ops::RangeInclusive<u8> = 1..=30;
 
 /// Can a device have it?
 fn is_host(address: Ipv4Addr) -> bool {
@@ -209,7 +245,7 @@ fn prefix(text: &str) -> Option<u8> {
             (mask.count_ones() == ones).then_some(u8::try_from(ones).ok()?)?
         }
     };
-    (1..=30).contains(&prefix).then_some(prefix)
+    PREFIXES.contains(&prefix).then_some(prefix)
 }
 
 // ---- at the new address ----

@@ -3,12 +3,14 @@
 use super::{Steps, finish, seen, steps, unchanged};
 use crate::act::check::{Finding, State};
 use crate::admin::audit;
+use crate::admin::finding::{Told, told};
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::network;
 use crate::admin::page::{Page, show};
 use crate::admin::routes::{Answer, Visit};
 use crate::settings::{Relay, RelayTls};
+use crate::store::owner;
 use crate::wire::address::check_domain;
 use askama::Template;
 
@@ -20,7 +22,7 @@ struct Way<'a> {
     form: &'a Form,
     running: bool,
     looked: bool,
-    findings: Vec<Finding>,
+    findings: Vec<Told>,
     /// What the findings speak for.
     relay: bool,
     /// A way out was tried, and nothing speaks against it.
@@ -54,6 +56,8 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
     let relay = findings.iter().any(|finding| finding.state == State::Wrong);
     let direct = !relay && findings.iter().any(|finding| finding.what.starts_with("way out"));
+    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let findings = findings.iter().map(|it| told(visit.words, &zone, it)).collect();
     let mut page = visit.page(visit.words.t("way.title"));
     page.goes_on = looked.running;
     let (steps, running) = (steps(visit, "way")?, looked.running);

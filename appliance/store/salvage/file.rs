@@ -3,6 +3,7 @@
 
 use super::page::{self, Meta, PAGE_SIZES};
 use crate::limits::{SALVAGE_SAMPLES, SALVAGE_WINDOW_BYTES};
+use crate::store::backup::Head;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -17,18 +18,21 @@ pub(crate) trait Source {
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
 }
 
-/// A file, or anything else that has a size and can be read by place.
+/// A file, or anything else that has a size and can be read by place. Of a backup the store in it.
 pub(crate) struct Disk {
     file: File,
+    begins: u64,
     length: u64,
 }
 
 impl Disk {
     pub(crate) fn open(path: &Path) -> io::Result<Disk> {
         let mut file = File::open(path)?;
+        // What cannot be read here is counted by whoever reads it all.
+        let begins = Head::of(&file).ok().flatten().map_or(0, |head| head.begins());
         // Also a whole card has a length so, where its metadata says 0.
-        let length = file.seek(SeekFrom::End(0))?;
-        Ok(Disk { file, length })
+        let length = file.seek(SeekFrom::End(0))?.saturating_sub(begins);
+        Ok(Disk { file, begins, length })
     }
 }
 
@@ -59,7 +63,7 @@ impl Source for Disk {
     }
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        self.file.read_at(into, at)
+        self.file.read_at(into, self.begins.saturating_add(at))
     }
 }
 

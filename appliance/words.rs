@@ -1,4 +1,4 @@
-//! What the pages say: one file of texts for each language, compiled in, looked up by key.
+//! What is said to people: one file of texts for each language, compiled in, looked up by key.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -12,7 +12,7 @@ pub(crate) struct Words {
 }
 
 /// One line for each language; the first is spoken where no other fits.
-const TONGUES: &[(&str, &str)] = &[("en", include_str!("../../config/words/en.toml"))];
+const TONGUES: &[(&str, &str)] = &[("en", include_str!("../config/words/en.toml"))];
 
 static ALL: LazyLock<Vec<Words>> = LazyLock::new(|| {
     let read = |(tongue, text): &(&'static str, &str)| Words { tongue, texts: texts(text) };
@@ -45,6 +45,11 @@ impl Words {
         let known = |tongue: &str| ALL.iter().find(|words| words.tongue == main(tongue));
         let liked = wanted.iter().filter(|(_, quality)| *quality > 0.0);
         liked.filter_map(|(tongue, _)| known(tongue)).next().unwrap_or(&ALL[0])
+    }
+
+    /// Those of the command line and of letters.
+    pub(crate) fn english() -> &'static Words {
+        &ALL[0]
     }
 
     /// The text with this key.

@@ -1,0 +1,173 @@
+//! What belongs to an office beside its store, and goes into a backup with it: settings, the keys
+//! that sign mail, certificates and their keys.
+//!
+//! ```text
+//! mailroom.toml   settings; addresses and ports to listen at stay those of the machine
+//! secret.key      return addresses of forwarded mail are proven by it
+//! dkim/..         keys that sign mail
+//! tls/..          the box's own authority, the certificate, keys, the account at an authority
+//! ```
+//!
+//! What a restore replaces is kept in DATA/before-restore-N, as the store's file is in DATA/store.
+
+use crate::limits::{BACKUP_PARTS_BYTES, SETTINGS_BYTES};
+use crate::net::is_own_address;
+use crate::settings::{self, Settings, replace_file};
+use crate::store::StoreError;
+use crate::store::backup::Parts;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path, PathBuf};
+
+const SETTINGS: &str = "mailroom.toml";
+/// What there is in DATA, in the order in which it is put there: settings last.
+const ITEMS: [&str; 4] = ["secret.key", "dkim", "tls", SETTINGS];
+/// What is about a moment, and of no use after it.
+const PASSING: [&str; 1] = ["tls/acme-asked"];
+
+/// The files of the data folder that go into a backup.
+pub(crate) fn parts(data: &Path) -> Result<Parts, StoreError> {
+    let mut parts = Parts::new();
+    let mut octets = 0;
+    for item in ITEMS {
+        collect(data, Path::new(item), &mut parts, &mut octets)?;
+    }
+    Ok(parts)
+}
+
+fn collect(
+    data: &Path,
+    below: &Path,
+    parts: &mut Parts,
+    octets: &mut u64,
+) -> Result<(), StoreError> {
+    let path = data.join(below);
+    let kind = match fs::symlink_metadata(&path) {
+        Ok(about) => about.file_type(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(trouble(&path, &error)),
+    };
+    if kind.is_dir() {
+        for entry in fs::read_dir(&path).map_err(|error| trouble(&path, &error))? {
+            let entry = entry.map_err(|error| trouble(&path, &error))?;
+            collect(data, &below.join(entry.file_name()), parts, octets)?;
+        }
+        return Ok(());
+    }
+    let name = below.to_string_lossy().into_owned();
+    // Half of a file that is replaced just now, a lock, or what somebody else has put here.
+    if !kind.is_file() || !is_name(&name) || name.ends_with(".new") || name.ends_with("lock") {
+        return Ok(());
+    }
+    if PASSING.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let read = fs::read(&path).map_err(|error| trouble(&path, &error))?;
+    *octets += read.len() as u64;
+    if *octets > BACKUP_PARTS_BYTES {
+        return Err(StoreError::Limit("octets of settings and keys"));
+    }
+    parts.insert(name, read);
+    Ok(())
+}
+
+/// A name that leads to nowhere else, whoever wrote it.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let path = Path::new(name);
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let first = name.split('/').next().unwrap_or_default();
+    inside
+        && name.chars().all(plain)
+        && ITEMS.contains(&first)
+        && matches!(first, "dkim" | "tls") == name.contains('/')
+}
+
+/// Makes of the parts of another machine those of this one, with the data in `data`: where it
+/// listens is its own.
+pub(crate) fn settle(data: &Path, parts: &mut Parts) -> Result<(), StoreError> {
+    if !parts.keys().all(|name| is_name(name)) {
+        return Err(StoreError::Corrupt("the names of settings and keys in the backup".into()));
+    }
+    let Some(text) = parts.get(SETTINGS) else { return Ok(()) };
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= SETTINGS_BYTES);
+    let theirs = text.and_then(settings::read);
+    let mut theirs = theirs.ok_or(StoreError::Invalid(BAD_SETTINGS))?;
+    if let Ok(Settings { listen, ports, .. }) = settings::load(&data.join(SETTINGS)) {
+        (theirs.listen, theirs.ports) = (listen, ports);
+    }
+    // A door at an address that this machine lacks would keep all of it closed.
+    theirs.scanner = theirs.scanner.filter(|it| it.listen.iter().all(is_own_address));
+    parts.insert(SETTINGS.to_string(), settings::print(&theirs).into_bytes());
+    Ok(())
+}
+
+/// Why a backup is not taken whose settings this version cannot read.
+pub(crate) const BAD_SETTINGS: &str =
+    "the settings in the backup cannot be read: a newer version may have written them";
+
+/// Puts parts in their place in `data`; nobody may use it meanwhile. What was there is kept.
+pub(crate) fn put(data: &Path, parts: &Parts) -> Result<(), StoreError> {
+    let side = data.join("restoring-office");
+    let put = write_all(&side, parts).and_then(|()| swap(data, &side));
+    let cleared = match fs::remove_dir_all(&side) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    put.and(cleared).map_err(|error| trouble(&side, &error))
+}
+
+fn write_all(side: &Path, parts: &Parts) -> io::Result<()> {
+    match fs::remove_dir_all(side) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    folder(side)?;
+    for (name, octets) in parts.iter().filter(|(name, _)| is_name(name)) {
+        let path = side.join(name);
+        path.parent().map_or(Ok(()), folder)?;
+        replace_file(&path, octets)?;
+    }
+    Ok(())
+}
+
+fn swap(data: &Path, side: &Path) -> io::Result<()> {
+    let kept = free_folder(data)?;
+    for item in ITEMS {
+        let (new, there) = (side.join(item), data.join(item));
+        if !new.exists() {
+            continue;
+        }
+        match fs::rename(&there, kept.join(item)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&new, &there)?;
+    }
+    // Of a machine that had nothing yet nothing is kept.
+    let _ = fs::remove_dir(&kept);
+    fs::File::open(data)?.sync_all()
+}
+
+fn free_folder(data: &Path) -> io::Result<PathBuf> {
+    for number in 1..=u32::from(u16::MAX) {
+        let kept = data.join(format!("before-restore-{number}"));
+        match fs::DirBuilder::new().mode(0o700).create(&kept) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| kept),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+fn folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn trouble(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
+        _ => StoreError::Engine(format!("{}: {error}", path.display())),
+    }
+}

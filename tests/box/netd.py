@@ -45,6 +45,8 @@ class Lan:
         for process in [*self.servers, self.holder]:
             process.kill()
             process.wait()
+        # The namespace ends when the kernel comes to it; another may have this name at once.
+        subprocess.run(["ip", "link", "delete", "box0"], capture_output=True, check=False)
 
 
 def namespace(pid):

@@ -11,14 +11,16 @@ OWNER = "correct horse battery"
 class Pages:
     """A browser at `https://host:port`, which trusts the server's own authority alone."""
 
-    def __init__(self, host, port, ca, name=None):
+    def __init__(self, host, port, ca, name=None, source=None):
         self.at, self.name = (host, port), name or host
+        self.source = (source, 0) if source else None
         self.tls = ssl.create_default_context(cafile=ca)
         self.cookie, self.csrf = "", ""
 
     def ask(self, method, target, body=None, headers=None):
         """Status, headers and text."""
-        connection = http.client.HTTPSConnection(*self.at, timeout=60, context=self.tls)
+        how = dict(timeout=60, context=self.tls, source_address=self.source)
+        connection = http.client.HTTPSConnection(*self.at, **how)
         sent = {"Host": f"{self.name}:{self.at[1]}", "Sec-Fetch-Site": "same-origin"}
         if self.cookie:
             sent["Cookie"] = self.cookie

@@ -1,6 +1,7 @@
 //! The command line, as an owner and a script use it. Most stories are told twice: to a running
 //! server over its control socket, and to a store that no server has open.
 
+mod archives;
 mod backup;
 mod collect;
 mod control;

@@ -5,7 +5,9 @@
 //! source                                mailbox
 //! an mbox file                          --mailbox, or INBOX
 //! a Maildir (cur/ new/)                 the same; its .Folder.Sub (Maildir++) become Folder/Sub
-//! a folder of mbox files and Maildirs   their paths, without ".mbox" and ".sbd"
+//! an .eml file, a folder of them        the same
+//! a folder of all these                 their paths, without ".mbox" and ".sbd"
+//! a .zip of all these                   the same as a folder; of Google Takeout: by its labels
 //! ```
 //!
 //! Flags come from the fields Status and X-Status or from the file's name, keywords from X-Keywords
@@ -16,8 +18,10 @@
 //! mailbox already, octet for octet and with the same date, is not brought a second time. Two equal
 //! messages in the source are two messages in the mailbox, however often it is run.
 
+mod archive;
 mod arrive;
 mod export;
+mod gmail;
 mod imap;
 mod maildir;
 mod name;
@@ -137,7 +141,7 @@ pub(crate) fn import(
 ) -> Result<Imported, String> {
     let account = find_account(store, &ask.account)?;
     let sources = source::find(&ask.from, ask.mailbox.as_deref())?;
-    arrive::all(store, account, sources, progress)
+    arrive::all(store, account, sources, ask.mailbox.as_deref(), progress)
 }
 
 /// Brings mail back out of a backup. `progress` hears octets done and in all.

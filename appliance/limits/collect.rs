@@ -74,3 +74,9 @@ pub(crate) const AUTOCONFIG_TEXT_BYTES: usize = 1_000;
 pub(crate) const DISCOVER_TRY: Duration = Duration::from_secs(15);
 /// Servers that are tried for one account: beyond that the person is asked.
 pub(crate) const DISCOVER_TRIES: usize = 12;
+/// Files of a .zip that is brought in: a large Maildir has a million.
+pub(crate) const IMPORT_ZIP_ENTRIES: usize = 2_000_000;
+/// A .zip that unpacks to more than so many times its size is no mail: text shrinks to a tenth.
+pub(crate) const IMPORT_ZIP_RATIO: u64 = 100;
+/// But so much may come of any: a small one of equal letters shrinks further.
+pub(crate) const IMPORT_ZIP_LEAST_BYTES: u64 = 64 * 1024 * 1024;

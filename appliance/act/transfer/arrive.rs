@@ -1,8 +1,9 @@
 //! Messages on their way in: read one by one, committed some at a time.
 
+use super::gmail::{self, Place};
 use super::maildir::Keywords;
-use super::source::{self, Source};
-use super::{Imported, at};
+use super::source::{self, Kind, Source};
+use super::{Imported, archive, at};
 use crate::clock;
 use crate::limits::{
     IMPORT_BATCH_BYTES, IMPORT_BATCH_MESSAGES, KEYWORD_BYTES, MESSAGE_BYTES, SNAPSHOT_MESSAGES,
@@ -12,9 +13,10 @@ use crate::message::mbox::{Found, Marks, Reader};
 use crate::message::{headers, text};
 use crate::store::mail::{self, FlagSet, Flags, NewMail, Prepared};
 use crate::store::{AccountId, Batch, MailboxId, Result as StoreResult, Store, mailbox};
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -24,22 +26,23 @@ pub(super) fn all(
     store: &Store,
     account: AccountId,
     sources: Vec<Source>,
+    named: Option<&str>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Imported, String> {
     let total = sources.iter().map(|s| s.octets).sum();
     let mut done = Imported::default();
     let mut before = 0;
     for source in sources {
-        let name = mailbox::check_name(&source.mailbox)
-            .map_err(|why| at(&source.path, format!("the mailbox {:?}: {why}", source.mailbox)))?;
-        let target = Target::open(store, account, &name);
-        let mut target = target.map_err(|why| at(&source.path, why))?;
+        let mut into = Targets { store, account, named: named.is_some(), open: BTreeMap::new() };
         let mut tell = |octets: u64| progress((before + octets).min(total), total);
-        let result = match source.is_maildir {
-            true => maildir(&source.path, &mut target, &mut done, &mut tell),
-            false => mbox(&source.path, &mut target, &mut done, &mut tell),
+        let Source { path, mailbox, .. } = &source;
+        let result = match source.kind {
+            Kind::Zip => archive::zip(path, named, &mut into, &mut done, &mut tell),
+            Kind::Mbox => mbox(path, mailbox, &mut into, &mut done, &mut tell),
+            Kind::Letters => letters(path, into.to(mailbox, path)?, &mut done, &mut tell),
+            Kind::Maildir => maildir(path, into.to(mailbox, path)?, &mut done, &mut tell),
         };
-        let result = result.and_then(|()| target.flush(&mut done));
+        let result = result.and_then(|()| into.flush(&mut done));
         result.map_err(|why| {
             let kept = done.messages;
             format!("{why}; {kept} messages were brought in, the same command again goes on there")
@@ -66,13 +69,28 @@ fn open(store: &Store, account: AccountId, name: &str) -> StoreResult<MailboxId>
 
 fn mbox(
     path: &Path,
-    target: &mut Target<'_>,
+    mailbox: &str,
+    into: &mut Targets<'_>,
     done: &mut Imported,
     tell: &mut dyn FnMut(u64),
 ) -> Result<(), String> {
     let file = File::open(path).map_err(|why| at(path, why))?;
     let written = modified(&file).map_err(|why| at(path, why))?;
-    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file), MESSAGE_BYTES);
+    // Also where it is empty.
+    into.to(mailbox, path)?;
+    mbox_from(path, BufReader::with_capacity(1 << 16, file), (mailbox, written), into, done, tell)
+}
+
+/// The same from where it is unpacked.
+pub(super) fn mbox_from(
+    path: &Path,
+    from: impl BufRead,
+    (mailbox, written): (&str, Moment),
+    into: &mut Targets<'_>,
+    done: &mut Imported,
+    tell: &mut dyn FnMut(u64),
+) -> Result<(), String> {
+    let mut reader = Reader::new(from, MESSAGE_BYTES);
     loop {
         let found = reader.next().map_err(|why| at(path, why))?;
         tell(reader.at());
@@ -88,10 +106,50 @@ fn mbox(
                     continue;
                 }
                 let date = entry.date.or_else(|| date_of(&raw)).unwrap_or(written);
-                target.offer(raw, date, marked(&entry.marks), done)?;
+                into.offer(path, mailbox, raw, (date, marked(&entry.marks)), done)?;
             }
         }
     }
+}
+
+fn letters(
+    path: &Path,
+    target: &mut Target<'_>,
+    done: &mut Imported,
+    tell: &mut dyn FnMut(u64),
+) -> Result<(), String> {
+    let mut passed = 0;
+    for file in source::letters(path)? {
+        let octets = fs::metadata(&file).map_or(0, |kind| kind.len());
+        passed += octets;
+        tell(passed);
+        if octets > MESSAGE_BYTES as u64 {
+            done.skip(at(&file, format!("{octets} octets are too many")));
+            continue;
+        }
+        match read(&file) {
+            Ok((raw, date)) => eml(&file, raw, (date, FlagSet::default()), target, done)?,
+            Err(why) => done.skip(at(&file, why)),
+        }
+    }
+    Ok(())
+}
+
+/// One message in a file of its own.
+pub(super) fn eml(
+    path: &Path,
+    raw: Vec<u8>,
+    (written, flags): (Moment, FlagSet),
+    target: &mut Target<'_>,
+    done: &mut Imported,
+) -> Result<(), String> {
+    let raw = text::with_crlf(&raw).into_owned();
+    if raw.is_empty() || raw.len() > MESSAGE_BYTES {
+        done.skip(at(path, format!("{} octets with CRLF: empty or too many", raw.len())));
+        return Ok(());
+    }
+    let date = date_of(&raw).unwrap_or(written);
+    target.offer(raw, date, flags, done)
 }
 
 fn maildir(
@@ -167,6 +225,69 @@ fn marked(marks: &Marks) -> FlagSet {
 fn usable(keyword: &str) -> bool {
     let atom = |b: u8| b.is_ascii_graphic() && !b"(){%*\"\\]".contains(&b);
     !keyword.is_empty() && keyword.len() <= KEYWORD_BYTES && keyword.bytes().all(atom)
+}
+
+/// The mailboxes that are filled.
+pub(super) struct Targets<'s> {
+    store: &'s Store,
+    account: AccountId,
+    /// The owner said where to: labels say nothing then.
+    named: bool,
+    open: BTreeMap<String, Target<'s>>,
+}
+
+impl<'s> Targets<'s> {
+    pub(super) fn to(&mut self, name: &str, path: &Path) -> Result<&mut Target<'s>, String> {
+        let checked = mailbox::check_name(name)
+            .map_err(|why| at(path, format!("the mailbox {name:?}: {why}")))?;
+        match self.open.entry(checked) {
+            Entry::Occupied(open) => Ok(open.into_mut()),
+            Entry::Vacant(free) => {
+                let target = Target::open(self.store, self.account, free.key());
+                Ok(free.insert(target.map_err(|why| at(path, why))?))
+            }
+        }
+    }
+
+    /// To where its labels say, if it has some and nobody said otherwise.
+    fn offer(
+        &mut self,
+        path: &Path,
+        mailbox: &str,
+        raw: Vec<u8>,
+        (date, flags): (Moment, FlagSet),
+        done: &mut Imported,
+    ) -> Result<(), String> {
+        let Some((places, flags)) = gmail::placed(&raw).filter(|_| !self.named) else {
+            return self.to(mailbox, path)?.offer(raw, date, flags, done);
+        };
+        for place in places {
+            let name = self.called(&place).map_err(|why| at(path, why))?;
+            match self.to(&name, path) {
+                Ok(target) => target.offer(raw.clone(), date, flags.clone(), done)?,
+                // A label that can be no mailbox here.
+                Err(why) => done.skip(why),
+            }
+        }
+        Ok(())
+    }
+
+    fn called(&self, place: &Place) -> StoreResult<String> {
+        let special = match place {
+            Place::Inbox => return Ok("INBOX".to_string()),
+            Place::Named(name) => return Ok(name.clone()),
+            Place::Special(special) => *special,
+        };
+        let names = mailbox::names(&self.store.snapshot()?, self.account)?;
+        let is_it = |it: &str| it.eq_ignore_ascii_case(special);
+        let found = names.into_iter().find(|(_, it)| is_it(&it.special_use));
+        let usual = special.trim_start_matches('\\').to_string();
+        Ok(found.map_or(usual, |(_, it)| it.name))
+    }
+
+    fn flush(&mut self, done: &mut Imported) -> Result<(), String> {
+        self.open.values_mut().try_for_each(|target| target.flush(done))
+    }
 }
 
 /// The mailbox that is filled.

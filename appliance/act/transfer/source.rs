@@ -10,10 +10,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub path: PathBuf,
-    pub is_maildir: bool,
+    pub kind: Kind,
     pub mailbox: String,
     /// Octets of its messages as they lie on the disk.
     pub octets: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Mbox,
+    Maildir,
+    /// One .eml file, or a folder of them.
+    Letters,
+    Zip,
 }
 
 /// All mailboxes at this path, in the order of their names.
@@ -24,19 +33,43 @@ pub(super) fn find(from: &Path, mailbox: Option<&str>) -> Result<Vec<Source>, St
     if kind.is_dir() {
         folder(from, &levels, 0, &mut found)?;
         if found.is_empty() {
-            return Err(at(from, "there is neither an mbox file nor a Maildir in this folder"));
+            return Err(at(
+                from,
+                "there is neither an mbox file nor a Maildir nor an .eml file in this folder",
+            ));
         }
     } else {
         let mailbox = mailbox.unwrap_or("INBOX").to_string();
-        found.push(mbox(from, mailbox)?);
+        let kind = match () {
+            () if begins_with(from, b"PK\x03\x04")? => Kind::Zip,
+            () if is_eml(from) => Kind::Letters,
+            () => Kind::Mbox,
+        };
+        found.push(file(from, mailbox, kind)?);
     }
     found.sort_by(|a, b| a.mailbox.cmp(&b.mailbox).then_with(|| a.path.cmp(&b.path)));
     Ok(found)
 }
 
-fn mbox(path: &Path, mailbox: String) -> Result<Source, String> {
+fn is_eml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("eml"))
+}
+
+/// The .eml files of a folder, in the order of their names; or the one that is named.
+pub(super) fn letters(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = fs::read_dir(path).map_err(|why| at(path, why))?;
+    let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = files.filter(|file| is_eml(file) && file.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn file(path: &Path, mailbox: String, kind: Kind) -> Result<Source, String> {
     let octets = fs::metadata(path).map_err(|why| at(path, why))?.len();
-    Ok(Source { path: path.to_path_buf(), is_maildir: false, mailbox, octets })
+    Ok(Source { path: path.to_path_buf(), kind, mailbox, octets })
 }
 
 /// A folder and what is below it; `levels` is the mailbox it stands for, empty for none.
@@ -53,7 +86,14 @@ fn folder(
     if is_maildir {
         let mailbox = if levels.is_empty() { "INBOX".to_string() } else { levels.join("/") };
         let octets = maildir_octets(path)?;
-        found.push(Source { path: path.to_path_buf(), is_maildir, mailbox, octets });
+        found.push(Source { path: path.to_path_buf(), kind: Kind::Maildir, mailbox, octets });
+    }
+    let single = letters(path)?;
+    if !is_maildir && !single.is_empty() {
+        let mailbox = if levels.is_empty() { "INBOX".to_string() } else { levels.join("/") };
+        let length = |file: &PathBuf| fs::metadata(file).map_or(0, |kind| kind.len());
+        let octets = single.iter().map(length).sum();
+        found.push(Source { path: path.to_path_buf(), kind: Kind::Letters, mailbox, octets });
     }
     for entry in fs::read_dir(path).map_err(|why| at(path, why))? {
         let entry = entry.map_err(|why| at(path, why))?;
@@ -69,7 +109,7 @@ fn folder(
             folder(&below, &levels, depth + 1, found)?;
         } else if kind.is_file() && !is_maildir && !name.starts_with('.') && begins_mbox(&below)? {
             levels.push(name::from_file(&name));
-            found.push(mbox(&below, levels.join("/"))?);
+            found.push(file(&below, levels.join("/"), Kind::Mbox)?);
         }
     }
     Ok(())
@@ -78,11 +118,16 @@ fn folder(
 /// Is it an mbox file? An empty one named `.mbox` is an empty mailbox; other files of a folder
 /// (indexes, settings) are passed over.
 fn begins_mbox(path: &Path) -> Result<bool, String> {
+    let named = path.extension().is_some_and(|e| e == "mbox");
+    let empty = fs::metadata(path).map_err(|why| at(path, why))?.len() == 0;
+    Ok(begins_with(path, b"From ")? || (named && empty))
+}
+
+fn begins_with(path: &Path, wanted: &[u8]) -> Result<bool, String> {
     let mut head = Vec::new();
     let file = fs::File::open(path).map_err(|why| at(path, why))?;
-    file.take(5).read_to_end(&mut head).map_err(|why| at(path, why))?;
-    let named = path.extension().is_some_and(|e| e == "mbox");
-    Ok(head == b"From " || (named && head.is_empty()))
+    file.take(wanted.len() as u64).read_to_end(&mut head).map_err(|why| at(path, why))?;
+    Ok(head == wanted)
 }
 
 /// Files of a Maildir with their octets: name within the Maildir, in the order of their names.

@@ -98,7 +98,7 @@ def guests_of(server):
     owner.get("/setup/done")
     owner.post("/setup/done")
     person.get("/my/login")
-    status, _, text = person.post("/my/login", login=FIRST, password=WORD)
+    status, _, text = person.post("/my/login", name=FIRST, password=WORD)
     assert status == 303, text
     return {
         who: Guest(who, pages)

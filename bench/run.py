@@ -40,7 +40,7 @@ ALONE = {"p00@office.test": PEOPLE["p00@office.test"]}
 FULL = dict(
     rounds=2, settle=2.0, alone=500, stored=1000, big=100_000, idle=500, mailbox_rounds=5,
     messages={(16, 4096): 1000, (64, 4096): 1000, (16, 51200): 400, (64, 51200): 400},
-    leave={1: 1000, 200: 1000}, pages=500,
+    leave={1: 1000, 200: 1000}, pages=200,
     office=dict(messages=10_000, stories=2000, queue=100),
 )
 QUICK = dict(

@@ -29,3 +29,4 @@ pub(crate) mod store;
 mod system;
 mod tidy;
 mod units;
+mod update;

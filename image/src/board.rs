@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Common {
     pub suite: String,
     pub kernel: String,
+    /// The security epoch: raised when going back to an older version would open a hole.
+    pub epoch: u32,
     pub packages: Vec<String>,
     pub modules: Vec<String>,
 }

@@ -42,7 +42,7 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
     let difference = parts.hold_against_lock(order)?;
     std::fs::create_dir_all(order.into).map_err(|error| error.to_string())?;
     let work = scratch::Scratch::at(&order.into.join("work"))?;
-    let release = parts.release(order, &board)?;
+    let release = parts.release(order, &common, &board)?;
     let slot = make_slot(order, &parts, &common, &board, &release, work.path())?;
     let data = work.path().join("data.ext4");
     let plan = ext4::Plan {
@@ -137,11 +137,12 @@ impl Parts {
         Ok(format!("accepted into image/inputs.lock:\n{list}"))
     }
 
-    fn release(&self, order: &Order, board: &Board) -> Result<Release, String> {
+    fn release(&self, order: &Order, common: &Common, board: &Board) -> Result<Release, String> {
         Ok(Release {
             version: env!("CARGO_PKG_VERSION").into(),
             board: board.name.clone(),
             kernel: self.kernel.version.clone(),
+            epoch: common.epoch,
             built: order.time,
         })
     }

@@ -20,6 +20,9 @@ pub(crate) struct Release {
     pub version: String,
     pub board: String,
     pub kernel: String,
+    /// Which updates may follow: `epoch` of board/common.toml.
+    #[serde(default)]
+    pub epoch: u32,
     /// Seconds since 1970: the clock of the box is never earlier.
     pub built: u64,
 }

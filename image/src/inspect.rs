@@ -83,7 +83,7 @@ impl Mailroom {
     }
 }
 
-fn slot_report(file: &File, slot: Slot) -> Result<SlotReport, String> {
+pub(crate) fn slot_report(file: &File, slot: Slot) -> Result<SlotReport, String> {
     let place = layout::SLOTS[(slot.partition() - 2) as usize];
     let file = file.try_clone().map_err(|error| error.to_string())?;
     let name = slot.name();
@@ -171,18 +171,19 @@ impl fmt::Display for Names<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::scratch::Scratch;
     use crate::{build, ext4};
     use std::io::Write;
     use std::path::PathBuf;
 
-    fn disk(scratch: &Scratch) -> PathBuf {
+    pub(crate) fn disk(scratch: &Scratch) -> PathBuf {
         let release = Release {
             version: "1.2.3".into(),
             board: "qemu-virt".into(),
             kernel: "6.1.0-1-arm64".into(),
+            epoch: 1,
             built: 1_700_000_000,
         };
         let release = toml::to_string(&release).expect("TOML").into_bytes();

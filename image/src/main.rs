@@ -3,6 +3,10 @@
 
 mod board;
 mod build;
+mod bundle;
+#[path = "../../appliance/update/bundle.rs"]
+#[allow(dead_code, reason = "shared with the box, which does more with it")]
+mod bundled;
 mod devicetree;
 mod disk;
 mod emulate;
@@ -66,7 +70,32 @@ enum Act {
         #[arg(long)]
         accept: bool,
     },
-    /// Shows partitions, file systems, slots, versions and slot state of an image or a disk
+    /// Makes the signed update file of an image; `make release` calls this
+    Bundle {
+        image: PathBuf,
+        /// The secret key of minisign that signs it
+        #[arg(long)]
+        key: PathBuf,
+        /// The oldest version that can be updated by it
+        #[arg(long, default_value = "0.1.0")]
+        from: semver::Version,
+        /// The folder for the update file
+        #[arg(long, default_value = "target/image")]
+        into: PathBuf,
+    },
+    /// Signs an update file anew, in its place
+    Sign {
+        file: PathBuf,
+        /// The secret key of minisign
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Makes a key that signs updates, and prints the line for config/update-keys
+    Key {
+        /// A new file for the secret part
+        file: PathBuf,
+    },
+    /// Shows what is in an image, a disk or an update file, and whether it is whole
     Inspect {
         #[arg(long)]
         json: bool,
@@ -140,7 +169,13 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
             };
             build::build(&order).map(String::into_bytes)
         }
-        Act::Inspect { json, file } => inspect_file(file, *json),
+        Act::Bundle { image, key, from, into } => {
+            let order = bundle::Order { project: &project, image, key, from: from.clone(), into };
+            bundle::bundle(&order).map(String::into_bytes)
+        }
+        Act::Sign { file, key } => bundle::sign(&project, file, key).map(String::into_bytes),
+        Act::Key { file } => bundle::key(file).map(String::into_bytes),
+        Act::Inspect { json, file } => inspect_file(&project, file, *json),
         Act::Emulate { image, disk, fresh, size, forward, lan, put, serial, monitor, more } => {
             let new = emulate::disk(image, disk, size << 20, *fresh)?;
             if let (true, Some(file)) = (new, put) {
@@ -174,13 +209,21 @@ fn project() -> Result<PathBuf, String> {
     found.ok_or_else(|| "run this in the folder of the project".to_string())
 }
 
-fn inspect_file(file: &Path, json: bool) -> Result<Vec<u8>, String> {
-    let report = inspect::inspect(&opened(file, false)?);
-    let report = report.map_err(|why| format!("{}: {why}", file.display()))?;
+fn inspect_file(project: &Path, file: &Path, json: bool) -> Result<Vec<u8>, String> {
+    let mut open = opened(file, false)?;
+    if bundle::is_bundle(&mut open) {
+        let report = bundle::read_back(file, &bundle::trusted(project)?)?;
+        return shown(&report, json);
+    }
+    let report = inspect::inspect(&open);
+    shown(&report.map_err(|why| format!("{}: {why}", file.display()))?, json)
+}
+
+fn shown<T: serde::Serialize + ToString>(report: &T, json: bool) -> Result<Vec<u8>, String> {
     if !json {
         return Ok(report.to_string().into_bytes());
     }
-    let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
+    let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
     Ok((text + "\n").into_bytes())
 }
 

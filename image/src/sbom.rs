@@ -131,6 +131,7 @@ mod tests {
             version: "1.2.3".into(),
             board: "qemu-virt".into(),
             kernel: "6.1".into(),
+            epoch: 1,
             built: 1_700_000_000,
         };
         let used = Lock { input: input.into_iter().collect() };

@@ -1,0 +1,4 @@
+//! Updates: what is taken for a bundle, and what is refused with which words.
+
+mod bundle;
+mod install;

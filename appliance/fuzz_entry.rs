@@ -15,6 +15,7 @@ use crate::settings;
 use crate::store::format::Multidrop;
 use crate::store::salvage::page;
 use crate::system::netd::{arp, dhcp, sntp};
+use crate::update::bundle as update;
 use crate::wire::address::Address;
 use crate::wire::budget::Hold;
 use crate::wire::dmarc;
@@ -52,7 +53,29 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("request", request),
     ("network", network),
     ("preset", preset),
+    ("bundle", bundle),
 ];
+
+/// Update bundles: noise fits no signature, and a manifest that anybody may have signed bounds what
+/// its blocks become.
+pub fn bundle(data: &[u8]) {
+    // The key in minisign's own documentation.
+    const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let keys = update::Keys::parse(KEY).expect("a key");
+    assert!(update::open(&mut &data[..], &keys).is_err());
+    let mut from = data;
+    let Ok((manifest, _)) = update::parts(&mut from) else { return };
+    let Ok(manifest) = update::read(&manifest) else { return };
+    let printed = manifest.print().expect("what was read can be printed");
+    assert_eq!(update::read(&printed).as_ref(), Ok(&manifest));
+    let mut blocks = update::Blocks::new(&manifest, from);
+    let (mut block, mut whole) = (Vec::new(), 0);
+    while blocks.next(&mut block) == Ok(true) {
+        assert!(!block.is_empty() && block.len() <= update::BLOCK_BYTES);
+        whole += block.len() as u64;
+    }
+    assert!(whole <= manifest.size);
+}
 
 /// MTA-STS policies and records: what is read can be held against any host, errors are one line.
 pub fn sts_policy(data: &[u8]) {

@@ -116,11 +116,10 @@ pub(crate) fn install(
     Ok(manifest)
 }
 
-fn blocks(
-    manifest: &Manifest,
-    from: impl Read,
-    each: &mut dyn FnMut(usize, &[u8]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+/// What is done with a block, counted from 1.
+type Each<'a> = dyn FnMut(usize, &[u8]) -> Result<(), Failure> + 'a;
+
+fn blocks(manifest: &Manifest, from: impl Read, each: &mut Each<'_>) -> Result<(), Failure> {
     let mut read = Blocks::new(manifest, from);
     let (mut block, mut number) = (Vec::with_capacity(BLOCK_BYTES), 0);
     while read.next(&mut block).map_err(Failure::Refused)? {

@@ -36,7 +36,7 @@
 //! - Time and randomness enter sessions and the store as values.
 //! - No octet from outside can make a parser panic.
 //!
-//! ## The six paths
+//! ## The paths
 //!
 //! 1. Arriving mail: [`net::listen`], [`net::drive`], [`wire::smtp`], [`smtp`], [`serve::receive`],
 //!    [`delivery`], [`store::mail::append`], then 250.
@@ -49,6 +49,8 @@
 //! 5. Leaving mail: [`serve::submit`], [`delivery::submit`], [`store::outbox`], then 250; and
 //!    [`delivery::worker`], [`delivery::remote`], [`smtp::client`], [`delivery::record`].
 //! 6. The setup page: [`net::splice`], [`admin::routes`], one guard, a page's handler, [`act`].
+//! 7. Mail that lies elsewhere: [`imap::client`] or [`pop3::client`], [`collect`], then as 1, and
+//!    the note that it was brought in the same commit.
 
 pub(crate) mod act;
 pub(crate) mod admin;

@@ -7,6 +7,7 @@ import imaplib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -96,6 +97,15 @@ class Server:
             return all(answers(self.host, port) for port in self.ports.values())
         except (OSError, ValueError, KeyError):
             return False
+
+    def setup_code(self, timeout=30):
+        """What a server that nobody owns prints once all its ports answer."""
+        end = time.monotonic() + timeout
+        while not (found := re.search(r"setup code (\S+)", self.log.read_text())):
+            if time.monotonic() > end:
+                raise SystemExit(f"no setup code after {timeout} s:\n{self.tail()}")
+            time.sleep(0.05)
+        return found[1]
 
     @property
     def first_run(self):

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::session::Peer;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// A request, whole and within its limits.
 #[derive(Debug, Clone)]
@@ -177,20 +177,39 @@ pub(super) fn body(from: &mut dyn Read) -> Result<Vec<u8>, Reply> {
     }
 }
 
-pub(super) fn respond(mut request: tiny_http::Request, reply: Reply) -> io::Result<()> {
+/// `now`: seconds since 1970.
+pub(super) fn respond(mut request: tiny_http::Request, reply: Reply, now: i64) -> io::Result<()> {
     // tiny_http would make room in memory for all that was not read.
     let _ = io::copy(request.as_reader(), &mut io::sink());
-    let header = |name: &str, value: &str| {
-        tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
-    };
-    let mut headers: Vec<_> = reply.headers.iter().filter_map(|(n, v)| header(n, v)).collect();
-    headers.extend(header("Content-Type", reply.kind));
-    let length = reply.body.len();
-    let body = io::Cursor::new(reply.body);
     let status = tiny_http::StatusCode(reply.status);
-    let response = tiny_http::Response::new(status, headers, body, Some(length), None);
-    // In one piece, with its length: net::splice hands it on so.
-    request.respond(response.with_chunked_threshold(usize::MAX))
+    let mut octets = format!("HTTP/1.1 {} {}\r\n", reply.status, status.default_reason_phrase());
+    let length = reply.body.len().to_string();
+    let date = date(now);
+    let own = [("Date", &*date), ("Content-Type", reply.kind), ("Content-Length", &*length)];
+    let all = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(own);
+    // RFC 9110 5.5: no value goes on in another line
+    for (name, value) in all.filter(|(_, value)| !value.contains(['\r', '\n', '\0'])) {
+        octets.push_str(&format!("{name}: {value}\r\n"));
+    }
+    octets.push_str("\r\n");
+    let mut octets = octets.into_bytes();
+    if *request.method() != tiny_http::Method::Head {
+        octets.extend(reply.body);
+    }
+    // In one piece: of two, the second would wait some 40 ms until the first is acknowledged
+    // (RFC 9293 3.7.4), since tiny_http does not switch that off.
+    let mut writer = request.into_writer();
+    writer.write_all(&octets)?;
+    writer.flush()
+}
+
+/// RFC 9110 5.6.7
+fn date(now: i64) -> String {
+    let form = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let at = time::OffsetDateTime::from_unix_timestamp(now).ok();
+    at.and_then(|at| at.format(form).ok()).unwrap_or_default()
 }
 
 /// Why fields cannot be read.

@@ -111,7 +111,7 @@ fn work(server: &tiny_http::Server, house: &House, register: &Register) {
             }
             None => Reply::plain(403, "not by this way"),
         };
-        if let Err(error) = http::respond(request, reply) {
+        if let Err(error) = http::respond(request, reply, house.seconds()) {
             let why = error.to_string();
             if error.kind() != io::ErrorKind::BrokenPipe {
                 emit(Event::UnitFailed { unit: "page", why });

@@ -145,7 +145,9 @@ impl Splice {
         remote: SocketAddr,
         implicit_tls: bool,
     ) -> Result<(), String> {
-        let Ok(local) = socket.local_addr() else { return Ok(()) };
+        // The end of a page waits for no acknowledgement of its begin.
+        let settled = socket.set_nodelay(true).and_then(|()| socket.local_addr());
+        let Ok(local) = settled else { return Ok(()) };
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
         let mut peer = Peer { remote, local, tls: None };
         let stream = match implicit_tls {

@@ -13,10 +13,9 @@
 use super::checkpoint::Checked;
 use super::forward::{self, Onward};
 use super::local::{self, Copy, Leads};
-use super::receive::{Post, refused};
+use super::receive::{Post, aside, refused};
 use super::{stamp, story};
 use crate::event::{Event, emit};
-use crate::limits::PREPARE_INLINE_BYTES;
 use crate::message::{headers, text};
 use crate::policy::judge::Verdict;
 use crate::policy::{Finding, believed, words};
@@ -157,16 +156,6 @@ impl Post {
 
 fn unread() -> StoreError {
     StoreError::Engine("a letter could not be read".to_string())
-}
-
-async fn aside<T: Send + 'static>(
-    octets: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    if octets < PREPARE_INLINE_BYTES {
-        return Some(work());
-    }
-    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// A letter without what must not be there.

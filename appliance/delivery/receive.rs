@@ -300,7 +300,7 @@ impl Letter {
 
 /// Work on a large message takes long: it is done beside the threads that serve connections.
 /// `None` when it came to grief.
-async fn aside<T: Send + 'static>(
+pub(super) async fn aside<T: Send + 'static>(
     octets: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

@@ -7,6 +7,7 @@
 //! reach       a connection to a server of a provider, with TLS that is proven
 //! imap        a provider's IMAP: import of everything
 //! pop3        one look at a maildrop: what is new comes here, what is old enough goes there
+//! letter      one letter: for whom, into the store or left there
 //! multidrop   one mailbox for a domain: for whom is a letter?
 //! plan        when an account is looked at next, and what a person is told of trouble
 //! ```
@@ -16,6 +17,7 @@
 
 pub(crate) mod discover;
 pub(crate) mod imap;
+mod letter;
 pub(crate) mod multidrop;
 pub(crate) mod plan;
 pub(crate) mod pop3;

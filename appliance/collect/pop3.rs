@@ -11,17 +11,14 @@
 //! The connection may break anywhere: what is here is known by its unique-id, and what was to be
 //! deleted is deleted at the next look.
 
-use super::multidrop;
-use super::plan::{BUSY, CERTIFICATE, NO_ROOM, OTHER, UNREACHED};
+use super::plan::{BUSY, CERTIFICATE, OTHER, UNREACHED};
 use super::reach::{self, Place, Security};
-use super::{Desk, Fault, Looked};
-use crate::delivery::collected::{Collected, Remember, To, Took};
-use crate::delivery::letter;
+use super::{Desk, Fault, Looked, letter};
+use crate::delivery::collected::{Collected, Remember};
 use crate::limits::{COLLECT_LETTERS, MESSAGE_BYTES, POP3_OUT_REPLY};
-use crate::message::headers;
 use crate::net::dial::{self, Call, News};
 use crate::pop3::client::{Client, Input, Kind, Listed, Listing, Login, Step, Trouble};
-use crate::store::format::{Outside, Skipped};
+use crate::store::format::Outside;
 use crate::store::mail::FlagSet;
 use crate::store::outside::{self, Done, Mark, OutsideId};
 use std::collections::{HashMap, HashSet};
@@ -188,14 +185,7 @@ impl<'d> Visit<'d> {
                 state.letters = state.letters.saturating_add(1);
             })
         });
-        let to = match &self.row.multidrop {
-            None => To::Person { account: id.account, mailbox: None },
-            Some(rule) => {
-                let shared = multidrop::shared(&message, &self.row.address, rule);
-                let (why, domain) = (shared.words(), rule.domain.clone());
-                To::People { to: shared.to, domain, why }
-            }
-        };
+        let to = letter::to(id, self.row, &message, None);
         let letter = Collected {
             source: format!("{}, from {} by POP3", self.row.address, self.talk.place.host),
             host: self.talk.place.host.clone(),
@@ -206,17 +196,7 @@ impl<'d> Visit<'d> {
             flags: FlagSet::default(),
             date: None,
         };
-        match self.desk.post.collect(letter, remember, (now, moment.micros)).await {
-            Ok(Took::Here { .. }) => self.looked.taken += 1,
-            Ok(Took::Known) => {}
-            Ok(Took::NoRoom) => {
-                let why = "There is no room in the mailbox here.";
-                let remedy = "Delete mail here that is not needed, or ask for more room.";
-                return Err(Fault::new(NO_ROOM, why, remedy));
-            }
-            Err(error) => return Err(Fault::store(&error)),
-        }
-        Ok(())
+        letter::take(self.desk, letter, remember, moment, &mut self.looked).await
     }
 
     /// Notes a letter that is too large, and tells the person, in one commit.
@@ -228,28 +208,13 @@ impl<'d> Visit<'d> {
             Step::NoLetter(_) => Vec::new(),
             _ => return Err(nonsense()),
         };
-        let text = |name| headers::find(&header, name).map(|field| headers::decode(field.value));
-        let clipped = |text: String| text.chars().take(200).collect::<String>();
         let (id, moment) = (self.id, (self.desk.moment)());
-        let skipped = Skipped {
-            at: moment.now(),
-            size: letter.size,
-            from: clipped(text("From").unwrap_or_default()),
-            subject: clipped(text("Subject").unwrap_or_default()),
-            why: format!("it is larger than the {} MB that are taken here", MESSAGE_BYTES >> 20),
-        };
+        let skipped = letter::too_large(&header, letter.size, moment.now());
         let (host, address) = (self.desk.post.host().to_string(), self.row.address.clone());
         let written = self.desk.store().write(move |batch| {
             outside::note_fetched(batch, id, mark, Done { at: moment.now(), skipped: true })?;
             outside::note(batch, id, &mut |state| state.skipped.push(skipped.clone()))?;
-            let Skipped { from, subject, size, why, .. } = &skipped;
-            let text = format!(
-                "A letter for {address} was not taken over: {why}. It has {} MB.\n\nFrom: {from}\n\
-                 Subject: {subject}\n\nIt stays where it is: read it with the provider.\n",
-                size >> 20
-            );
-            let about = format!("A letter for {address} is too large");
-            letter::to_person(batch, &host, moment, id.account, (&about, &text))
+            letter::tell(batch, (&host, moment), (id, &address), &skipped)
         });
         written.await.map_err(|error| Fault::store(&error))?;
         self.looked.skipped += 1;

@@ -12,6 +12,8 @@ pub(crate) const OUTSIDE_SENDERS: usize = 50;
 pub(crate) const OUTSIDE_TEXT_BYTES: usize = 1_000;
 /// Letters that were not taken over and are told of: the newest.
 pub(crate) const OUTSIDE_SKIPPED: usize = 50;
+/// Of the sender and the subject of one, so many characters: what a person needs to know it.
+pub(crate) const COLLECT_TOLD_CHARS: usize = 200;
 /// How long a letter that is gone at the provider is remembered, in seconds.
 pub(crate) const FETCHED_KEPT_SECONDS: i64 = 30 * 24 * 3600;
 /// A password or token of a provider; those of Microsoft have 2,000 octets and more.

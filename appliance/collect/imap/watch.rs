@@ -17,19 +17,17 @@ use super::folder::{refused, uids};
 use super::import::list;
 use super::line::Line;
 use super::{bring, sets};
-use crate::collect::plan::{BUSY, CERTIFICATE, NO_ROOM, OTHER, UNREACHED};
+use crate::collect::plan::{BUSY, CERTIFICATE, OTHER, UNREACHED};
 use crate::collect::reach::Place;
-use crate::collect::{Desk, Fault, Looked, multidrop};
-use crate::delivery::collected::{Collected, Remember, To, Took};
-use crate::delivery::letter;
+use crate::collect::{Desk, Fault, Looked, letter};
+use crate::delivery::collected::{Collected, Remember};
 use crate::imap::client::{self, Heard, Ill, Login, Trouble};
 use crate::limits::{
     COLLECT_LETTERS, FETCH_AT_ONCE_MESSAGES, IMAP_OUT_SET_BYTES, MESSAGE_BYTES, WATCH_WHOLE_SECONDS,
 };
-use crate::message::headers;
 use crate::net::dial;
 use crate::net::resolver::Resolver;
-use crate::store::format::{Outside, Skipped};
+use crate::store::format::Outside;
 use crate::store::mail::FlagSet;
 use crate::store::outside::{self, OutsideId};
 use crate::store::{Batch, INBOX, MailboxId, StoreError, brought, mailbox};
@@ -334,16 +332,8 @@ impl Watch {
             }
             Ok(there)
         });
-        let to = match &of.row.multidrop {
-            None => {
-                To::Person { account: id.account, mailbox: at.mailbox.filter(|it| *it != INBOX) }
-            }
-            Some(rule) => {
-                let shared = multidrop::shared(&message, &of.row.address, rule);
-                let (why, domain) = (shared.words(), rule.domain.clone());
-                To::People { to: shared.to, domain, why }
-            }
-        };
+        let mailbox = at.mailbox.filter(|it| *it != INBOX);
+        let to = letter::to(id, of.row, &message, mailbox);
         let letter = Collected {
             source: format!("{}, from {} by IMAP", of.row.address, self.host),
             host: self.host.clone(),
@@ -354,17 +344,7 @@ impl Watch {
             flags: facts.flags.clone(),
             date: facts.date,
         };
-        match of.desk.post.collect(letter, remember, (now, moment.micros)).await {
-            Ok(Took::Here { .. }) => looked.taken += 1,
-            Ok(Took::Known) => {}
-            Ok(Took::NoRoom) => {
-                let why = "There is no room in the mailbox here.";
-                let remedy = "Delete mail here that is not needed, or ask for more room.";
-                return Err(Fault::new(NO_ROOM, why, remedy));
-            }
-            Err(error) => return Err(Fault::store(&error)),
-        }
-        Ok(())
+        letter::take(of.desk, letter, remember, moment, looked).await
     }
 
     /// One part of one letter; `None`: the server does not send it.
@@ -397,16 +377,8 @@ impl Watch {
             Some(Octets::Held(header)) => header,
             _ => Vec::new(),
         };
-        let text = |name| headers::find(&header, name).map(|field| headers::decode(field.value));
-        let clipped = |text: String| text.chars().take(200).collect::<String>();
         let (id, moment) = (of.id, (of.desk.moment)());
-        let skipped = Skipped {
-            at: moment.now(),
-            size,
-            from: clipped(text("From").unwrap_or_default()),
-            subject: clipped(text("Subject").unwrap_or_default()),
-            why: format!("it is larger than the {} MB that are taken here", MESSAGE_BYTES >> 20),
-        };
+        let skipped = letter::too_large(&header, size, moment.now());
         let (host, address) = (of.desk.post.host().to_string(), of.row.address.clone());
         let (memory, uidvalidity) = (at.memory.clone(), at.uidvalidity);
         let written = of.desk.store().write(move |batch| {
@@ -414,8 +386,7 @@ impl Watch {
                 return Ok(());
             }
             memory.note_left(batch, uidvalidity, uid, moment.now())?;
-            let (subject, text) = too_large(&address, &skipped);
-            letter::to_person(batch, &host, moment, id.account, (&subject, &text))
+            letter::tell(batch, (&host, moment), (id, &address), &skipped)
         });
         written.await.map_err(|error| Fault::store(&error))?;
         looked.skipped += 1;
@@ -487,17 +458,6 @@ impl Watch {
         }
         Ok(())
     }
-}
-
-/// What the person is told of a letter that stays there: subject and text.
-fn too_large(address: &str, skipped: &Skipped) -> (String, String) {
-    let Skipped { from, subject, size, why, .. } = skipped;
-    let text = format!(
-        "A letter for {address} was not taken over: {why}. It has {} MB.\n\nFrom: {from}\n\
-         Subject: {subject}\n\nIt stays where it is: read it with the provider.\n",
-        size >> 20
-    );
-    (format!("A letter for {address} is too large"), text)
 }
 
 /// The folder that is looked at.

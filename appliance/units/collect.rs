@@ -65,18 +65,18 @@ fn wanted(desk: &Desk) -> Result<HashMap<OutsideId, Outside>> {
     Ok(wanted)
 }
 
-/// Looks at one again and again.
+/// Looks at one again and again. By IMAP the line stays open where the server tells by itself of
+/// what is new.
 async fn keep(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Receiver<bool>) {
-    if row.kind == outside::IMAP {
-        return keep_line(desk, id, row, stop).await;
-    }
-    let provider = providers::by_id(&row.provider);
-    let mut quiet = 0;
+    let by_pop3 = row.kind == outside::POP3;
+    let provider = providers::by_id(&row.provider).filter(|_| by_pop3);
+    let of = Of { desk: &desk, id, row: &row };
+    let (mut line, mut quiet) = (None, 0);
     loop {
         let looked = {
             let Ok(_line) = desk.lines.acquire().await else { return };
             tokio::select! {
-                looked = look(&desk, id, &row) => looked,
+                looked = look(&of, &mut line) => looked,
                 () = stopped(&mut stop) => return,
             }
         };
@@ -91,52 +91,10 @@ async fn keep(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Rec
             true => Duration::ZERO,
             false => under_test(plan::wait(&state, quiet, provider)),
         };
-        if stops_within(&mut stop, wait).await {
-            return;
-        }
-    }
-}
-
-/// The same by IMAP: the line stays open where the server tells by itself of what is new.
-async fn keep_line(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch::Receiver<bool>) {
-    let (mut line, mut quiet) = (None, 0);
-    loop {
-        let looked = {
-            let Ok(_line) = desk.lines.acquire().await else { return };
-            tokio::select! {
-                looked = look_by_line(&desk, id, &row, &mut line) => looked,
-                () = stopped(&mut stop) => return,
-            }
-        };
-        let more = looked.as_ref().is_ok_and(|looked| looked.more);
-        quiet = match &looked {
-            Ok(looked) if looked.taken > 0 => 0,
-            Ok(_) => quiet + 1,
-            Err(_) => quiet,
-        };
-        let Some(state) = note(&desk, id, &row, looked).await else { return };
-        let wait = match more {
-            true => Duration::ZERO,
-            false => under_test(plan::wait(&state, quiet, None)),
-        };
         let began = Instant::now();
-        let told = match line.take() {
-            Some(mut open) if open.idles() && !more => tokio::select! {
-                told = open.wait(wait) => {
-                    line = told.is_ok().then_some(open);
-                    line.is_some()
-                }
-                () = stopped(&mut stop) => return,
-            },
-            Some(open) if more => {
-                line = Some(open);
-                false
-            }
-            Some(open) => {
-                open.close().await;
-                false
-            }
-            None => false,
+        let told = tokio::select! {
+            told = between(&mut line, more, wait) => told,
+            () = stopped(&mut stop) => return,
         };
         // A line that breaks after a while is opened again; one that breaks at once has to wait.
         let stood = line.is_some() || began.elapsed() > COLLECT_STOOD;
@@ -147,16 +105,36 @@ async fn keep_line(desk: Arc<Desk>, id: OutsideId, row: Outside, mut stop: watch
     }
 }
 
-async fn look_by_line(
-    desk: &Desk,
-    id: OutsideId,
-    row: &Outside,
-    line: &mut Option<Watch>,
-) -> std::result::Result<Looked, Fault> {
-    let of = Of { desk, id, row };
+/// What becomes of a line between two looks. Did it tell of something new, or wait to the end?
+async fn between(line: &mut Option<Watch>, more: bool, wait: Duration) -> bool {
+    match line.take() {
+        Some(mut open) if open.idles() && !more => {
+            *line = open.wait(wait).await.is_ok().then_some(open);
+            line.is_some()
+        }
+        Some(open) if more => {
+            *line = Some(open);
+            false
+        }
+        Some(open) => {
+            open.close().await;
+            false
+        }
+        None => false,
+    }
+}
+
+async fn look(of: &Of<'_>, line: &mut Option<Watch>) -> std::result::Result<Looked, Fault> {
     let visit = async {
+        if of.row.kind == outside::POP3 {
+            let look = |Key { secret, token }: Key| {
+                let login = Login { user: of.row.login.clone(), secret, token };
+                pop3::look(of.desk, of.id, of.row, login)
+            };
+            return entered(of, look).await;
+        }
         if let Some(mut open) = line.take() {
-            match open.look(&of).await {
+            match open.look(of).await {
                 // It broke while nothing was said.
                 Err(fault) if fault.trouble == plan::UNREACHED => {}
                 looked => {
@@ -165,8 +143,10 @@ async fn look_by_line(
                 }
             }
         }
-        let mut open = enter(desk, id, row).await?;
-        let looked = open.look(&of).await;
+        let place = pop3::place(of.row, of.desk)?;
+        let open = |key: Key| Watch::open(&place, &of.desk.resolver, login(of.row, key));
+        let mut open = entered(of, open).await?;
+        let looked = open.look(of).await;
         *line = looked.is_ok().then_some(open);
         looked
     };
@@ -176,53 +156,29 @@ async fn look_by_line(
     })
 }
 
-async fn enter(desk: &Desk, id: OutsideId, row: &Outside) -> std::result::Result<Watch, Fault> {
-    let place = pop3::place(row, desk)?;
-    let login = |key: Key| {
-        let secret = String::from_utf8_lossy(&key.secret.0).into_owned();
-        let secret = match key.token {
-            true => client::Secret::Token(secret),
-            false => client::Secret::Password(secret),
-        };
-        client::Login { user: row.login.clone(), secret }
+/// What is done with the key of the account.
+async fn entered<T, F: Future<Output = std::result::Result<T, Fault>>>(
+    Of { desk, id, row }: &Of<'_>,
+    with: impl Fn(Key) -> F,
+) -> std::result::Result<T, Fault> {
+    let key = desk.keyring.key(*id, row).await?;
+    match with(key.clone()).await {
+        // The provider took the token back before its time: a new one may do.
+        Err(fault) if fault.trouble == plan::REFUSED && key.token => {
+            desk.keyring.forget(*id).await;
+            with(desk.keyring.key(*id, row).await?).await
+        }
+        done => done,
+    }
+}
+
+fn login(row: &Outside, key: Key) -> client::Login {
+    let secret = String::from_utf8_lossy(&key.secret.0).into_owned();
+    let secret = match key.token {
+        true => client::Secret::Token(secret),
+        false => client::Secret::Password(secret),
     };
-    let key = desk.keyring.key(id, row).await?;
-    match Watch::open(&place, &desk.resolver, login(key.clone())).await {
-        // The provider took the token back before its time: a new one may do.
-        Err(fault) if fault.trouble == plan::REFUSED && key.token => {
-            desk.keyring.forget(id).await;
-            let key = desk.keyring.key(id, row).await?;
-            Watch::open(&place, &desk.resolver, login(key)).await
-        }
-        open => open,
-    }
-}
-
-async fn look(desk: &Desk, id: OutsideId, row: &Outside) -> std::result::Result<Looked, Fault> {
-    let key = desk.keyring.key(id, row).await?;
-    match look_with(desk, id, row, key.clone()).await {
-        // The provider took the token back before its time: a new one may do.
-        Err(fault) if fault.trouble == plan::REFUSED && key.token => {
-            desk.keyring.forget(id).await;
-            let key = desk.keyring.key(id, row).await?;
-            look_with(desk, id, row, key).await
-        }
-        looked => looked,
-    }
-}
-
-async fn look_with(
-    desk: &Desk,
-    id: OutsideId,
-    row: &Outside,
-    key: Key,
-) -> std::result::Result<Looked, Fault> {
-    let login = Login { user: row.login.clone(), secret: key.secret, token: key.token };
-    let look = pop3::look(desk, id, row, login);
-    tokio::time::timeout(COLLECT_VISIT, look).await.unwrap_or_else(|_| {
-        let why = "The server takes too long.";
-        Err(Fault::new(plan::UNREACHED, why, "Nothing: it is gone on with at the next look."))
-    })
+    client::Login { user: row.login.clone(), secret }
 }
 
 /// Writes down how it went, where that is worth a write, and tells the person once. `None`: the

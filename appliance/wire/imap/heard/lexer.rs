@@ -184,6 +184,8 @@ impl Lexer {
         }
     }
 
+    /// Of a server whatever can be understood; `parse::lexer` is as strict as the grammar with what
+    /// clients say.
     pub(super) fn quoted(&mut self) -> Read<Vec<u8>> {
         self.need(b'"')?;
         let mut out = Vec::new();

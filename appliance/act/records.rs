@@ -135,7 +135,7 @@ fn addresses(settings: &Settings) -> Vec<Record> {
     if !known.is_empty() {
         return known;
     }
-    let address = "(the public address of this box)";
+    let address = "(the public address of this server)";
     vec![
         Record {
             place: Place::Unknown,

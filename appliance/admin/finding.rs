@@ -40,17 +40,29 @@ pub(super) fn meaning(words: &Words, zone: &str, finding: &Finding) -> String {
 }
 
 pub(super) fn sentence(words: &Words, zone: &str, said: &[Said]) -> String {
-    spoken(said, words, &|at| zone::show(zone, at))
+    let text = spoken(said, words, &|at| zone::show(zone, at));
+    let begin = text.split(' ').next().unwrap_or_default();
+    // A name, an address or a piece of a record stays as it is.
+    let is_word = begin.chars().all(|c| c.is_alphabetic() || ":,".contains(c));
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if is_word => first.to_uppercase().chain(letters).collect(),
+        _ => text,
+    }
 }
 
-/// What the checks call it, and the key of its name.
-const NAMES: [(&str, &str); 12] = [
+/// Of the server itself: what the checks call it, and the key of its name.
+pub(super) const FACTS: [(&str, &str); 6] = [
     ("space", "home.disk"),
     ("store", "home.store"),
     ("outbox", "home.queue"),
     ("clock", "home.clock"),
     ("certificate", "home.certificate"),
     ("last check of the store", "home.check"),
+];
+
+/// The same of the others.
+const NAMES: [(&str, &str); 6] = [
     ("settings", "what.settings"),
     ("server", "what.server"),
     ("world", "what.world"),
@@ -59,7 +71,7 @@ const NAMES: [(&str, &str); 12] = [
     ("outgoing address", "what.seen"),
 ];
 
-/// The same of those that are called by a value.
+/// And of those that are called by a value.
 const OF_VALUES: [(&str, &str); 4] = [
     ("address of ", "what.address"),
     ("name of ", "what.ptr"),
@@ -68,7 +80,7 @@ const OF_VALUES: [(&str, &str); 4] = [
 ];
 
 fn what(words: &Words, what: &str) -> String {
-    if let Some((_, key)) = NAMES.iter().find(|(name, _)| *name == what) {
+    if let Some((_, key)) = FACTS.iter().chain(&NAMES).find(|(name, _)| *name == what) {
         return words.t(key).to_string();
     }
     let of_value = |(begin, key): &(&str, &'static str)| Some((*key, what.strip_prefix(*begin)?));

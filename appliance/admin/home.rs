@@ -1,6 +1,6 @@
 //! The first page of every day: is all well, and if not, what is to be done? How much mail comes.
 
-use super::finding::{Told, meaning, told};
+use super::finding::{FACTS, Told, meaning, told};
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
 use super::tally::{Counted, Hour};
@@ -95,15 +95,6 @@ fn health(words: &Words, found: &[Finding]) -> (&'static str, String) {
 }
 
 /// What is shown whatever it says, by what the checks call it.
-const FACTS: [(&str, &str); 6] = [
-    ("space", "home.disk"),
-    ("store", "home.store"),
-    ("outbox", "home.queue"),
-    ("clock", "home.clock"),
-    ("certificate", "home.certificate"),
-    ("last check of the store", "home.check"),
-];
-
 fn facts(words: &Words, zone: &str, found: &[Finding]) -> Vec<Fact> {
     let fact = |(what, name): &(&str, &'static str)| {
         let finding = found.iter().find(|it| it.what == *what)?;

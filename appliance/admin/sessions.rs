@@ -48,6 +48,13 @@ pub(super) enum Which<'a> {
 
 // ---- on pages ----
 
+/// The key of the words that end all at once, where that ends more than looking does.
+pub(super) fn all(rows: &[Row]) -> Option<&'static str> {
+    let here = rows.iter().any(|row| row.here);
+    let others = rows.iter().any(|row| !row.here);
+    others.then_some(if here { "sessions.end-others" } else { "sessions.end-all" })
+}
+
 /// The owner's, on the pages.
 pub(super) fn of_owner(visit: &Visit<'_>) -> Result<Vec<Row>, Trouble> {
     rows(visit, owners(visit.house, visit.request.now))

@@ -12,7 +12,7 @@ use super::dsn::{self, Action, Told};
 use super::remote::Outcome;
 use super::report::{self, Moment};
 use super::schedule::{self, Next};
-use super::{stamp, story};
+use super::story;
 use crate::limits::OUTBOX_REPORT_AGAIN_SECONDS;
 use crate::store::format::{Outgoing, OutgoingRecipient, TraceStep};
 use crate::store::outbox::{self, Place, State};
@@ -141,14 +141,24 @@ fn apply(
                 }
                 Next::Again { at, late } => {
                     again(recipient, index, at, late, reports);
-                    let at = stamp::date(at);
-                    ("waits", format!("Not yet: {} The next try is at {at}", recipient.why))
+                    let wait = roughly(at.saturating_sub(now));
+                    ("waits", format!("Not yet: {} It is tried again in {wait}", recipient.why))
                 }
             }
         }
     };
     let reply = recipient.reply.clone();
     step(what, text, recipient, reply, now)
+}
+
+/// "20 minutes", "3 hours"
+fn roughly(seconds: i64) -> String {
+    let minutes = seconds.saturating_add(30) / 60;
+    match minutes {
+        ..=1 => "a minute".to_string(),
+        2..=89 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes.saturating_add(30) / 60),
+    }
 }
 
 fn fail(recipient: &mut OutgoingRecipient, index: usize, status: &str, reports: &mut Reports) {

@@ -79,13 +79,13 @@ fn the_first_page_says_whether_all_is_well_and_what_to_do() {
     let wants: Vec<&str> = articles.filter(|it| !it.contains("<h3>Disk ")).collect();
     assert_eq!(wants, Vec::<&str>::new());
     assert_eq!(text.contains("All is well."), !text.contains("What wants you"), "{text}");
-    for fact in ["Disk", "Queue", "Clock", "Certificate", "nothing waits to be sent"] {
+    for fact in ["Disk", "Queue", "Clock", "Certificate", "Nothing waits to be sent"] {
         assert!(text.contains(fact), "{fact}: {text}");
     }
     send(&world, "old", NOW - limits::OUTBOX_OLD_SECONDS - 1);
     let text = owner.get("/").text();
     assert!(text.contains(" a look") && text.contains("What wants you"), "{text}");
-    assert!(text.contains("one message waits to be sent; the oldest since"), "{text}");
+    assert!(text.contains("One message waits to be sent; the oldest since"), "{text}");
     assert!(text.contains("href=\"/queue\""), "and where to look: {text}");
     // The settings cannot be read: that is wrong, and said first.
     std::fs::write(world.house.data.join("mailroom.toml"), "host = 5\n").expect("written");

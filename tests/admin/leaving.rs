@@ -176,12 +176,23 @@ fn of_the_daily_look_only_changes_are_told() {
 fn where_nobody_can_be_asked_the_pages_say_so_and_praise_nothing() {
     let good = "Nothing speaks against sending directly";
     let world = World::office();
-    let none = seen("name servers", State::Wrong, "no answer: nothing could be looked at");
+    let wrong = |what: &str, key: &'static str| Finding {
+        said: say(key, ["no answer".into()]),
+        ..seen(what, State::Wrong, "")
+    };
+    let none = wrong("name servers", "found.names-none");
     keep(&world.house.store, "mail.office.test", &[none], NOW);
     let mut owner = world.owner();
     let text = owner.get("/setup/domain").text();
-    assert!(text.contains("nothing could be looked at"), "{text}");
-    assert!(!owner.get("/setup/way").text().contains(good));
+    assert!(text.contains("nothing outside could be looked at"), "{text}");
+    let (text, relay) = (owner.get("/setup/way").text(), "The tests speak for a relay");
+    assert!(!text.contains(good) && !text.contains(relay), "{text}");
+    // A way out that is shut speaks for one.
+    let world = World::office();
+    let shut = wrong("way out", "found.way-blocked");
+    keep(&world.house.store, "mail.office.test", &[shut], NOW);
+    let text = world.owner().get("/setup/way").text();
+    assert!(text.contains(relay) && text.contains("Blocked: nobody answers"), "{text}");
     // Nor where the server has no name yet.
     let world = World::office();
     let unnamed = seen("world", State::Warn, "localhost is no name for the world");

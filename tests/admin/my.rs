@@ -262,6 +262,7 @@ fn sessions_of_a_person_are_shown_and_ended_by_them_and_by_the_owner() {
     let mut owner = world.owner();
     let text = owner.get("/people/ann@office.test").text();
     assert!(text.contains("192.168.1.31"), "{text}");
+    assert!(text.contains("End all of them"), "none of these is the owner's: {text}");
     owner.post("/people/ann@office.test/sessions", &[("which", "others")]);
     runtime.block_on(phone.shut().notified());
     assert_eq!(ann.get("/my").header("Location"), Some("/my/login"));

@@ -244,7 +244,7 @@ fn what_is_found_is_told_in_the_words_and_the_zone_of_the_office() {
     let mut owner = world.owner();
     let text = owner.get("/").text();
     let now = zone::show("Europe/Berlin", NOW);
-    assert!(text.contains(&format!("it is {now}")) && !text.contains("UTC"), "{text}");
+    assert!(text.contains(&format!("It is {now}")) && !text.contains("UTC"), "{text}");
     let text = owner.get("/security").text();
     assert!(!text.contains("UTC") && !text.contains("the box"), "{text}");
     for path in ["/", "/security", "/setup/domain", "/setup/certificate"] {

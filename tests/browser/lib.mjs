@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 
 const require = createRequire(new URL("../../.tools/node/", import.meta.url));
 const { chromium } = require("playwright-core");
@@ -169,9 +170,21 @@ export class Walk {
       check(`${what}: status`, last.status() === status, last.status());
     }
     await this.narrow(what);
+    if (Walk.gallery) await this.shoot(state);
     await this.axe(what);
     check(`${what}: nothing to complain of`, this.faults.length === 0, this.faults.join("; "));
     this.faults = [];
+  }
+
+  // A picture of the whole page, on a phone in the dark too.
+  async shoot(state) {
+    const words = [this.name, this.path, state].join(" ").replace(/[^a-z0-9@.]+/gi, "-");
+    for (const colorScheme of this.phone ? ["light", "dark"] : ["light"]) {
+      await this.page.emulateMedia({ colorScheme });
+      const path = join(Walk.gallery, `${words}${colorScheme === "dark" ? "-dark" : ""}.png`);
+      await this.page.screenshot({ path, scale: "css", fullPage: true });
+    }
+    await this.page.emulateMedia({ colorScheme: "light" });
   }
 
   // Nothing is wider than the screen.

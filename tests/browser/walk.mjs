@@ -126,6 +126,7 @@ function all(seen) {
 
 const [one, two] = given.servers;
 const seen = new Set();
+Walk.gallery = given.gallery;
 Walk.ended = (walk) => walk.seen.forEach((path) => seen.add(path));
 const unknowing = await browser(given.homes.unknowing);
 try {

@@ -35,7 +35,7 @@ fn the_zone_has_all_that_others_look_for_and_keys_change_in_steps() {
         "autodiscover.office.test. 3600 IN CNAME mail.office.test.",
         "_mta-sts.office.test. 3600 IN TXT \"v=STSv1; id=",
         ";   mx: mail.office.test",
-        "; (the public address of this box). 3600 IN PTR mail.office.test.",
+        "; (the public address of this server). 3600 IN PTR mail.office.test.",
         "mail.office.test. 3600 IN CAA 0 issue \"letsencrypt.org\"",
     ] {
         assert!(zone.lines().any(|l| l.starts_with(line)), "{line}\n{zone}");

@@ -68,7 +68,7 @@ pub(crate) fn address(host: &str, own: &[IpAddr]) -> Finding {
     let all = list(own);
     if own.is_empty() {
         let said = say("found.address-none", [host.into()]);
-        let remedy = format!("publish an A record for {host} with the public address of this box");
+        let remedy = format!("publish an A record for {host} with this server's public address");
         return Finding::new(&what, State::Wrong, said, &remedy);
     }
     if let Some(inner) = own.iter().find(|address| !records::is_public(address)) {

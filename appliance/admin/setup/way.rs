@@ -54,8 +54,9 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     let looked = visit.house.looked();
     let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
-    let relay = findings.iter().any(|finding| finding.state == State::Wrong);
-    let direct = !relay && findings.iter().any(|finding| finding.what.starts_with("way out"));
+    let relay = findings.iter().any(speaks_for_relay);
+    let open = |it: &Finding| it.what.starts_with("way out") && it.state == State::Ok;
+    let direct = !relay && findings.iter().any(open);
     let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
     let findings = findings.iter().map(|it| told(visit.words, &zone, it)).collect();
     let mut page = visit.page(visit.words.t("way.title"));
@@ -87,6 +88,12 @@ fn is_of_way(finding: &Finding) -> bool {
     let what = finding.what.as_str();
     let begins = ["world", "name servers", "address of", "name of", "way out", "outgoing address"];
     begins.iter().any(|begin| what.starts_with(begin))
+}
+
+/// A relay has an address and a way out of its own. Where nothing could be asked, nothing is known.
+fn speaks_for_relay(finding: &Finding) -> bool {
+    let key = finding.said.first().map_or("", |said| said.key.as_str());
+    finding.state == State::Wrong && !["found.names-none", "found.unknown"].contains(&key)
 }
 
 pub(in crate::admin) fn look(visit: &mut Visit<'_>) -> Answer {

@@ -32,6 +32,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
+use x509_parser::asn1_rs::{Integer, Sequence};
+use x509_parser::prelude::FromDer;
 
 /// What is signed. RFC 6376 5.4.1; From stands twice so that nobody adds a second one (8.15), and
 /// what is missing is signed as missing.
@@ -142,14 +144,17 @@ impl Keys {
         names
             .into_iter()
             .map(|name| {
-                let (rsa, ed25519) = self.private(domain, &name)?;
+                let folder = self.of_domain(domain)?;
+                let (rsa, path) = half(&folder, &name, "rsa")?;
+                let rsa = public_half(&rsa).ok_or_else(|| no_key(&path))?;
+                let ed25519 = ed25519(&folder, &name)?;
                 let key = |suffix: &str, kind, key: Vec<u8>| PublicKey {
                     selector: format!("{name}{suffix}"),
                     kind,
                     key: BASE64.encode(key),
                 };
                 let keys = vec![
-                    key("r", "rsa", subject_public_key(&rsa.public_key())),
+                    key("r", "rsa", subject_public_key(&rsa)),
                     key("e", "ed25519", ed25519.public_key()),
                 ];
                 Ok(Pair { active: active.as_deref() == Some(name.as_str()), name, keys })
@@ -189,17 +194,10 @@ impl Keys {
 
     fn private(&self, domain: &str, name: &str) -> Result<(RsaKey<Sha256>, Ed25519Key), DkimFault> {
         let folder = self.of_domain(domain)?;
-        let file = |kind: &str| {
-            let path = folder.join(format!("{name}.{kind}"));
-            read(&path).map(|octets| (octets, path.clone())).map_err(|error| fault(&path, &error))
-        };
-        let wrong = |path: &Path| DkimFault(format!("{}: is no private key", path.display()));
-        let (octets, path) = file("rsa")?;
+        let (octets, path) = half(&folder, name, "rsa")?;
         let der = PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(octets));
-        let rsa = RsaKey::<Sha256>::from_key_der(der).map_err(|_| wrong(&path))?;
-        let (octets, path) = file("ed25519")?;
-        let ed25519 = Ed25519Key::from_pkcs8_der(&octets).map_err(|_| wrong(&path))?;
-        Ok((rsa, ed25519))
+        let rsa = RsaKey::<Sha256>::from_key_der(der).map_err(|_| no_key(&path))?;
+        Ok((rsa, ed25519(&folder, name)?))
     }
 
     fn known(&self, domain: &str, name: &str) -> Result<PathBuf, DkimFault> {
@@ -322,6 +320,34 @@ fn lock(folder: &Path) -> Result<Flock<File>, DkimFault> {
     let file = File::open(folder).map_err(|error| fault(folder, &error))?;
     Flock::lock(file, FlockArg::LockExclusive)
         .map_err(|(_, error)| DkimFault(format!("{}: {error}", folder.display())))
+}
+
+/// One file of a pair, and where it is.
+fn half(folder: &Path, name: &str, kind: &str) -> Result<(Vec<u8>, PathBuf), DkimFault> {
+    let path = folder.join(format!("{name}.{kind}"));
+    match read(&path) {
+        Ok(octets) => Ok((octets, path)),
+        Err(error) => Err(fault(&path, &error)),
+    }
+}
+
+fn ed25519(folder: &Path, name: &str) -> Result<Ed25519Key, DkimFault> {
+    let (octets, path) = half(folder, name, "ed25519")?;
+    Ed25519Key::from_pkcs8_der(&octets).map_err(|_| no_key(&path))
+}
+
+fn no_key(path: &Path) -> DkimFault {
+    DkimFault(format!("{}: is no private key", path.display()))
+}
+
+/// The RSAPublicKey in an RSAPrivateKey (RFC 8017 A.1.1, A.1.2), without the proof that the primes
+/// fit, which takes a small board long.
+fn public_half(private: &[u8]) -> Option<Vec<u8>> {
+    let (_, key) = Sequence::from_der(private).ok()?;
+    let (numbers, _version) = Integer::from_der(&key.content).ok()?;
+    let (rest, _modulus) = Integer::from_der(numbers).ok()?;
+    let (rest, _exponent) = Integer::from_der(rest).ok()?;
+    Some(der(0x30, &numbers[..numbers.len() - rest.len()]))
 }
 
 /// An RSA public key as SubjectPublicKeyInfo. RFC 6376 3.6.1 speaks of RSAPublicKey, but the keys

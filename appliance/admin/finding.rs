@@ -43,7 +43,8 @@ pub(super) fn sentence(words: &Words, zone: &str, said: &[Said]) -> String {
     let text = spoken(said, words, &|at| zone::show(zone, at));
     let begin = text.split(' ').next().unwrap_or_default();
     // A name, an address or a piece of a record stays as it is.
-    let is_word = begin.chars().all(|c| c.is_alphabetic() || ":,".contains(c));
+    let named = said.first().is_some_and(|said| words.t(&said.key).starts_with('{'));
+    let is_word = !named && begin.chars().all(|c| c.is_alphabetic() || ":,".contains(c));
     let mut letters = text.chars();
     match letters.next() {
         Some(first) if is_word => first.to_uppercase().chain(letters).collect(),

@@ -4,10 +4,11 @@ use super::form::Form;
 use super::http::Reply;
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
+use super::zone;
 use crate::act::token::{TokenAct, TokenMade, TokenView};
-use crate::act::words::date_time;
 use crate::act::{Reply as Done, Request as Act};
 use crate::limits;
+use crate::store::owner;
 use askama::Template;
 
 #[derive(Template)]
@@ -35,7 +36,8 @@ fn show_all(visit: &Visit<'_>, form: &Form, made: Option<TokenMade>) -> Answer {
         Done::Tokens(tokens) => tokens,
         _ => Vec::new(),
     };
-    let row = |view: TokenView| Row { name: view.name, made: date_time(view.created) };
+    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let row = |view: TokenView| Row { name: view.name, made: zone::show(&zone, view.created) };
     let tokens = tokens.into_iter().map(row).collect();
     show(&Tokens { page: &page, form, tokens, made })
 }
@@ -50,7 +52,10 @@ pub(super) fn add(visit: &mut Visit<'_>) -> Answer {
         Ok(Done::Token(made)) => show_all(visit, &Form::default(), Some(made)),
         Ok(_) => Ok(Reply::see("/tokens")),
         Err(failure) => {
-            form.wrong("name", &failure.why);
+            let read = visit.house.store.snapshot()?;
+            let taken = owner::tokens(&read)?.iter().any(|it| it.name == name);
+            let why = if taken { visit.words.t("tokens.taken") } else { &failure.why };
+            form.wrong("name", why);
             Ok(show_all(visit, &form, None)?.status(422))
         }
     }

@@ -147,7 +147,7 @@ fn the_owner_gives_a_program_a_token_and_takes_it_back() {
     assert!(text.contains("monitoring &#60;b&#62;"), "{text}");
     assert!(!owner.get("/tokens").text().contains(&token), "shown once");
     let reply = owner.post("/tokens", &[("name", "monitoring <b>")]);
-    assert!(reply.text().contains("exists already"), "{}", reply.text());
+    assert!(reply.text().contains("a token of this name already"), "{}", reply.text());
 
     let program = Program { world: &world, token: Some(token.clone()) };
     program.good(Method::Post, "/api/v1/domains", &json!({ "domain": "office.test" }));

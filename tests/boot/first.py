@@ -54,7 +54,7 @@ def raspberry(folder, check):
     disk = folder / "pi.disk"
     with Box(folder / "pi", disk, "rpi-arm64", put=preset) as box:
         box.said_ever("box: mail      good", 900)
-        box.said_ever("box:           1 accounts, 0 messages wait to leave")
+        box.said_ever("box:           2 accounts, 0 messages wait to leave")
         box.said_ever("box: key       [a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+ [a-z]+")
     check("the Pi's presets were taken", on_boot_partition(disk, "mailroom.toml") is None)
 

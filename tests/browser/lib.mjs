@@ -170,6 +170,10 @@ export class Walk {
       check(`${what}: status`, last.status() === status, last.status());
     }
     await this.narrow(what);
+    if (!this.script) {
+      const dead = await this.page.locator("button[type=button]:visible").count();
+      check(`${what}: no button that does nothing`, dead === 0, dead);
+    }
     if (Walk.gallery) await this.shoot(state);
     await this.axe(what);
     check(`${what}: nothing to complain of`, this.faults.length === 0, this.faults.join("; "));

@@ -28,7 +28,8 @@ struct Person<'a> {
     sessions: Vec<SessionRow>,
     end: String,
     /// Days that a deleted person's mail is kept.
-    days: u32,
+    /// What becomes of one who is deleted.
+    delete_what: String,
 }
 
 /// As disks are sold.
@@ -50,7 +51,8 @@ pub(in crate::admin) fn one(visit: &mut Visit<'_>) -> Answer {
 fn show_one(visit: &Visit<'_>, row: Row, form: &Form) -> Answer {
     let page = visit.page(&row.view.name);
     let page = if row.view.name.is_empty() { page.called(&row.view.login) } else { page };
-    let (seen, days) = (seen(&row), limits::LEAVING_DAYS);
+    let seen = seen(&row);
+    let delete_what = visit.words.fill("person.delete-what", &[&limits::LEAVING_DAYS]);
     let sessions = sessions::of_person(visit, id_of(visit, &row)?)?;
     let end = format!("{}/sessions", row.path());
     let room = match form.has("quota") {
@@ -60,7 +62,7 @@ fn show_one(visit: &Visit<'_>, row: Row, form: &Form) -> Answer {
             Form::with(&[("quota", &gigabytes)])
         }
     };
-    show(&Person { page: &page, form, room, row, seen, sessions, end, days })
+    show(&Person { page: &page, form, room, row, seen, sessions, end, delete_what })
 }
 
 fn id_of(visit: &Visit<'_>, row: &Row) -> Result<AccountId, Trouble> {

@@ -8,3 +8,4 @@ mod oauth;
 mod out;
 mod pop3;
 mod providers;
+mod sender;

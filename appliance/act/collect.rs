@@ -1,6 +1,7 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
 mod look;
+mod sender;
 pub(crate) mod sign_in;
 
 use super::Reply;
@@ -11,9 +12,10 @@ use crate::collect::providers::{self, Provider};
 use crate::limits::OUTSIDE_SECRET_BYTES;
 use crate::store::format::{Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets};
 use crate::store::outside::{self, OutsideId};
-use crate::store::{Store, StoreError, account, address};
+use crate::store::{Store, StoreError, account};
 use crate::wire::address::{Address, check_domain};
 use crate::wire::sasl::Secret;
+use sender::Claim;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,6 +85,8 @@ pub(crate) struct Wish {
     pub paused: Option<bool>,
     /// Saved without a try.
     pub untested: bool,
+    /// The owner asks: the senders that are named are the person's.
+    pub owner: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +162,9 @@ pub(crate) struct OutsideView {
     pub folders: Vec<String>,
     pub relay: Option<Server>,
     pub senders: Vec<String>,
+    /// Those of them that do not count yet, each with why.
+    #[serde(default)]
+    pub waiting: Vec<(String, String)>,
     pub relay_user: String,
     pub multidrop: Option<Shared>,
     pub paused: bool,
@@ -261,6 +268,8 @@ fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outco
         return Err(wrong("it has no password", "give it in a file: --password-file FILE"));
     }
     apply(&mut row, &mut secrets, &wish).map_err(|why| wrong(&why, ""))?;
+    sender::check(store, id, &row, &what)?;
+    let (mut found_by_us, mut let_in) = (false, false);
     if let Some(secret) = wish.secret.as_ref().filter(|_| !wish.untested && wish.oauth.is_none()) {
         let secret = Secret(secret.text.clone().into_bytes());
         if row.source.is_none() && row.relay.is_none() {
@@ -276,9 +285,11 @@ fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outco
             if let Some(source) = found.source {
                 (row.source, row.login) = (Some(source.at), source.user);
             }
+            found_by_us = true;
         } else {
             look::tried(store, &row, &secret, &what)?;
         }
+        let_in = true;
     }
     if row.source.is_none() && row.relay.is_none() {
         let why = "its servers are not known";
@@ -287,7 +298,9 @@ fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outco
             "name them: --host HOST, and --smtp-host HOST for mail that leaves",
         ));
     }
-    owns(store, id, &row, &what)?;
+    let named = row.senders.clone();
+    sender::grant(&mut row, None, &named, Claim { owner: wish.owner, found: found_by_us });
+    row.proven = let_in;
     let sealer = store.sealer().map_err(|error| Failure::store(&what, &error))?;
     let kept = row.clone();
     store
@@ -319,7 +332,10 @@ fn change(store: &Store, login: &str, address: &str, wish: Wish) -> Outcome {
     let mut secrets = known.unwrap_or_default();
     let mut wanted = row.clone();
     apply(&mut wanted, &mut secrets, &wish).map_err(|why| Failure::new(&what, why, ""))?;
-    owns(store, id.account, &wanted, &what)?;
+    sender::check(store, id.account, &wanted, &what)?;
+    let named = if wish.senders.is_some() { wanted.senders.clone() } else { Vec::new() };
+    let claim = Claim { owner: wish.owner, found: false };
+    sender::grant(&mut wanted, Some(&row), &named, claim);
     store
         .write_blocking(move |batch| {
             let secrets = renewed.then_some((&*sealer, &secrets));
@@ -446,30 +462,6 @@ fn oauth(client: &Client, row: &Outside) -> Result<Oauth, String> {
     Ok(made)
 }
 
-/// An address in a domain of ours may only be used by whom it leads to.
-fn owns(
-    store: &Store,
-    id: crate::store::AccountId,
-    row: &Outside,
-    what: &str,
-) -> Result<(), Failure> {
-    let read = store.snapshot().map_err(|error| Failure::store(what, &error))?;
-    for sender in &row.senders {
-        let Ok(parsed) = Address::parse(sender) else { continue };
-        let found = address::find(&read, &parsed).map_err(|error| Failure::store(what, &error))?;
-        let fine = match found {
-            address::Found::NotOurs => true,
-            address::Found::Accounts { accounts, .. } => accounts.contains(&id),
-            _ => false,
-        };
-        if !fine {
-            let why = format!("{sender} is an address of this box and leads to somebody else");
-            return Err(Failure::new(what, why, "name others: --send-as ADDRESS"));
-        }
-    }
-    Ok(())
-}
-
 fn list(store: &Store, login: Option<&str>) -> Outcome {
     let what = "cannot list outside accounts";
     let fault = |error: StoreError| Failure::store(what, &error);
@@ -483,7 +475,8 @@ fn list(store: &Store, login: Option<&str>) -> Outcome {
     for (id, row) in rows.map_err(fault)? {
         let login = account::get(&read, id.account).map_err(fault)?.map(|it| it.login);
         let state = outside::state(&read, id).map_err(fault)?;
-        views.push(shown(&login.unwrap_or_default(), row, state));
+        let waiting = sender::waiting(&read, id, &row).map_err(fault)?;
+        views.push(shown(&login.unwrap_or_default(), row, state, waiting));
     }
     Ok(Reply::Outsides(views))
 }
@@ -518,8 +511,11 @@ fn view(
     (id, row): (OutsideId, Outside),
     what: &str,
 ) -> Result<OutsideView, Failure> {
-    let state = store.snapshot().and_then(|read| outside::state(&read, id));
-    Ok(shown(login, row, state.map_err(|error| Failure::store(what, &error))?))
+    let read = store
+        .snapshot()
+        .and_then(|read| Ok((outside::state(&read, id)?, sender::waiting(&read, id, &row)?)));
+    let (state, waiting) = read.map_err(|error| Failure::store(what, &error))?;
+    Ok(shown(login, row, state, waiting))
 }
 
 fn provider_view(it: &Provider) -> ProviderView {
@@ -550,7 +546,12 @@ fn served(host: OutsideHost) -> Server {
     }
 }
 
-fn shown(login: &str, row: Outside, state: OutsideState) -> OutsideView {
+fn shown(
+    login: &str,
+    row: Outside,
+    state: OutsideState,
+    waiting: Vec<(String, String)>,
+) -> OutsideView {
     let server = served;
     let skipped = state.skipped.into_iter().map(|it| SkippedView {
         at: it.at,
@@ -575,6 +576,7 @@ fn shown(login: &str, row: Outside, state: OutsideState) -> OutsideView {
         folders: row.folders,
         relay: row.relay.map(server),
         senders: row.senders,
+        waiting,
         relay_user: row.relay_login,
         multidrop: row.multidrop.map(|it| Shared {
             domain: it.domain,
@@ -675,6 +677,9 @@ pub(crate) fn printed_one(it: &OutsideView) -> String {
     }
     let mut text: String =
         rows.iter().map(|(name, value)| format!("{name:14} {value}\n")).collect();
+    for (sender, why) in it.waiting.iter().filter(|_| it.relay.is_some()) {
+        text.push_str(&format!("not by it yet  {}: {}\n", plain(sender), plain(why)));
+    }
     for it in &it.skipped {
         let size = octets(it.size);
         let (from, subject) = (plain(&it.from), plain(&it.subject));

@@ -224,6 +224,8 @@ fn wished(given: Wishes) -> Result<Wish, String> {
         oauth,
         paused: either(given.pause, given.resume),
         untested: given.untested,
+        // Who may use the control socket is the owner.
+        owner: true,
     })
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn add(
         return Err(StoreError::Exists("an outside account of this address"));
     }
     check(row)?;
+    unclaimed(batch, account, row)?;
     let id = OutsideId { account, number: person.next_outside.max(1) };
     person.next_outside =
         id.number.checked_add(1).ok_or(StoreError::Limit("outside accounts ever"))?;
@@ -111,6 +112,40 @@ pub(crate) fn by_sender(read: &impl Read, sender: &str) -> Result<Option<(Outsid
     Ok(all(read)?.into_iter().find(|(_, row)| row.sends_as(sender)))
 }
 
+/// Another person whose proven account has this sender.
+pub(crate) fn holder(
+    read: &impl Read,
+    account: AccountId,
+    sender: &str,
+) -> Result<Option<AccountId>> {
+    let held = |(id, row): &(OutsideId, Outside)| id.account != account && row.holds(sender);
+    Ok(all(read)?.iter().find(|found| held(found)).map(|(id, _)| id.account))
+}
+
+/// Its log-in let us in: from now on what was granted counts, but for what another proved before.
+pub(crate) fn prove(batch: &mut Batch, id: OutsideId) -> Result<()> {
+    let Some(mut row) = get(batch, id)?.filter(|row| !row.proven) else { return Ok(()) };
+    let mut held = Vec::new();
+    for sender in &row.granted {
+        if holder(batch, id.account, sender)?.is_some() {
+            held.push(sender.clone());
+        }
+    }
+    row.granted.retain(|sender| !held.contains(sender));
+    row.proven = true;
+    save(batch, &id.key(OUTSIDE_SELF), &row)
+}
+
+/// No address is that of two people.
+fn unclaimed(read: &impl Read, account: AccountId, row: &Outside) -> Result<()> {
+    for sender in row.granted.iter().filter(|_| row.proven) {
+        if holder(read, account, sender)?.is_some() {
+            return Err(StoreError::Exists("another person's account with this sender"));
+        }
+    }
+    Ok(())
+}
+
 /// New secrets that were got with the old ones: nobody changed the account.
 pub(crate) fn renew(
     batch: &mut Batch,
@@ -138,6 +173,7 @@ pub(crate) fn change(
         return Err(StoreError::Exists("an outside account of this address"));
     }
     check(&after)?;
+    unclaimed(batch, id.account, &after)?;
     if let Some((sealer, secrets)) = secrets {
         after.sealed = sealed(id, sealer, secrets)?;
     }
@@ -308,7 +344,12 @@ impl Fetched {
 
 impl Outside {
     fn sends_as(&self, sender: &str) -> bool {
-        self.relay.is_some() && self.senders.iter().any(|it| it.eq_ignore_ascii_case(sender))
+        self.relay.is_some() && self.holds(sender)
+    }
+
+    /// Is this sender proven to be the person's?
+    pub(crate) fn holds(&self, sender: &str) -> bool {
+        self.proven && self.granted.iter().any(|it| it.eq_ignore_ascii_case(sender))
     }
 
     /// For `verify`.
@@ -320,6 +361,7 @@ impl Outside {
 fn check(row: &Outside) -> Result<()> {
     let texts = [&row.address, &row.provider, &row.login, &row.relay_login, &row.move_to];
     let texts = texts.into_iter().chain(&row.folders).chain(&row.senders).chain(&row.vouchers);
+    let texts = texts.chain(&row.granted);
     for text in texts {
         if text.len() > OUTSIDE_TEXT_BYTES || text.chars().any(char::is_control) {
             return Err(StoreError::Invalid("a text is too long or has a control character"));
@@ -328,7 +370,7 @@ fn check(row: &Outside) -> Result<()> {
     if row.folders.len() > OUTSIDE_FOLDERS {
         return Err(StoreError::Limit("folders of an outside account"));
     }
-    if row.senders.len() > OUTSIDE_SENDERS {
+    if row.senders.len().max(row.granted.len()) > OUTSIDE_SENDERS {
         return Err(StoreError::Limit("addresses that leave through an outside account"));
     }
     if row.address.is_empty() || row.login.is_empty() {

@@ -115,6 +115,8 @@ pub(super) fn test(store: &Store, login: &str, address: &str) -> Outcome {
         keyring.key(id, &row).await.map_err(|no| Failure::new(&what, no.words(address), ""))
     })?;
     let told = tried(store, &row, &key.secret, &what)?;
+    let proven = store.write_blocking(move |batch| outside::prove(batch, id));
+    proven.map_err(|error| Failure::store(&what, &error))?;
     Ok(Reply::Done(format!("{address}: {}", told.join("; "))))
 }
 

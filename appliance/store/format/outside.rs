@@ -63,6 +63,13 @@ pub(crate) struct Outside {
     /// Grows with each change.
     #[prost(uint32, tag = "20")]
     pub changes: u32,
+    /// Of `senders`: those that are the person's by the log-in itself or by the owner's word.
+    #[prost(string, repeated, tag = "21")]
+    pub granted: Vec<String>,
+    /// Its log-in let us in since its servers and its name there changed last: what is granted
+    /// counts.
+    #[prost(bool, tag = "22")]
+    pub proven: bool,
 }
 
 /// A server of a provider.

@@ -299,7 +299,7 @@ impl Plan<'_> {
 }
 
 /// "INBOX." where every folder but INBOX stands below it, as some servers have it.
-fn prefix(listed: &[Listed]) -> Option<String> {
+pub(super) fn prefix(listed: &[Listed]) -> Option<String> {
     let others: Vec<&Listed> = listed.iter().filter(|folder| !is_inbox(folder)).collect();
     let delimiter = others.first()?.delimiter?;
     let prefix = format!("INBOX{delimiter}");

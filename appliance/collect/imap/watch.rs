@@ -14,6 +14,7 @@
 //! goes at the next look.
 
 use super::folder::{refused, uids};
+use super::folders;
 use super::import::list;
 use super::line::Line;
 use super::{bring, sets};
@@ -424,7 +425,10 @@ impl Watch {
     async fn move_away(&mut self, set: &str, to: &str) -> Result<(), Fault> {
         let name = self.named(to).unwrap_or_else(|| {
             let of = self.listed.iter().find_map(|it| it.delimiter).unwrap_or('/');
-            Name(utf7::encode(&to.replace('/', &of.to_string())).into_bytes())
+            // Where all folders stand below the inbox there can be none beside it.
+            let before = folders::prefix(&self.listed).unwrap_or_default();
+            let whole = format!("{before}{}", to.replace('/', &of.to_string()));
+            Name(utf7::encode(&whole).into_bytes())
         });
         let quoted = client::mailbox(&name);
         let quoted = quoted.ok_or_else(|| odd("The name of a folder has a line end in it."))?;

@@ -1,5 +1,6 @@
 """Debian's Dovecot as the provider from whom mail is brought: one person with many folders, filled
-by writing a Maildir, which Dovecot then serves by IMAP with TLS."""
+by writing a Maildir, which Dovecot then serves by IMAP and POP3 with TLS. Where there is a token
+server (`tokens`), people log in with its tokens too."""
 
 import base64
 import hashlib
@@ -31,15 +32,17 @@ first_valid_uid = 1
 first_valid_gid = 1
 default_internal_user = dovecot
 default_login_user = dovenull
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
 disable_plaintext_auth = yes
 ssl = required
 ssl_cert = <{folder}/leaf.pem
 ssl_key = <{folder}/leaf.key
 ssl_min_protocol = TLSv1.2
 mail_max_userip_connections = 200
-passdb {{
+{oauth}passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = scheme=PLAIN username_format=%u {folder}/passwords
 }}
 userdb {{
@@ -59,6 +62,15 @@ namespace inbox {{
     auto = subscribe
   }}
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = 0
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
     port = {imap}
@@ -70,9 +82,31 @@ service imap-login {{
 }}
 """
 
+OAUTH = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+# RFC 7662: the server asks whose a token is, and whether it is good.
+OAUTH_MORE = """\
+introspection_mode = post
+introspection_url = http://127.0.0.1:{port}/introspect
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
 USER, WORD = "carl@provider.test", "carl-has-an-app-password"
 # Whose letters are collected as they come.
 WATCHED = "dora@provider.test"
+# Whose letters are collected by POP3, and how: they stay, go at once, go after three days.
+DROPS = {"keep": "keep@provider.test", "go": "go@provider.test", "days": "days@provider.test"}
+# Whose letters are moved there, by IMAP.
+MOVED = "moved@provider.test"
+# Who logs in with tokens, by IMAP and by POP3.
+TOKENS = ("tim@provider.test", "pat@provider.test")
 # What a folder is called there (after INBOX.) and here; the rest keep their names.
 RENAMED = {"Gesendet": "Sent", "Gesendet.2019": "Sent/2019"}
 ODD = ["Проекты.Приёмка", "Übersicht & Co", "Gesendet", "Gesendet.2019", "work", "Work", "日本語"]
@@ -109,11 +143,11 @@ def utf7(name):
 
 
 class Provider:
-    def __init__(self, folder):
+    def __init__(self, folder, tokens=None):
         self.folder = Path(folder)
         self.run = self.folder / "run"
-        self.imap, self.imaps = free_port(), free_port()
-        self.process = None
+        self.imap, self.imaps, self.pop3s = free_port(), free_port(), free_port()
+        self.tokens, self.process = tokens, None
 
     @property
     def authority(self):
@@ -125,11 +159,19 @@ class Provider:
         for path in [self.folder, *self.folder.parents]:
             if path.owner() == "root" and str(path) not in ("/", "/tmp"):
                 path.chmod(path.stat().st_mode | 0o055)
-        self.certificate()
-        people = "".join(f"{user}:{{PLAIN}}{WORD}\n" for user in (USER, WATCHED))
+        if not self.authority.exists():
+            self.certificate()
+        users = (USER, WATCHED, MOVED, *DROPS.values())
+        people = "".join(f"{user}:{{PLAIN}}{WORD}\n" for user in users)
         (self.folder / "passwords").write_text(people)
         values = {"folder": self.folder, "run": self.run, "imap": self.imap, "imaps": self.imaps}
-        (self.folder / "dovecot.conf").write_text(CONFIG.format(protocols="imap", **values))
+        values |= {"pop3s": self.pop3s, "mechanisms": "plain login", "oauth": ""}
+        if self.tokens:
+            values["mechanisms"] += " xoauth2 oauthbearer"
+            values["oauth"] = OAUTH.format(folder=self.folder)
+            more = OAUTH_MORE.format(port=self.tokens.plain_port)
+            (self.folder / "oauth2.conf").write_text(more)
+        (self.folder / "dovecot.conf").write_text(CONFIG.format(protocols="imap pop3", **values))
         mail = pwd.getpwnam("mail")
         for path in [self.folder / "mail", *(self.folder / "mail").rglob("*")]:
             os.chown(path, mail.pw_uid, mail.pw_gid)
@@ -207,16 +249,16 @@ class Provider:
         os.utime(file, (date, date))
         return len(letter)
 
-    def deliver(self, number):
-        """A letter comes for the one who is watched."""
-        root = self.folder / "mail" / WATCHED
+    def deliver(self, number, to=WATCHED):
+        """A letter comes for somebody."""
+        root = self.folder / "mail" / to
         mail = pwd.getpwnam("mail")
         for part in ("cur", "new", "tmp"):
             if not (root / part).is_dir():
                 (root / part).mkdir(parents=True)
                 os.chown(root, mail.pw_uid, mail.pw_gid)
                 os.chown(root / part, mail.pw_uid, mail.pw_gid)
-        letter = f"From: someone@far.test\r\nTo: {WATCHED}\r\nSubject: number {number}\r\n" \
+        letter = f"From: someone@far.test\r\nTo: {to}\r\nSubject: number {number}\r\n" \
                  f"Message-ID: <n{number}@far.test>\r\n\r\nletter {number}\r\n"
         name = f"{int(time.time())}.M{number}P2.provider"
         (root / "tmp" / name).write_bytes(letter.encode())
@@ -233,6 +275,17 @@ class Provider:
             if folder:
                 (path / "maildirfolder").touch()
         return path
+
+    def lying(self, of, folder=""):
+        """Numbers of the letters that lie there for somebody."""
+        found = []
+        for file in (self.folder / "mail" / of / folder).glob("[cn][ue][rw]/*"):
+            try:
+                text = file.read_text()
+            except FileNotFoundError:
+                continue
+            found.append(int(re.search(r"number (\d+)", text)[1]))
+        return sorted(found)
 
     # ---- what it shows ----
 

@@ -3,6 +3,7 @@ server's as it is told."""
 
 import socket
 import threading
+import time
 
 
 class Proxy:
@@ -14,6 +15,7 @@ class Proxy:
         self.cuts = list(cuts)
         self.cut = 0
         self.octets = 0
+        self.lines = []
         self.lock = threading.Lock()
         self.door = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port = self.door.getsockname()[1]
@@ -28,6 +30,7 @@ class Proxy:
             with self.lock:
                 left = self.cuts.pop(0) if self.cuts else None
             far = socket.create_connection(("127.0.0.1", self.to))
+            self.lines = [line for line in self.lines if line.fileno() >= 0] + [near, far]
             threading.Thread(target=self.forward, args=(near, far, None), daemon=True).start()
             threading.Thread(target=self.forward, args=(far, near, left), daemon=True).start()
 
@@ -48,6 +51,20 @@ class Proxy:
         for end in (source, sink):
             try:
                 end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def passes(self, octets, until=lambda: False):
+        """Waits until so many more octets came through, or `until` says so."""
+        end = self.octets + octets
+        while self.octets < end and not until():
+            time.sleep(0.001)
+
+    def break_all(self):
+        """Every line that is open."""
+        for line in self.lines:
+            try:
+                line.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 

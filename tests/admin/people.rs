@@ -76,7 +76,9 @@ fn a_list_is_taken_whole_or_not_at_all() {
     let reply = owner.post("/people/list", &[("list", list)]);
     let text = reply.text();
     assert_eq!(reply.status, 422);
-    for line in ["Line 4: other.test", "Line 5: ann@office.test", "Line 6: Parts in it: 1", "Line 7"] {
+    for line in
+        ["Line 4: other.test", "Line 5: ann@office.test", "Line 6: Parts in it: 1", "Line 7"]
+    {
         assert!(text.contains(line), "{line}: {text}");
     }
     assert!(logins(&world).is_empty(), "nobody is made of half a list");

@@ -189,7 +189,13 @@ impl View {
         lines.push(format!("mail      {}", self.mail_line()));
         if let Some(health) = self.health {
             let Health { accounts, waiting, .. } = health;
-            lines.push(format!("          {accounts} accounts, {waiting} messages wait to leave"));
+            let of = |count: u32, one: &str, some: &str| match count {
+                1 => format!("1 {one}"),
+                _ => format!("{count} {some}"),
+            };
+            let accounts = of(accounts, "account", "accounts");
+            let waiting = of(waiting, "message waits", "messages wait");
+            lines.push(format!("          {accounts}, {waiting} to leave"));
         }
         if let Some(code) = self.code {
             lines.push(format!("setup code {code}"));

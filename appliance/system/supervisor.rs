@@ -264,8 +264,8 @@ impl Supervisor<'_> {
     }
 
     fn said(&mut self, program: &Program, line: String) {
+        emit(Event::ChildSaid { line: format!("{}: {}", program.name(), undated(&line)) });
         let line = format!("{}: {line}", program.name());
-        emit(Event::ChildSaid { line: line.clone() });
         if self.last.len() >= limits::CRASH_LINES {
             self.last.pop_front();
         }
@@ -507,5 +507,16 @@ impl Supervisor<'_> {
         if let Err(error) = self.system.reboot(off) {
             self.trouble(format!("the box cannot restart: {error}"));
         }
+    }
+}
+
+/// What a child logged, without the time and the level that this line has again.
+pub(crate) fn undated(line: &str) -> &str {
+    match line.split_once("Z ") {
+        // RFC 3339 5.6: to the second
+        Some((time, said)) if time.len() == 19 && time.contains('T') => {
+            said.strip_prefix("INFO ").unwrap_or(said).trim_start()
+        }
+        _ => line,
     }
 }

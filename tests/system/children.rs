@@ -486,3 +486,14 @@ fn addresses_come_and_go_on_the_console() {
     ];
     assert_eq!(lines, want);
 }
+
+#[test]
+fn a_line_that_a_child_logs_has_one_time() {
+    let said = "2026-11-26T11:15:34Z INFO  http: listening on 0.0.0.0:80";
+    assert_eq!(supervisor::undated(said), "http: listening on 0.0.0.0:80");
+    let said = "2026-11-26T11:15:34Z WARN  smtp: 192.0.2.7 is slow";
+    assert_eq!(supervisor::undated(said), "WARN  smtp: 192.0.2.7 is slow");
+    for other in ["panicked at a.rs: A-Z is no range", "", "Z "] {
+        assert_eq!(supervisor::undated(other), other);
+    }
+}

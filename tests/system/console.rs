@@ -50,7 +50,7 @@ fn the_page_tells_how_the_box_is() {
          name      mailroom.local\n\
          network   192.168.1.7 (DHCP), fe80::1 (link-local)\n\
          clock     2027-01-15 08:00 UTC (synced)\n\
-         mail      good\n          3 accounts, 1 messages wait to leave\n\
+         mail      good\n          3 accounts, 1 message waits to leave\n\
          \nhttp://192.168.1.7/\n",
         env!("CARGO_PKG_VERSION"),
     );

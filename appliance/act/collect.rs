@@ -1,7 +1,7 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
 mod look;
-mod sender;
+pub(crate) mod sender;
 pub(crate) mod sign_in;
 
 use super::Reply;

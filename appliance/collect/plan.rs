@@ -35,16 +35,23 @@ pub(crate) fn wait(state: &OutsideState, quiet: u32, provider: Option<&Provider>
 
 /// Writes a trouble down. Is the person to be told now, for the first time?
 pub(crate) fn failed(state: &mut OutsideState, fault: &Fault, now: i64) -> bool {
-    if state.trouble != fault.trouble {
-        (state.since, state.told) = (now, false);
+    let login = |trouble| matches!(trouble, REFUSED | NO_SECRET);
+    let lasts = |trouble| login(trouble) || matches!(trouble, CERTIFICATE | NO_ROOM);
+    // What was told stands while a line breaks in between, and a log-in that fails is told once
+    // whichever way it fails.
+    let stands = state.told && lasts(state.trouble) && !lasts(fault.trouble);
+    let same = state.trouble == fault.trouble || (login(state.trouble) && login(fault.trouble));
+    if !stands {
+        if !same {
+            (state.since, state.told) = (now, false);
+        }
+        state.trouble = fault.trouble;
     }
-    state.trouble = fault.trouble;
     state.error = fault.to_string();
     state.failures = state.failures.saturating_add(1);
     state.looked = now;
     let silent = now.saturating_sub(state.since) >= COLLECT_SILENT_SECONDS;
-    let lasting = matches!(fault.trouble, REFUSED | CERTIFICATE | NO_SECRET | NO_ROOM);
-    let tell = !state.told && (lasting || silent);
+    let tell = !state.told && (lasts(fault.trouble) || silent);
     state.told |= tell;
     tell
 }

@@ -350,6 +350,11 @@ fn trouble_is_told_once_and_polling_slows() {
     plan::went_well(&mut state, 300);
     assert!(plan::failed(&mut state, &refused, 400), "and anew after it was well");
     let lost = Fault::new(plan::UNREACHED, "gone", "wait");
+    assert!(!plan::failed(&mut state, &lost, 500), "a line that breaks is no news beside it");
+    assert!(!plan::failed(&mut state, &refused, 600), "and what was told still stands");
+    let taken_back = Fault::new(plan::NO_SECRET, "the token was taken back", "sign in");
+    assert!(!plan::failed(&mut state, &taken_back, 700), "another way in which the log-in fails");
+    plan::went_well(&mut state, 800);
     assert!(!plan::failed(&mut state, &lost, 500), "not for every cloud");
     assert!(plan::failed(&mut state, &lost, 500 + 24 * 3600), "but after a day");
     plan::went_well(&mut state, 1);

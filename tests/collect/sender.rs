@@ -2,6 +2,7 @@
 
 use super::maildrop::Maildrop;
 use crate::act::Reply;
+use crate::act::collect::sender::{Claim, grant};
 use crate::act::collect::{CollectAct, OutsideView, Server, Tls, Wish, act};
 use crate::act::failure::Failure;
 use crate::act::people::Password;
@@ -9,6 +10,7 @@ use crate::delivery::submit::permit;
 use crate::settings::{Ports, Settings};
 use crate::smtp::Permit;
 use crate::store::AccountId;
+use crate::store::format::{Outside, OutsideHost};
 use crate::store::outside;
 use crate::tests::store::{ALICE, BOB, Office};
 use crate::wire::address::Address;
@@ -181,4 +183,24 @@ fn more_addresses_than_the_log_in_are_the_owners_to_give() {
         assert_eq!(view.user, "chef");
         assert_eq!(view.waiting[0].1.contains("has not let us in yet"), theirs, "{view:?}");
     }
+}
+
+#[test]
+fn whose_server_serves_a_domain_says_nothing_of_the_addresses_of_others() {
+    let at = |login: &str| {
+        let mut row = Outside {
+            address: "eve@eve.test".to_string(),
+            login: login.to_string(),
+            senders: vec![login.to_lowercase()],
+            source: Some(OutsideHost {
+                host: "mail.eve.test".to_string(),
+                ..OutsideHost::default()
+            }),
+            ..Outside::default()
+        };
+        grant(&mut row, None, &[], Claim { owner: false, found: true });
+        row.granted
+    };
+    assert_eq!(at("Eve@eve.test"), ["eve@eve.test"]);
+    assert!(at("boss@firm.test").is_empty(), "Eve's own server lets in whoever she likes");
 }

@@ -19,7 +19,7 @@ use crate::wire::address::Address;
 
 /// Who names the senders.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     pub owner: bool,
     /// The server was found by the domain of the address.
     pub found: bool,
@@ -27,7 +27,7 @@ pub(super) struct Claim {
 
 /// Grants what may be granted of the senders of a row that is made, or was changed from `before`.
 /// `new`: those that were named now.
-pub(super) fn grant(row: &mut Outside, before: Option<&Outside>, new: &[String], claim: Claim) {
+pub(crate) fn grant(row: &mut Outside, before: Option<&Outside>, new: &[String], claim: Claim) {
     let same = before.is_some_and(|before| entrance(before) == entrance(row));
     let kept: &[String] = before.filter(|_| same).map_or(&[], |before| &before.granted);
     let own = own(row, claim.found);
@@ -53,7 +53,9 @@ fn entrance(row: &Outside) -> (Option<&OutsideHost>, &str) {
 fn own(row: &Outside, found: bool) -> Option<String> {
     let (at, login) = entrance(row);
     let (at, login) = (at?, login.to_lowercase());
-    if found && login.contains('@') {
+    let domain = |address: &str| address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+    // Who serves a domain says nothing of the addresses of others.
+    if found && domain(&login).is_some() && domain(&login) == domain(&row.address) {
         return Some(login);
     }
     let is_it = |server: &Option<providers::Server>| {

@@ -8,6 +8,7 @@ import time
 
 from provider import DROPS, MOVED
 from proxy import Proxy
+from sink import until
 
 
 def story(check, home, provider, ask, chance, reader):
@@ -50,7 +51,7 @@ def story(check, home, provider, ask, chance, reader):
     look.close()
     check("lines were cut", pop3.cut > 0 and imap.cut > 0, (pop3.cut, imap.cut))
     lies = lambda address, wanted, folder="": until(
-        lambda: provider.lying(address, folder) == sorted(wanted)
+        lambda: provider.lying(address, folder) == sorted(wanted), 60
     )
     keep, go, days = (DROPS[way] for way in ("keep", "go", "days"))
     check("what is to stay there stays", lies(keep, sent[keep]), provider.lying(keep))
@@ -87,10 +88,3 @@ def comes(home, reader, wanted):
     came = look.until(len(wanted))
     look.close()
     return came
-
-
-def until(true, within=60):
-    end = time.monotonic() + within
-    while not (said := true()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return said

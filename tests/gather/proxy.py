@@ -54,7 +54,7 @@ class Proxy:
             except OSError:
                 pass
 
-    def passes(self, octets, until=lambda: False):
+    def passes(self, octets, until):
         """Waits until so many more octets came through, or `until` says so."""
         end = self.octets + octets
         while self.octets < end and not until():

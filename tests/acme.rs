@@ -154,10 +154,23 @@ fn the_owner_is_told_in_time_and_not_before() {
     assert_eq!(health(&issued(), &own(), false, NOW), Health::Own { ends: own().not_after });
     let records = vec![("_acme-challenge.mail.office.test".to_string(), "x".to_string())];
     let order = String::new();
-    let waits = ByHand { order, since: NOW, records: records.clone() };
+    let waits = ByHand { order, since: NOW, names: Vec::new(), records: records.clone() };
     let waits = Record { by_hand: Some(waits), ..issued() };
     let waits = health(&waits, &own(), true, NOW);
     assert_eq!(waits, Health::ByHand { records, since: NOW, ends: None });
+}
+
+#[test]
+fn an_order_by_hand_is_for_all_its_names_also_those_without_a_record() {
+    let record = r#"["_acme-challenge.mail.office.test", "x"]"#;
+    let read = |names: &str| -> ByHand {
+        let text = format!(r#"{{"order": "o", "since": 1, {names} "records": [{record}]}}"#);
+        serde_json::from_str(&text).expect("read")
+    };
+    let all = ["mail.office.test", "mta-sts.office.test"];
+    assert_eq!(read(r#""names": ["mail.office.test", "mta-sts.office.test"],"#).all_names(), all);
+    // As an earlier release wrote it.
+    assert_eq!(read("").all_names(), all[..1]);
 }
 
 #[test]

@@ -213,11 +213,7 @@ impl Keeper {
     async fn by_hand(&self, authority: &Authority, by_hand: &ByHand, record: &mut Record) {
         match authority.unwritten(by_hand).await {
             Ok(missing) if missing.is_empty() => {
-                // The names of the order, whatever leads here now.
-                let names = by_hand.records.iter();
-                let names = names.map(|(name, _)| name.replacen("_acme-challenge.", "", 1));
-                let names: Vec<String> = names.collect();
-                let issued = authority.resume(by_hand, &names).await;
+                let issued = authority.resume(by_hand).await;
                 record.by_hand = None;
                 self.came_of_it(issued.map_err(|fault| fault.why), record).await;
             }

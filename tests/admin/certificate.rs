@@ -66,7 +66,7 @@ fn an_authority_is_asked_at_once_and_what_came_of_it_is_told_live() {
     files.answered();
     let records =
         vec![("_acme-challenge.mail.office.test".to_string(), "to-be-copied".to_string())];
-    let by_hand = Some(ByHand { order: String::new(), since: NOW, records });
+    let by_hand = Some(ByHand { order: String::new(), since: NOW, names: Vec::new(), records });
     files.remember(&Record { by_hand, ..Record::default() }).expect("kept");
     let text = owner.get("/setup/certificate").text();
     assert!(text.contains("data-copy=\"to-be-copied\""), "{text}");

@@ -117,7 +117,14 @@ impl Authority {
         };
         let mut order = made.map_err(|error| self.words(&error))?;
         if matches!(self.settings.method, Method::ByHand) {
-            return self.to_be_written(&mut order, names).await.map(Issued::ByHand);
+            let by_hand = self.to_be_written(&mut order, names).await?;
+            if !by_hand.records.is_empty() {
+                return Ok(Issued::ByHand(by_hand));
+            }
+            // RFC 8555 7.1.3: it believes what was proven not long ago
+            self.checked(&mut order).await?;
+            self.finish(&mut order, names).await?;
+            return Ok(Issued::Replaced);
         }
         let mut shown = Shown { update: None, records: Vec::new() };
         let proven = self.prove(&mut order, &mut shown).await;
@@ -150,11 +157,9 @@ impl Authority {
     }
 
     /// The records are written: goes on with the order.
-    pub(crate) async fn resume(
-        &self,
-        by_hand: &ByHand,
-        names: &[String],
-    ) -> Result<Issued, AcmeFault> {
+    pub(crate) async fn resume(&self, by_hand: &ByHand) -> Result<Issued, AcmeFault> {
+        // The names of the order, whatever leads here now.
+        let names = by_hand.all_names();
         let account = self.account().await?;
         let order = account.order(by_hand.order.clone()).await;
         let mut order = order.map_err(|error| self.words(&error))?;
@@ -168,7 +173,7 @@ impl Authority {
             }
         }
         self.checked(&mut order).await?;
-        self.finish(&mut order, names).await?;
+        self.finish(&mut order, &names).await?;
         Ok(Issued::Replaced)
     }
 
@@ -303,7 +308,7 @@ impl Authority {
         // The authority has an order of its own.
         records.sort_by_key(|(at, _)| *at);
         let records = records.into_iter().map(|(_, record)| record).collect();
-        Ok(ByHand { order: url, since: crate::clock::now(), records })
+        Ok(ByHand { order: url, since: crate::clock::now(), names: names.to_vec(), records })
     }
 
     /// Waits for the authority's judgement.

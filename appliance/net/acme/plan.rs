@@ -56,8 +56,22 @@ pub(crate) struct Window {
 pub(crate) struct ByHand {
     pub order: String,
     pub since: i64,
-    /// The name and the text of each TXT record.
+    /// All names of the order; none in a file written before they were kept.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// The name and the text of each TXT record; none for a name that the authority still believes.
     pub records: Vec<(String, String)>,
+}
+
+impl ByHand {
+    /// The names of the order.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        if !self.names.is_empty() {
+            return self.names.clone();
+        }
+        let names = self.records.iter();
+        names.map(|(name, _)| name.replacen("_acme-challenge.", "", 1)).collect()
+    }
 }
 
 /// The certificate in use.

@@ -1,13 +1,13 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
 mod look;
+pub(crate) mod said;
 pub(crate) mod sender;
 pub(crate) mod sign_in;
 
 use super::Reply;
 use super::failure::{Failure, Kind};
 use super::people::Password;
-use super::words::{date_time, octets, plain, table};
 use crate::collect::providers::{self, Provider};
 use crate::limits::OUTSIDE_SECRET_BYTES;
 use crate::store::format::{Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets};
@@ -592,99 +592,4 @@ fn shown(
         since: state.since,
         skipped: skipped.collect(),
     }
-}
-
-// ---- for people ----
-
-pub(crate) fn printed_providers(all: &[ProviderView]) -> String {
-    let one = |it: &ProviderView| {
-        let mut text = format!("{}: {}\n  {}\n", it.id, it.name, it.switch_on);
-        if !it.limits.is_empty() {
-            text.push_str(&format!("  Its limits: {}\n", it.limits));
-        }
-        text
-    };
-    all.iter().map(one).collect::<Vec<_>>().join("\n")
-}
-
-pub(crate) fn printed(all: &[OutsideView]) -> String {
-    if all.is_empty() {
-        return "nobody has an outside account\n".into();
-    }
-    let row = |it: &OutsideView| {
-        let from = it.source.as_ref().map(|server| format!("{} by {}", server.host, it.kind));
-        let by = it.relay.as_ref().map(|server| server.host.clone());
-        let none = || "-".to_string();
-        vec![
-            it.login.clone(),
-            plain(&it.address),
-            from.unwrap_or_else(none),
-            by.unwrap_or_else(none),
-            it.letters.to_string(),
-            if it.letter == 0 { none() } else { date_time(it.letter) },
-            standing(it),
-        ]
-    };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    let head =
-        ["account", "outside", "collected from", "leaves by", "letters", "last (UTC)", "state"];
-    table(&head, &rows)
-}
-
-fn standing(it: &OutsideView) -> String {
-    match it {
-        OutsideView { paused: true, .. } => "paused".to_string(),
-        OutsideView { error, .. } if !error.is_empty() => plain(error),
-        OutsideView { looked: 0, source: Some(_), .. } => "not looked at yet".to_string(),
-        _ => "good".to_string(),
-    }
-}
-
-pub(crate) fn printed_one(it: &OutsideView) -> String {
-    let server = |server: &Option<Server>| match server {
-        Some(Server { host, port, tls }) => {
-            let tls = if *tls == Tls::Implicit { "TLS" } else { "STARTTLS" };
-            format!("{host}, port {port}, {tls}")
-        }
-        None => "none".to_string(),
-    };
-    let after = match &it.after {
-        After::Keep => "stays there".to_string(),
-        After::Delete(0) => "is deleted there at once".to_string(),
-        After::Delete(days) => format!("is deleted there after {days} days"),
-        After::Move(to) => format!("is moved there to {}", plain(to)),
-    };
-    let folders: Vec<String> = it.folders.iter().map(|folder| plain(folder)).collect();
-    let when = |at: i64| if at == 0 { "never".into() } else { format!("{} UTC", date_time(at)) };
-    let mut rows = vec![
-        ("account", it.login.clone()),
-        ("outside", plain(&it.address)),
-        ("collected by", format!("{}: {}", it.kind, server(&it.source))),
-        ("log-in", format!("{} by {}", plain(&it.user), it.way)),
-        ("its mail", after),
-        ("leaves by", server(&it.relay)),
-        ("sent as", it.senders.join(", ")),
-        ("letters", format!("{}, the last {}", it.letters, when(it.letter))),
-        ("looked at", when(it.looked)),
-        ("state", standing(it)),
-    ];
-    if !folders.is_empty() {
-        rows.push(("folders", folders.join(", ")));
-    }
-    if let Some(shared) = &it.multidrop {
-        let by = if shared.field.is_empty() { "the usual fields" } else { &shared.field };
-        rows.push(("shared out", format!("mail of {} by {by}", shared.domain)));
-    }
-    let mut text: String =
-        rows.iter().map(|(name, value)| format!("{name:14} {value}\n")).collect();
-    for (sender, why) in it.waiting.iter().filter(|_| it.relay.is_some()) {
-        text.push_str(&format!("not by it yet  {}: {}\n", plain(sender), plain(why)));
-    }
-    for it in &it.skipped {
-        let size = octets(it.size);
-        let (from, subject) = (plain(&it.from), plain(&it.subject));
-        text.push_str(&format!("not taken      {} UTC, {size}, ", date_time(it.at)));
-        text.push_str(&format!("from {from}, {subject:?}: {}\n", plain(&it.why)));
-    }
-    text
 }

@@ -72,11 +72,11 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Records(all) => records::printed(all),
         Reply::Pairs(pairs) => dns::printed_pairs(pairs),
         Reply::Tokens(tokens) => token::printed(tokens),
-        Reply::Outsides(all) => collect::printed(all),
+        Reply::Outsides(all) => collect::said::printed(all),
         Reply::SignIn(view) => collect::sign_in::printed(view),
         Reply::SignInWaits(_) => "nobody has typed in the code yet\n".to_string(),
-        Reply::Providers(all) => collect::printed_providers(all),
-        Reply::Outside(one) => collect::printed_one(one),
+        Reply::Providers(all) => collect::said::printed_providers(all),
+        Reply::Outside(one) => collect::said::printed_one(one),
         Reply::Token(made) => token::printed_new(made),
     }
 }

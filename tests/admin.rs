@@ -10,6 +10,7 @@ mod leaving;
 mod letter;
 mod my;
 mod network;
+mod outside;
 mod people;
 mod restore;
 mod rights;

@@ -2,9 +2,9 @@
 
 mod believed;
 mod discover;
-mod maildrop;
+pub(crate) mod maildrop;
 mod multidrop;
-mod oauth;
+pub(crate) mod oauth;
 mod out;
 mod pop3;
 mod providers;

@@ -39,6 +39,15 @@ pub(crate) enum CollectAct {
         address: String,
         wish: Box<Wish>,
     },
+    /// What is known of the servers of an address, without a log-in.
+    Find {
+        address: String,
+    },
+    /// Looks at it now, whenever it was to be looked at.
+    Look {
+        login: String,
+        address: String,
+    },
     /// Logs in at its servers.
     Test {
         login: String,
@@ -212,6 +221,23 @@ pub(crate) struct ProviderView {
     pub keeps_sent: bool,
     /// Only tokens open it.
     pub only_tokens: bool,
+    /// Its password is one that is made for programs.
+    pub app_password: bool,
+    /// It gives out codes for signing in (RFC 8628).
+    pub sign_in: bool,
+}
+
+/// What is known of an address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KnownView {
+    pub address: String,
+    pub provider: Option<ProviderView>,
+    /// Servers that its provider or its domain names.
+    pub imap: Option<Server>,
+    pub pop3: Option<Server>,
+    pub smtp: Option<Server>,
+    /// Where was looked, and what came of it.
+    pub told: Vec<String>,
 }
 
 type Outcome = Result<Reply, Failure>;
@@ -229,6 +255,8 @@ pub(crate) fn act(store: &Store, act: CollectAct, now: i64) -> Outcome {
             Ok(Reply::Outside(Box::new(view(store, &login, found, &what)?)))
         }
         CollectAct::Change { login, address, wish } => change(store, &login, &address, *wish),
+        CollectAct::Find { address } => look::find(store, &address),
+        CollectAct::Look { login, address } => look_now(store, &login, &address),
         CollectAct::Test { login, address } => look::test(store, &login, &address),
         CollectAct::SignIn { login, address } => sign_in::begin(store, &login, &address),
         CollectAct::SignInWait { login, address, begun } => {
@@ -310,6 +338,26 @@ fn add(store: &Store, login: &str, address: &str, wish: Wish, now: i64) -> Outco
     Ok(Reply::Outside(Box::new(view(store, login, found, &what)?)))
 }
 
+/// The task of an account that changed begins anew, with a look.
+fn look_now(store: &Store, login: &str, address: &str) -> Outcome {
+    let what = format!("cannot look at {address} of {login}");
+    let (id, row) = find(store, login, address, &what)?;
+    if row.source.is_none() || row.paused {
+        let why = "nothing is collected from it";
+        return Err(Failure::new(&what, why, "collect again: `mailroom collect change --resume`"));
+    }
+    store
+        .write_blocking(move |batch| {
+            outside::change(batch, id, None, &mut |_| Ok(()))?;
+            outside::note(batch, id, &mut |state| {
+                (state.looked, state.failures, state.told, state.trouble) = (0, 0, false, 0);
+                state.error.clear();
+            })
+        })
+        .map_err(|error| Failure::store(&what, &error))?;
+    Ok(Reply::Done(format!("{address} is looked at now")))
+}
+
 fn from_provider(provider: &Provider, address: &str, pop3: bool) -> Outside {
     let source = if pop3 { &provider.pop3 } else { &provider.imap };
     Outside {
@@ -333,6 +381,11 @@ fn change(store: &Store, login: &str, address: &str, wish: Wish) -> Outcome {
     let mut wanted = row.clone();
     apply(&mut wanted, &mut secrets, &wish).map_err(|why| Failure::new(&what, why, ""))?;
     sender::check(store, id.account, &wanted, &what)?;
+    let opens_otherwise = wish.secret.is_some() || wish.source.is_some() || wish.relay.is_some();
+    let opens_otherwise = opens_otherwise || wish.user.is_some() || wish.relay_user.is_some();
+    if opens_otherwise && !wish.untested && wanted.way == outside::PASSWORD {
+        look::tried(store, &wanted, &Secret(secrets.password.clone().into_bytes()), &what)?;
+    }
     let named = if wish.senders.is_some() { wanted.senders.clone() } else { Vec::new() };
     let claim = Claim { owner: wish.owner, found: false };
     sender::grant(&mut wanted, Some(&row), &named, claim);
@@ -519,7 +572,7 @@ fn view(
 }
 
 fn provider_view(it: &Provider) -> ProviderView {
-    let server = |server: &Option<providers::Server>| server.as_ref().map(|it| served(it.host()));
+    let server = |server: &Option<providers::Server>| server.as_ref().map(|it| it.host().into());
     ProviderView {
         id: it.id.clone(),
         name: it.name.clone(),
@@ -535,14 +588,18 @@ fn provider_view(it: &Provider) -> ProviderView {
         pop3_every: it.pop3_every,
         keeps_sent: it.keeps_sent,
         only_tokens: it.password == providers::Login::No,
+        app_password: it.password == providers::Login::App,
+        sign_in: it.oauth.as_ref().is_some_and(|oauth| oauth.device_url.is_some()),
     }
 }
 
-fn served(host: OutsideHost) -> Server {
-    Server {
-        host: host.host,
-        port: u16::try_from(host.port).unwrap_or_default(),
-        tls: if host.tls == outside::IMPLICIT { Tls::Implicit } else { Tls::Starttls },
+impl From<OutsideHost> for Server {
+    fn from(host: OutsideHost) -> Server {
+        Server {
+            host: host.host,
+            port: u16::try_from(host.port).unwrap_or_default(),
+            tls: if host.tls == outside::IMPLICIT { Tls::Implicit } else { Tls::Starttls },
+        }
     }
 }
 
@@ -552,7 +609,6 @@ fn shown(
     state: OutsideState,
     waiting: Vec<(String, String)>,
 ) -> OutsideView {
-    let server = served;
     let skipped = state.skipped.into_iter().map(|it| SkippedView {
         at: it.at,
         size: it.size,
@@ -565,7 +621,7 @@ fn shown(
         address: row.address,
         provider: row.provider,
         kind: if row.kind == outside::POP3 { "pop3" } else { "imap" }.to_string(),
-        source: row.source.map(server),
+        source: row.source.map(Server::from),
         user: row.login,
         way: if row.way == outside::XOAUTH2 { "xoauth2" } else { "password" }.to_string(),
         after: match row.after {
@@ -574,7 +630,7 @@ fn shown(
             _ => After::Keep,
         },
         folders: row.folders,
-        relay: row.relay.map(server),
+        relay: row.relay.map(Server::from),
         senders: row.senders,
         waiting,
         relay_user: row.relay_login,

@@ -24,7 +24,7 @@ use crate::store::format::Trace;
 use crate::store::salvage::Salvaged;
 use crate::store::{MailId, Store, backup, trace, verify};
 use collect::sign_in::SignInView;
-use collect::{CollectAct, OutsideView, ProviderView};
+use collect::{CollectAct, KnownView, OutsideView, ProviderView};
 use failure::Failure;
 use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
@@ -118,6 +118,7 @@ pub(crate) enum Reply {
     Outsides(Vec<OutsideView>),
     Outside(Box<OutsideView>),
     Providers(Vec<ProviderView>),
+    Known(Box<KnownView>),
     SignIn(SignInView),
     /// Nobody has typed in the code yet; ask again after so many seconds.
     SignInWaits(u64),

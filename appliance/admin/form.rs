@@ -42,6 +42,13 @@ impl Form {
         self.values.iter().any(|(it, _)| it == name)
     }
 
+    /// The same without these fields, such as what is secret.
+    pub(super) fn without(&self, names: &[&str]) -> Form {
+        let mut values = self.values.clone();
+        values.retain(|(name, _)| !names.contains(&name.as_str()));
+        Form { values, faults: self.faults.clone() }
+    }
+
     pub(super) fn values(&self) -> &[(String, String)] {
         &self.values
     }

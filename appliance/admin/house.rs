@@ -4,6 +4,7 @@ use super::code::Codes;
 use super::lan::{self, Lan};
 use super::look::Looks;
 use super::network::Network;
+use super::outside::trials::Trials;
 use super::owner::OwnerDesk;
 use super::restore::Restores;
 use super::tally::Tally;
@@ -33,6 +34,8 @@ pub(crate) struct Place {
     /// Mail by the hour.
     pub tally: Mutex<Tally>,
     pub restores: Restores,
+    /// What people wait for that is tried elsewhere.
+    pub trials: Trials,
 }
 
 /// Everything that a handler may ask.
@@ -70,6 +73,7 @@ impl Place {
             looks: Looks::default(),
             tally: Mutex::default(),
             restores: Restores::default(),
+            trials: Trials::default(),
         })
     }
 

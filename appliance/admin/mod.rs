@@ -26,6 +26,7 @@ pub(crate) mod look;
 mod meaning;
 mod my;
 pub(crate) mod network;
+pub(crate) mod outside;
 pub(crate) mod owner;
 mod page;
 mod people;

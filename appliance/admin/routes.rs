@@ -17,8 +17,8 @@ use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
-    addresses, api, assets, audit, clients, enter, lan, my, people, queue, restore, security,
-    setup, strangers, tokens, trace, welcome,
+    addresses, api, assets, audit, clients, enter, lan, my, outside, people, queue, restore,
+    security, setup, strangers, tokens, trace, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
@@ -141,6 +141,18 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/tokens/remove", May::Owner, tokens::remove),
     get("/people/{}/clients", May::Owner, clients::of_anybody),
     get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
+    get("/people/{}/outside", May::Owner, outside::page),
+    post("/people/{}/outside/find", May::Owner, outside::find),
+    get("/people/{}/outside/add", May::Owner, outside::add_page),
+    post("/people/{}/outside/add", May::Owner, outside::add),
+    get("/people/{}/outside/{}", May::Owner, outside::one),
+    post("/people/{}/outside/{}/change", May::Owner, outside::change),
+    post("/people/{}/outside/{}/password", May::Owner, outside::password),
+    post("/people/{}/outside/{}/pause", May::Owner, outside::pause),
+    post("/people/{}/outside/{}/look", May::Owner, outside::look),
+    get("/people/{}/outside/{}/sign-in", May::Owner, outside::sign_in_page),
+    post("/people/{}/outside/{}/sign-in", May::Owner, outside::sign_in),
+    post("/people/{}/outside/{}/remove", May::Owner, outside::remove),
     get("/my/login", May::Anybody, my::login_page),
     post("/my/login", May::Anybody, my::login),
     get("/my", May::Person, my::page),
@@ -148,6 +160,18 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/my/app", May::Person, my::app_password),
     post("/my/app/remove", May::Person, my::remove_app),
     post("/my/sessions", May::Person, my::end),
+    get("/my/outside", May::Person, outside::page),
+    post("/my/outside/find", May::Person, outside::find),
+    get("/my/outside/add", May::Person, outside::add_page),
+    post("/my/outside/add", May::Person, outside::add),
+    get("/my/outside/{}", May::Person, outside::one),
+    post("/my/outside/{}/change", May::Person, outside::change),
+    post("/my/outside/{}/password", May::Person, outside::password),
+    post("/my/outside/{}/pause", May::Person, outside::pause),
+    post("/my/outside/{}/look", May::Person, outside::look),
+    get("/my/outside/{}/sign-in", May::Person, outside::sign_in_page),
+    post("/my/outside/{}/sign-in", May::Person, outside::sign_in),
+    post("/my/outside/{}/remove", May::Person, outside::remove),
     get("/my/clients", May::Person, clients::own),
     get("/my/apple", May::Person, clients::own_apple),
     get("/style.css", May::Anybody, assets::style),
@@ -165,6 +189,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/setup/domain", "nav.domain"),
     (May::Owner, "/security", "nav.security"),
     (May::Person, "/my", "nav.my"),
+    (May::Person, "/my/outside", "outside.title"),
     (May::Person, "/my/clients", "clients.title"),
 ];
 

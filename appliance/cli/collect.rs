@@ -47,6 +47,10 @@ pub(crate) enum Collect {
         #[command(flatten)]
         wish: Wishes,
     },
+    /// Look for the servers of an address at a provider; nothing is saved
+    Find { address: String },
+    /// Look for new letters now
+    Look { login: String, address: String },
     /// Log in at its servers, and say how that went
     Test { login: String, address: String },
     /// Sign in at a provider that wants tokens: shows a code to type in there, and waits
@@ -168,6 +172,8 @@ pub(crate) fn request(command: Collect, input: &mut dyn BufRead) -> Result<Reque
         Collect::Change { login, address, wish } => {
             CollectAct::Change { login, address, wish: Box::new(wished(wish)?) }
         }
+        Collect::Find { address } => CollectAct::Find { address },
+        Collect::Look { login, address } => CollectAct::Look { login, address },
         Collect::Test { login, address } => CollectAct::Test { login, address },
         Collect::SignIn { login, address } => CollectAct::SignIn { login, address },
         Collect::Remove { login, address } => CollectAct::Remove { login, address },

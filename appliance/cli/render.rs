@@ -76,6 +76,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::SignIn(view) => collect::sign_in::printed(view),
         Reply::SignInWaits(_) => "nobody has typed in the code yet\n".to_string(),
         Reply::Providers(all) => collect::said::printed_providers(all),
+        Reply::Known(known) => collect::said::printed_known(known),
         Reply::Outside(one) => collect::said::printed_one(one),
         Reply::Token(made) => token::printed_new(made),
     }

@@ -13,7 +13,7 @@
 
 use super::providers::{self, Provider};
 use super::{Fault, probe};
-use crate::limits::{AUTOCONFIG_BYTES, DISCOVER_TRIES, DISCOVER_TRY};
+use crate::limits::{AUTOCONFIG_BYTES, DISCOVER_LOOK, DISCOVER_TRIES, DISCOVER_TRY};
 use crate::net::dial::Trust;
 use crate::net::https::{self, Wanted};
 use crate::net::resolver::Resolver;
@@ -44,6 +44,9 @@ pub(crate) struct Candidate {
     pub from: String,
 }
 
+/// [`Candidate::from`]
+const GUESS: &str = "a guess";
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Found {
@@ -69,6 +72,15 @@ impl Finder {
             found.relay = self.first(&all, Kind::Smtp, password, &mut found).await;
         }
         found
+    }
+
+    /// What the provider or the domain says of its servers; guesses are left out.
+    pub(crate) async fn known(&self, address: &Address) -> (Found, Vec<Candidate>) {
+        let mut found = Found::default();
+        let all = tokio::time::timeout(DISCOVER_LOOK, self.candidates(address, &mut found)).await;
+        let mut all = all.unwrap_or_default();
+        all.retain(|candidate| candidate.from != GUESS);
+        (found, all)
     }
 
     async fn first(
@@ -241,7 +253,7 @@ fn guesses(address: &Address) -> Vec<Candidate> {
     let guess = |(kind, name, port, tls): (Kind, &str, u32, u32)| {
         let host = if name.is_empty() { domain.to_string() } else { format!("{name}.{domain}") };
         let at = OutsideHost { host, port, tls };
-        Candidate { kind, at, user: address.to_string(), from: "a guess".to_string() }
+        Candidate { kind, at, user: address.to_string(), from: GUESS.to_string() }
     };
     names.into_iter().map(guess).collect()
 }

@@ -8,6 +8,8 @@ pub(crate) const OUTSIDE_PER_ACCOUNT: usize = 20;
 pub(crate) const OUTSIDE_FOLDERS: usize = 500;
 /// Addresses that leave through one.
 pub(crate) const OUTSIDE_SENDERS: usize = 50;
+/// Days that a letter stays at the provider before it is deleted there: ten years.
+pub(crate) const OUTSIDE_DAYS_AT_MOST: u32 = 3_650;
 /// A name, an address or a folder of one.
 pub(crate) const OUTSIDE_TEXT_BYTES: usize = 1_000;
 /// Letters that were not taken over and are told of: the newest.
@@ -74,6 +76,8 @@ pub(crate) const AUTOCONFIG_SERVERS: usize = 12;
 pub(crate) const AUTOCONFIG_TEXT_BYTES: usize = 1_000;
 /// To fetch it, and to wait for a server that is tried: nobody looks longer at a page.
 pub(crate) const DISCOVER_TRY: Duration = Duration::from_secs(15);
+/// To look for what a domain says of its servers, while somebody waits for the page of it.
+pub(crate) const DISCOVER_LOOK: Duration = Duration::from_secs(30);
 /// Servers that are tried for one account: beyond that the person is asked.
 pub(crate) const DISCOVER_TRIES: usize = 12;
 /// Files of a .zip that is brought in: a large Maildir has a million.

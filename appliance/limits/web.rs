@@ -62,6 +62,11 @@ pub(crate) const PERSON_NAME_LETTERS: usize = 100;
 pub(crate) const PEOPLE_AT_ONCE: usize = 200;
 /// Room of one person, in gigabytes: more than any disk that a board has.
 pub(crate) const QUOTA_GIGABYTES_AT_MOST: u64 = 100_000;
+/// Servers of others that are tried for somebody who waits on a page, at once: each is a thread
+/// that mostly waits. Results that nobody came to see are forgotten after a while.
+pub(crate) const TRIALS_AT_ONCE: usize = 12;
+pub(crate) const TRIALS_KEPT: usize = 200;
+pub(crate) const TRIAL_KEPT_MILLIS: u64 = 30 * 60 * 1000;
 /// Rows of one list on a page; the rest is behind "more".
 pub(crate) const PAGE_ROWS: usize = 50;
 

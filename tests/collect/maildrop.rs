@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Letter {
+pub(crate) struct Letter {
     pub unique_id: String,
     pub text: String,
     /// What LIST says instead of the truth.
@@ -16,7 +16,7 @@ pub(super) struct Letter {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Inside {
+pub(crate) struct Inside {
     pub letters: Vec<Letter>,
     pub password: String,
     /// The connection breaks before so many octets are said in all.
@@ -31,7 +31,7 @@ pub(super) struct Inside {
 }
 
 #[derive(Clone)]
-pub(super) struct Maildrop {
+pub(crate) struct Maildrop {
     pub at: SocketAddr,
     pub inside: Arc<Mutex<Inside>>,
     pub authority: Arc<Authority>,
@@ -39,12 +39,12 @@ pub(super) struct Maildrop {
 
 impl Maildrop {
     /// At localhost; `stls`: it begins in clear.
-    pub(super) async fn start(stls: bool) -> Self {
+    pub(crate) async fn start(stls: bool) -> Self {
         Self::named("localhost", stls).await
     }
 
     /// With a certificate of this name.
-    pub(super) async fn named(name: &str, stls: bool) -> Self {
+    pub(crate) async fn named(name: &str, stls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = listener.local_addr().expect("an address");
         let authority = Arc::new(Authority::new());
@@ -61,16 +61,16 @@ impl Maildrop {
         drop
     }
 
-    pub(super) fn with<T>(&self, with: impl FnOnce(&mut Inside) -> T) -> T {
+    pub(crate) fn with<T>(&self, with: impl FnOnce(&mut Inside) -> T) -> T {
         with(&mut self.inside.lock().expect("a lock"))
     }
 
-    pub(super) fn put(&self, unique_id: &str, text: &str) {
+    pub(crate) fn put(&self, unique_id: &str, text: &str) {
         let (unique_id, text) = (unique_id.to_string(), text.replace('\n', "\r\n"));
         self.with(|inside| inside.letters.push(Letter { unique_id, text, said: None }));
     }
 
-    pub(super) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.with(|inside| inside.letters.iter().map(|it| it.unique_id.clone()).collect())
     }
 

@@ -26,7 +26,7 @@ fn now() -> i64 {
 }
 
 /// Answers of the token server in turn: status, and what stands in it.
-type Answers = Arc<Mutex<Vec<(u16, &'static str)>>>;
+pub(crate) type Answers = Arc<Mutex<Vec<(u16, &'static str)>>>;
 
 struct Stage {
     office: Office,
@@ -44,36 +44,8 @@ impl Stage {
             .enable_all()
             .build()
             .expect("a runtime");
-        let (answers, heard) = (Answers::default(), Arc::<Mutex<Vec<String>>>::default());
         let authority = Authority::new();
-        let acceptor = authority.show("127.0.0.1").acceptor;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let (said, noted) = (answers.clone(), heard.clone());
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut request = Vec::new();
-                while !whole(&request) {
-                    match stream.read_buf(&mut request).await {
-                        Ok(0) | Err(_) => break,
-                        Ok(_) => {}
-                    }
-                }
-                noted.lock().expect("a lock").push(String::from_utf8_lossy(&request).into_owned());
-                let (status, body) = match said.lock() {
-                    Ok(mut said) if !said.is_empty() => said.remove(0),
-                    _ => (500, "{}"),
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\n\
-                     Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            }
-        });
+        let (port, answers, heard) = token_server(&runtime, &authority);
         let pem = office.folder.path().join("authority.pem");
         std::fs::write(&pem, &authority.pem).expect("a file");
         let mut settings = Settings::first("mail.office.test", Ports::WELL_KNOWN);
@@ -120,6 +92,43 @@ impl Stage {
         let sealer = self.store().sealer().expect("the key");
         outside::secrets(id, &row, &sealer).expect("readable")
     }
+}
+
+/// Says its answers in turn at this port of 127.0.0.1, and what it heard.
+pub(crate) fn token_server(
+    runtime: &Runtime,
+    authority: &Authority,
+) -> (u16, Answers, Arc<Mutex<Vec<String>>>) {
+    let (answers, heard) = (Answers::default(), Arc::<Mutex<Vec<String>>>::default());
+    let acceptor = authority.show("127.0.0.1").acceptor;
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (said, noted) = (answers.clone(), heard.clone());
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = Vec::new();
+            while !whole(&request) {
+                match stream.read_buf(&mut request).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+            noted.lock().expect("a lock").push(String::from_utf8_lossy(&request).into_owned());
+            let (status, body) = match said.lock() {
+                Ok(mut said) if !said.is_empty() => said.remove(0),
+                _ => (500, "{}"),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, answers, heard)
 }
 
 fn whole(request: &[u8]) -> bool {
@@ -187,7 +196,7 @@ fn the_first_log_in_is_a_code_that_is_typed_in_elsewhere() {
     }
     // A password in its place ends it.
     let password = Password { text: "word".to_string(), made_up: false };
-    let wish = Wish { secret: Some(password), ..Wish::default() };
+    let wish = Wish { secret: Some(password), untested: true, ..Wish::default() };
     let (login, address) = (LOGIN.to_string(), OUTSIDE.to_string());
     ask(CollectAct::Change { login, address, wish: Box::new(wish) }).expect("changed");
     assert!(begin().expect_err("by password").why.contains("logs in with a password"));

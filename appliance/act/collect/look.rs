@@ -1,7 +1,7 @@
 //! Servers of an outside account, tried before they are saved, and found where nobody named them.
 
 use super::sign_in::outgoing;
-use super::{Outcome, find};
+use super::{KnownView, Outcome, find as kept, provider_view};
 use crate::act::Reply;
 use crate::act::failure::Failure;
 use crate::collect::discover::{Finder, Found};
@@ -69,6 +69,40 @@ fn failure(what: &str, at: &OutsideHost, fault: Fault, provider: &str) -> Failur
     Failure::new(what, why, &remedy)
 }
 
+/// What is known of the servers of an address that was not logged in at.
+pub(super) fn find(store: &Store, address: &str) -> Outcome {
+    let what = format!("cannot look for the servers of {address}");
+    let parsed = Address::parse(address).map_err(|error| Failure::new(&what, error, ""))?;
+    let (found, all) = run(&what, async {
+        let finder = finder(store, &what)?;
+        Ok(finder.known(&parsed).await)
+    })?;
+    let first = |kind: Kind| {
+        let it = all.iter().find(|it| it.kind == kind)?;
+        Some(it.at.clone().into())
+    };
+    Ok(Reply::Known(Box::new(KnownView {
+        address: parsed.to_string(),
+        provider: found.provider.and_then(|id| providers::by_id(&id)).map(provider_view),
+        imap: first(Kind::Imap),
+        pop3: first(Kind::Pop3),
+        smtp: first(Kind::Smtp),
+        told: found.told,
+    })))
+}
+
+fn finder(store: &Store, what: &str) -> Result<Finder, Failure> {
+    let outgoing = outgoing(store);
+    let wrong = |why: String| Failure::new(what, why, "");
+    Ok(Finder {
+        resolver: Resolver::new(&outgoing.name_servers, DNS_QUESTION).map_err(wrong)?,
+        trust: Trust::proven(outgoing.authority.as_deref())
+            .map_err(|fault| wrong(fault.to_string()))?,
+        authority: outgoing.authority.clone(),
+        https_port: outgoing.https_port,
+    })
+}
+
 /// Looks for the servers of an address; an error tells what was tried.
 pub(super) fn found(
     store: &Store,
@@ -78,15 +112,7 @@ pub(super) fn found(
     what: &str,
 ) -> Result<Found, Failure> {
     run(what, async {
-        let outgoing = outgoing(store);
-        let wrong = |why: String| Failure::new(what, why, "");
-        let finder = Finder {
-            resolver: Resolver::new(&outgoing.name_servers, DNS_QUESTION).map_err(wrong)?,
-            trust: Trust::proven(outgoing.authority.as_deref())
-                .map_err(|fault| wrong(fault.to_string()))?,
-            authority: outgoing.authority.clone(),
-            https_port: outgoing.https_port,
-        };
+        let finder = finder(store, what)?;
         let found = finder.find(address, secret, pop3).await;
         match &found.source {
             Some(_) => Ok(found),
@@ -105,7 +131,7 @@ pub(super) fn found(
 /// Tries an account that is kept.
 pub(super) fn test(store: &Store, login: &str, address: &str) -> Outcome {
     let what = format!("cannot log in for {address} of {login}");
-    let (id, row) = find(store, login, address, &what)?;
+    let (id, row) = kept(store, login, address, &what)?;
     let key = run(&what, async {
         let outgoing = outgoing(store);
         let wrong = |why: String| Failure::new(&what, why, "");

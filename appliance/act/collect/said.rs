@@ -1,6 +1,6 @@
 //! Outside accounts in the words of the command line.
 
-use super::{After, OutsideView, ProviderView, Server, Tls};
+use super::{After, KnownView, OutsideView, ProviderView, Server, Tls};
 use crate::act::words::{date_time, octets, plain, table};
 
 pub(crate) fn printed_providers(all: &[ProviderView]) -> String {
@@ -12,6 +12,28 @@ pub(crate) fn printed_providers(all: &[ProviderView]) -> String {
         text
     };
     all.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn printed_known(known: &KnownView) -> String {
+    let mut text: String = known.told.iter().map(|told| format!("{}\n", plain(told))).collect();
+    let servers = [("imap", &known.imap), ("pop3", &known.pop3), ("smtp", &known.smtp)];
+    for (name, server) in servers.into_iter().filter(|(_, server)| server.is_some()) {
+        text.push_str(&format!("{name:14} {}\n", host(server.as_ref())));
+    }
+    if let Some(provider) = &known.provider {
+        text.push_str(&format!("{}\n", provider.switch_on));
+    }
+    text
+}
+
+fn host(server: Option<&Server>) -> String {
+    match server {
+        Some(Server { host, port, tls }) => {
+            let tls = if *tls == Tls::Implicit { "TLS" } else { "STARTTLS" };
+            format!("{}, port {port}, {tls}", plain(host))
+        }
+        None => "none".to_string(),
+    }
 }
 
 pub(crate) fn printed(all: &[OutsideView]) -> String {
@@ -48,13 +70,7 @@ fn standing(it: &OutsideView) -> String {
 }
 
 pub(crate) fn printed_one(it: &OutsideView) -> String {
-    let server = |server: &Option<Server>| match server {
-        Some(Server { host, port, tls }) => {
-            let tls = if *tls == Tls::Implicit { "TLS" } else { "STARTTLS" };
-            format!("{host}, port {port}, {tls}")
-        }
-        None => "none".to_string(),
-    };
+    let server = |server: &Option<Server>| host(server.as_ref());
     let after = match &it.after {
         After::Keep => "stays there".to_string(),
         After::Delete(0) => "is deleted there at once".to_string(),

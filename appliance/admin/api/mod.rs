@@ -15,6 +15,7 @@ mod house;
 mod machine;
 mod mail;
 mod metrics;
+mod outside;
 mod people;
 mod refused;
 mod sessions;
@@ -102,6 +103,18 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/accounts/{}/sessions", sessions::of_person),
     delete("/api/v1/accounts/{}/sessions", sessions::end_all_of_person),
     delete("/api/v1/accounts/{}/sessions/{}", sessions::end_of_person),
+    get("/api/v1/accounts/{}/outside", outside::of_person),
+    post("/api/v1/accounts/{}/outside", outside::add),
+    get("/api/v1/accounts/{}/outside/{}", outside::show),
+    put("/api/v1/accounts/{}/outside/{}", outside::change),
+    delete("/api/v1/accounts/{}/outside/{}", outside::remove),
+    post("/api/v1/accounts/{}/outside/{}/look", outside::look),
+    post("/api/v1/accounts/{}/outside/{}/test", outside::test),
+    get("/api/v1/accounts/{}/outside/{}/sign-in", outside::sign_in_goes),
+    post("/api/v1/accounts/{}/outside/{}/sign-in", outside::sign_in),
+    get("/api/v1/outside", outside::all),
+    get("/api/v1/outside/providers", outside::providers),
+    get("/api/v1/outside/servers", outside::find).with(&["address"]),
     get("/api/v1/domains", people::domains),
     post("/api/v1/domains", people::add_domain),
     delete("/api/v1/domains/{}", people::remove_domain),

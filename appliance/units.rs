@@ -19,6 +19,7 @@
 //! looks         looks once a day how the world sees the box, and tells what changed
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
+//! import        brings over all that those mailboxes hold, once
 //! collect       takes mail over from mailboxes that people have elsewhere
 //! other_servers counts of TLS with them, their MTA-STS policies, reports to them
 //! keys          makes the first DKIM keys of each domain
@@ -31,6 +32,7 @@ pub(crate) mod certificate;
 pub(crate) mod child;
 mod collect;
 pub(crate) mod first;
+pub(crate) mod import;
 pub(crate) mod preset;
 pub(crate) mod probe;
 pub(crate) mod repair;
@@ -272,6 +274,9 @@ async fn mail(
     running.spawn(background::keys(store.clone(), keys.clone(), stop.clone()));
     running.spawn(background::other_servers(network.clone(), signer, stop.clone()));
     running.spawn(background::outbox(desk, Arc::new(network), stop.clone()));
+    let name_servers = settings.outgoing.name_servers.clone();
+    let imports = import::Imports { desk: collect.clone(), place: place.clone(), name_servers };
+    running.spawn(Arc::new(imports).run(stop.clone()));
     running.spawn(collect::run(collect, stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::leaving(store.clone(), stop.clone()));

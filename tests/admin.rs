@@ -5,6 +5,7 @@ mod calls;
 mod certificate;
 mod days;
 mod guard;
+mod import;
 mod lan;
 mod leaving;
 mod letter;

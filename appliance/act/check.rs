@@ -98,6 +98,12 @@ pub(crate) fn machine(data: &Path, served: Option<Ports>, world: bool, now: i64)
     found
 }
 
+/// Where mail goes of a domain that is not one of ours yet; `None`: that cannot be told.
+pub(crate) fn mail_of(data: &Path, domain: &str) -> Option<Finding> {
+    let settings = settings::load(&data.join("mailroom.toml")).ok()?;
+    world::mail_of(&settings, domain)
+}
+
 /// What is told without a look at ports or at the world: it takes a moment.
 pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
     let mut found = vec![clock(now), space(data), store(ask)];

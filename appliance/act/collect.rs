@@ -1,5 +1,6 @@
 //! Acts on outside accounts: mailboxes that people have with others.
 
+mod import;
 mod look;
 pub(crate) mod said;
 pub(crate) mod sender;
@@ -10,7 +11,9 @@ use super::failure::{Failure, Kind};
 use super::people::Password;
 use crate::collect::providers::{self, Provider};
 use crate::limits::OUTSIDE_SECRET_BYTES;
-use crate::store::format::{Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets};
+use crate::store::format::{
+    Multidrop, Oauth, Outside, OutsideHost, OutsideImport, OutsideState, Secrets,
+};
 use crate::store::outside::{self, OutsideId};
 use crate::store::{Store, StoreError, account};
 use crate::wire::address::{Address, check_domain};
@@ -45,6 +48,16 @@ pub(crate) enum CollectAct {
     },
     /// Looks at it now, whenever it was to be looked at.
     Look {
+        login: String,
+        address: String,
+    },
+    /// All that it holds is brought over, by the server that runs or will run.
+    Import {
+        login: String,
+        address: String,
+    },
+    /// Not now.
+    PauseImport {
         login: String,
         address: String,
     },
@@ -186,6 +199,32 @@ pub(crate) struct OutsideView {
     pub error: String,
     pub since: i64,
     pub skipped: Vec<SkippedView>,
+    /// `None`: nobody asked that all it holds be brought over.
+    pub import: Option<ImportView>,
+}
+
+/// All that it holds is brought over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ImportView {
+    /// "under-way", "paused", "done" or "given-up".
+    pub stage: String,
+    pub began: i64,
+    pub ended: i64,
+    /// Letters that the last run brought over, their octets, and those that were here already.
+    pub messages: u64,
+    pub octets: u64,
+    pub already: u64,
+    pub folders: u64,
+    pub skipped_count: u64,
+    /// Which were not brought and why, the first of them.
+    pub skipped: Vec<String>,
+    /// Why it ended early; empty: it did not.
+    pub error: String,
+    /// When it is begun again.
+    pub next: i64,
+    /// How far it was: letters, of how many.
+    pub done: u64,
+    pub of: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -257,6 +296,8 @@ pub(crate) fn act(store: &Store, act: CollectAct, now: i64) -> Outcome {
         CollectAct::Change { login, address, wish } => change(store, &login, &address, *wish),
         CollectAct::Find { address } => look::find(store, &address),
         CollectAct::Look { login, address } => look_now(store, &login, &address),
+        CollectAct::Import { login, address } => import::begin(store, &login, &address, now),
+        CollectAct::PauseImport { login, address } => import::pause(store, &login, &address),
         CollectAct::Test { login, address } => look::test(store, &login, &address),
         CollectAct::SignIn { login, address } => sign_in::begin(store, &login, &address),
         CollectAct::SignInWait { login, address, begun } => {
@@ -383,12 +424,14 @@ fn change(store: &Store, login: &str, address: &str, wish: Wish) -> Outcome {
     sender::check(store, id.account, &wanted, &what)?;
     let opens_otherwise = wish.secret.is_some() || wish.source.is_some() || wish.relay.is_some();
     let opens_otherwise = opens_otherwise || wish.user.is_some() || wish.relay_user.is_some();
-    if opens_otherwise && !wish.untested && wanted.way == outside::PASSWORD {
+    let tries = opens_otherwise && !wish.untested && wanted.way == outside::PASSWORD;
+    if tries {
         look::tried(store, &wanted, &Secret(secrets.password.clone().into_bytes()), &what)?;
     }
     let named = if wish.senders.is_some() { wanted.senders.clone() } else { Vec::new() };
     let claim = Claim { owner: wish.owner, found: false };
     sender::grant(&mut wanted, Some(&row), &named, claim);
+    wanted.proven |= tries;
     store
         .write_blocking(move |batch| {
             let secrets = renewed.then_some((&*sealer, &secrets));
@@ -529,7 +572,8 @@ fn list(store: &Store, login: Option<&str>) -> Outcome {
         let login = account::get(&read, id.account).map_err(fault)?.map(|it| it.login);
         let state = outside::state(&read, id).map_err(fault)?;
         let waiting = sender::waiting(&read, id, &row).map_err(fault)?;
-        views.push(shown(&login.unwrap_or_default(), row, state, waiting));
+        let import = outside::import(&read, id).map_err(fault)?;
+        views.push(shown(&login.unwrap_or_default(), row, (state, import), waiting));
     }
     Ok(Reply::Outsides(views))
 }
@@ -564,9 +608,10 @@ fn view(
     (id, row): (OutsideId, Outside),
     what: &str,
 ) -> Result<OutsideView, Failure> {
-    let read = store
-        .snapshot()
-        .and_then(|read| Ok((outside::state(&read, id)?, sender::waiting(&read, id, &row)?)));
+    let read = store.snapshot().and_then(|read| {
+        let state = (outside::state(&read, id)?, outside::import(&read, id)?);
+        Ok((state, sender::waiting(&read, id, &row)?))
+    });
     let (state, waiting) = read.map_err(|error| Failure::store(what, &error))?;
     Ok(shown(login, row, state, waiting))
 }
@@ -606,7 +651,7 @@ impl From<OutsideHost> for Server {
 fn shown(
     login: &str,
     row: Outside,
-    state: OutsideState,
+    (state, import): (OutsideState, Option<OutsideImport>),
     waiting: Vec<(String, String)>,
 ) -> OutsideView {
     let skipped = state.skipped.into_iter().map(|it| SkippedView {
@@ -647,5 +692,6 @@ fn shown(
         error: state.error,
         since: state.since,
         skipped: skipped.collect(),
+        import: import.map(import::view),
     }
 }

@@ -11,6 +11,7 @@ use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
 use crate::clock::{self, Ticks};
+use crate::collect::board::Board;
 use crate::limits;
 use crate::net::tls::Tls;
 use crate::request::Code;
@@ -36,6 +37,8 @@ pub(crate) struct Place {
     pub restores: Restores,
     /// What people wait for that is tried elsewhere.
     pub trials: Trials,
+    /// How far imports are.
+    pub imports: Board,
 }
 
 /// Everything that a handler may ask.
@@ -74,6 +77,7 @@ impl Place {
             tally: Mutex::default(),
             restores: Restores::default(),
             trials: Trials::default(),
+            imports: Board::default(),
         })
     }
 

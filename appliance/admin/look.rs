@@ -6,7 +6,7 @@ use super::finding::told;
 use super::house::House;
 use super::words::Words;
 use crate::act::check::said::{Said, Value};
-use crate::act::check::{Finding, State, machine};
+use crate::act::check::{Finding, State, machine, mail_of};
 use crate::act::dns;
 use crate::clock;
 use crate::delivery::letter;
@@ -89,7 +89,13 @@ impl House {
         let (store, settings) = (self.store.clone(), self.settings());
         let (host, ports) = (settings.host.clone(), settings.ports);
         self.place.looks.begin(move || {
-            let found = machine(&data, Some(ports), true, clock());
+            let mut found = machine(&data, Some(ports), true, clock());
+            // While there is no domain yet, the one that the owner named.
+            let named = store.snapshot().and_then(|read| owner::setup(&read)).unwrap_or_default();
+            let what = format!("MX of {}", named.domain);
+            if !named.domain.is_empty() && !found.iter().any(|it| it.what == what) {
+                found.extend(mail_of(&data, &named.domain));
+            }
             keep(&store, &host, &found, clock())
         });
     }

@@ -51,6 +51,14 @@ pub(crate) enum Collect {
     Find { address: String },
     /// Look for new letters now
     Look { login: String, address: String },
+    /// Bring over all it holds: the running server does it, and goes on after a restart
+    Import {
+        login: String,
+        address: String,
+        /// Not now; without this it goes on
+        #[arg(long)]
+        pause: bool,
+    },
     /// Log in at its servers, and say how that went
     Test { login: String, address: String },
     /// Sign in at a provider that wants tokens: shows a code to type in there, and waits
@@ -174,6 +182,10 @@ pub(crate) fn request(command: Collect, input: &mut dyn BufRead) -> Result<Reque
         }
         Collect::Find { address } => CollectAct::Find { address },
         Collect::Look { login, address } => CollectAct::Look { login, address },
+        Collect::Import { login, address, pause: true } => {
+            CollectAct::PauseImport { login, address }
+        }
+        Collect::Import { login, address, .. } => CollectAct::Import { login, address },
         Collect::Test { login, address } => CollectAct::Test { login, address },
         Collect::SignIn { login, address } => CollectAct::SignIn { login, address },
         Collect::Remove { login, address } => CollectAct::Remove { login, address },

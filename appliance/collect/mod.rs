@@ -1,6 +1,7 @@
 //! Mail from other providers, and out by them.
 //!
 //! ```text
+//! board       how far the imports are that are under way
 //! discover    the servers of an address that nobody told us, found and tried
 //! probe       one try of a server: connect, TLS, log in
 //! providers   well-known providers as data: hosts, ports, what a person must switch on
@@ -15,6 +16,7 @@
 //! A letter is written in one commit with the note that it was brought, and only then may it go at
 //! the provider: a cut at any moment neither loses nor doubles it.
 
+pub(crate) mod board;
 pub(crate) mod discover;
 pub(crate) mod imap;
 mod letter;

@@ -16,6 +16,20 @@ pub(crate) const OUTSIDE_TEXT_BYTES: usize = 1_000;
 pub(crate) const OUTSIDE_SKIPPED: usize = 50;
 /// Of the sender and the subject of one, so many characters: what a person needs to know it.
 pub(crate) const COLLECT_TOLD_CHARS: usize = 200;
+/// Letters that an import left out and that are told of: the first.
+pub(crate) const OUTSIDE_IMPORT_SKIPPED: usize = 200;
+/// Imports that run at once beside daily mail; the others wait for their turn.
+pub(crate) const IMPORTS_AT_ONCE: usize = 2;
+/// An import that ended early is begun again after this, doubled with each in a row; and at most.
+/// Providers that were asked for too much open again after a day at the latest.
+pub(crate) const IMPORT_AGAIN_SECONDS: i64 = 5 * 60;
+pub(crate) const IMPORT_AGAIN_AT_MOST_SECONDS: i64 = 6 * 3600;
+/// Tries in a row that brought nothing, after which it waits for the person: about three days.
+pub(crate) const IMPORT_TRIES: u32 = 16;
+/// How far back the pace of an import is looked at, and how often it is noted: a pace over half a
+/// minute is calm enough to tell the time that is left.
+pub(crate) const IMPORT_PACE_MILLIS: u64 = 30_000;
+pub(crate) const IMPORT_PACE_STEP_MILLIS: u64 = 500;
 /// How long a letter that is gone at the provider is remembered, in seconds.
 pub(crate) const FETCHED_KEPT_SECONDS: i64 = 30 * 24 * 3600;
 /// A password or token of a provider; those of Microsoft have 2,000 octets and more.

@@ -34,6 +34,7 @@
 //! 'E' account outside 00                    Outside     a mailbox that the person has elsewhere
 //! 'E' account outside 01                    OutsideState  how collecting from it goes
 //! 'E' account outside 02 hash1(unique-id)   Fetched     letters of a POP3 maildrop dealt with
+//! 'E' account outside 03                    OutsideImport  all that it holds is brought over
 //! 'B' account source folder 00              BroughtFolder  a folder on another server
 //! 'B' account source folder 01 uidvalidity run  Brought    what was brought in from it
 //!
@@ -90,7 +91,7 @@ mod outside;
 pub(crate) use brought::{Brought, BroughtFolder};
 pub(crate) use looked::{Looked, Seen, SeenChange, SeenSaid, SeenValue};
 pub(crate) use outside::{
-    Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideState, Secrets, Skipped,
+    Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideImport, OutsideState, Secrets, Skipped,
 };
 use prost::Message;
 
@@ -568,6 +569,12 @@ pub(crate) struct Setup {
     /// When the page began to wait for a letter from outside, seconds since 1970; 0: not yet.
     #[prost(int64, tag = "5")]
     pub waits_since: i64,
+    /// Mail stays at its provider: it is fetched from there and leaves through it.
+    #[prost(bool, tag = "6")]
+    pub collects: bool,
+    /// What mail addresses end in, as the owner said before there was a domain.
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 /// The programs that act for the owner over the API.

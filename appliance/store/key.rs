@@ -28,6 +28,7 @@ pub(super) const OWNER_LOOKED: u8 = 3;
 pub(super) const OUTSIDE_SELF: u8 = 0;
 pub(super) const OUTSIDE_STATE: u8 = 1;
 pub(super) const OUTSIDE_FETCHED: u8 = 2;
+pub(super) const OUTSIDE_IMPORT: u8 = 3;
 /// What stands behind the folder in a 'B' key.
 pub(super) const BROUGHT_FOLDER: u8 = 0;
 pub(super) const BROUGHT_RUN: u8 = 1;
@@ -345,6 +346,7 @@ fn outside_words(key: &[u8]) -> Option<String> {
         OUTSIDE_SELF => of,
         OUTSIDE_STATE => format!("state of {of}"),
         OUTSIDE_FETCHED => format!("letters fetched from {of}"),
+        OUTSIDE_IMPORT => format!("import of {of}"),
         _ => return None,
     })
 }

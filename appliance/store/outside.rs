@@ -1,13 +1,15 @@
 //! Outside accounts: mailboxes that people have with others. What is secret of them is sealed with
 //! the key of the box and bound to its row.
 
-use super::format::{Account, Fetched, Outside, OutsideHost, OutsideState, Secrets, tag};
-use super::key::{self, OUTSIDE_SELF, OUTSIDE_STATE, load, save, sha256};
+use super::format::{
+    Account, Fetched, Outside, OutsideHost, OutsideImport, OutsideState, Secrets, tag,
+};
+use super::key::{self, OUTSIDE_IMPORT, OUTSIDE_SELF, OUTSIDE_STATE, load, save, sha256};
 use super::seal::{self, Sealer};
 use super::{AccountId, Batch, Read, Result, StoreError};
 use crate::limits::{
-    FETCHED_KEPT_SECONDS, OUTSIDE_FOLDERS, OUTSIDE_PER_ACCOUNT, OUTSIDE_SENDERS, OUTSIDE_SKIPPED,
-    OUTSIDE_TEXT_BYTES,
+    FETCHED_KEPT_SECONDS, OUTSIDE_FOLDERS, OUTSIDE_IMPORT_SKIPPED, OUTSIDE_PER_ACCOUNT,
+    OUTSIDE_SENDERS, OUTSIDE_SKIPPED, OUTSIDE_TEXT_BYTES,
 };
 use prost::Message;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -221,6 +223,42 @@ pub(crate) fn note(
     state.skipped.drain(..more);
     save(batch, &id.key(OUTSIDE_STATE), &state)?;
     Ok(true)
+}
+
+// ---- all that it holds, brought over ----
+
+/// [`OutsideImport::stage`]
+pub(crate) const UNDER_WAY: u32 = 0;
+pub(crate) const PAUSED: u32 = 1;
+pub(crate) const BROUGHT: u32 = 2;
+pub(crate) const GIVEN_UP: u32 = 3;
+
+/// `None`: nobody asked for it.
+pub(crate) fn import(read: &impl Read, id: OutsideId) -> Result<Option<OutsideImport>> {
+    load(read, &id.key(OUTSIDE_IMPORT))
+}
+
+/// Writes how it goes. False: the account is gone meanwhile.
+pub(crate) fn note_import(
+    batch: &mut Batch,
+    id: OutsideId,
+    edit: &mut dyn FnMut(&mut OutsideImport),
+) -> Result<bool> {
+    if get(batch, id)?.is_none() {
+        return Ok(false);
+    }
+    let mut row = import(batch, id)?.unwrap_or_default();
+    edit(&mut row);
+    row.skipped.truncate(OUTSIDE_IMPORT_SKIPPED);
+    save(batch, &id.key(OUTSIDE_IMPORT), &row)?;
+    Ok(true)
+}
+
+impl OutsideImport {
+    /// For `verify`.
+    pub(super) fn is_right(&self) -> bool {
+        self.stage <= GIVEN_UP && self.skipped.len() <= OUTSIDE_IMPORT_SKIPPED
+    }
 }
 
 // ---- what was fetched by POP3 ----

@@ -10,13 +10,13 @@ use super::body::{self, HeadIndex};
 use super::format::{
     Account, Audit, BodyRef, Brought, BroughtFolder, Checked, Domain, Expunged, FORMAT_VERSION,
     Fetched, Known, Looked, MailRow, MailboxName, MailboxTail, Outgoing, OutgoingRecipient,
-    Outside, OutsideState, Owner, Route, Sent, Setup, StsPolicy, Subscribed, ThreadRef, TlsDay,
-    Tokens, Trace, Version, tag,
+    Outside, OutsideImport, OutsideState, Owner, Route, Sent, Setup, StsPolicy, Subscribed,
+    ThreadRef, TlsDay, Tokens, Trace, Version, tag,
 };
 use super::key::{
     self, BODY_HEAD, BODY_PART, BODY_TRACE, BROUGHT_FOLDER, BROUGHT_RUN, INDEX_BODY,
-    OUTSIDE_FETCHED, OUTSIDE_SELF, OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP,
-    OWNER_TOKENS,
+    OUTSIDE_FETCHED, OUTSIDE_IMPORT, OUTSIDE_SELF, OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF,
+    OWNER_SETUP, OWNER_TOKENS,
 };
 use super::mail::Flags;
 use super::outbox::Place;
@@ -346,6 +346,11 @@ impl Check {
             }
             Some(&OUTSIDE_STATE) => {
                 drop(key::decode::<OutsideState>(key, payload)?);
+                self.of_outside.insert(at);
+            }
+            Some(&OUTSIDE_IMPORT) => {
+                let right = key::decode::<OutsideImport>(key, payload)?.is_right();
+                self.expect(right, || format!("{}: it makes no sense", key::describe(key)));
                 self.of_outside.insert(at);
             }
             Some(&OUTSIDE_FETCHED) => {

@@ -172,7 +172,7 @@ async fn entered<T, F: Future<Output = std::result::Result<T, Fault>>>(
     }
 }
 
-fn login(row: &Outside, key: Key) -> client::Login {
+pub(super) fn login(row: &Outside, key: Key) -> client::Login {
     let secret = String::from_utf8_lossy(&key.secret.0).into_owned();
     let secret = match key.token {
         true => client::Secret::Token(secret),

@@ -48,6 +48,7 @@ const ACTS: &[(&str, &[&str])] = &[
     ("/setup/certificate/again", &["POST /api/v1/certificate/again"]),
     ("/setup/certificate/next", &[STEP]),
     ("/setup/people", &[STEP]),
+    ("/setup/bring", &[STEP]),
     ("/setup/clients", &[STEP]),
     ("/setup/letter", &[STEP]),
     ("/setup/letter/send", &["none: a program sends a letter by submission, and asks for stories"]),
@@ -86,6 +87,7 @@ const ACTS: &[(&str, &[&str])] = &[
             "GET /api/v1/accounts/{}/outside/{}/sign-in",
         ],
     ),
+    ("/people/{}/outside/{}/import", &["PUT /api/v1/accounts/{}/outside/{}/import"]),
     ("/people/{}/outside/{}/remove", &["DELETE /api/v1/accounts/{}/outside/{}"]),
     // What people do for themselves the owner does for them.
     ("/my/password", &["PUT /api/v1/accounts/{}/password"]),
@@ -98,6 +100,7 @@ const ACTS: &[(&str, &[&str])] = &[
     ("/my/outside/{}/pause", &["PUT /api/v1/accounts/{}/outside/{}"]),
     ("/my/outside/{}/look", &["POST /api/v1/accounts/{}/outside/{}/look"]),
     ("/my/outside/{}/sign-in", &["POST /api/v1/accounts/{}/outside/{}/sign-in"]),
+    ("/my/outside/{}/import", &["PUT /api/v1/accounts/{}/outside/{}/import"]),
     ("/my/outside/{}/remove", &["DELETE /api/v1/accounts/{}/outside/{}"]),
     (
         "/my/sessions",

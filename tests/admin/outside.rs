@@ -40,7 +40,7 @@ fn silent() -> &'static Dns {
 }
 
 /// An office with Ann and Bob that asks no name server and trusts this authority.
-fn office(authority: Option<&Authority>) -> World {
+pub(super) fn office(authority: Option<&Authority>) -> World {
     let world = World::office();
     world.person("ann", ANN);
     world.person("bob", BOB);
@@ -57,7 +57,7 @@ fn office(authority: Option<&Authority>) -> World {
 }
 
 /// Added without a try.
-fn add(world: &World, address: &str, wish: Wish) {
+pub(super) fn add(world: &World, address: &str, wish: Wish) {
     let secret = Some(Password { text: WORD.to_string(), made_up: false });
     let secret = if wish.oauth.is_some() { None } else { secret };
     let wish = Box::new(Wish { untested: true, secret, ..wish });
@@ -65,7 +65,7 @@ fn add(world: &World, address: &str, wish: Wish) {
     act(&world.house.store, CollectAct::Add { login, address, wish }, NOW).expect("added");
 }
 
-fn all(world: &World) -> Vec<(OutsideId, Outside)> {
+pub(super) fn all(world: &World) -> Vec<(OutsideId, Outside)> {
     outside::all(&world.house.store.snapshot().expect("a snapshot")).expect("read")
 }
 
@@ -79,7 +79,7 @@ fn seen(text: &str) -> String {
     rest.split('"').next().expect("a mark").to_string()
 }
 
-fn acts(world: &World) -> String {
+pub(super) fn acts(world: &World) -> String {
     let read = world.house.store.snapshot().expect("a snapshot");
     let told = owner::acts(&read, None, 1_000).expect("read");
     let line = |(_, act): (u64, crate::store::format::Audit)| {
@@ -111,6 +111,7 @@ fn a_person_connects_a_mailbox_which_is_tried_before_it_is_saved() {
             ("address", "ann@far.example"),
             ("way", "password"),
             ("password", password),
+            ("what", "collect"),
             ("kind", "pop3"),
             ("host", "localhost"),
             ("port", port.as_str()),
@@ -204,6 +205,7 @@ fn what_is_wrong_with_a_form_is_said_and_nothing_is_tried() {
         ("address", "ann@yandex.ru"),
         ("way", "password"),
         ("password", WORD),
+        ("what", "both"),
         ("kind", "imap"),
         ("tls", "implicit"),
         ("smtp-tls", "implicit"),
@@ -341,6 +343,7 @@ fn a_person_signs_in_there_with_a_code_that_is_shown_here() {
         ("device-url", device.as_str()),
         ("token-url", "http://in.clear/token"),
         ("scope", "mail"),
+        ("what", "collect"),
         ("kind", "imap"),
         ("host", "imap.far.example"),
         ("after", "keep"),

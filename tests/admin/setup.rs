@@ -1,7 +1,10 @@
 //! Setting up, from the code to the end.
 
 use super::stage::{Browser, CODE, NOW, PASSWORD, World};
+use crate::act::check::said::say;
+use crate::act::check::{Finding, State};
 use crate::admin::http::Method;
+use crate::admin::look::keep;
 use crate::admin::routes::{May, ROUTES};
 use crate::admin::{fingerprint, zone};
 use crate::settings::{self, Settings};
@@ -67,7 +70,14 @@ fn from_the_code_to_the_end_each_step_leads_to_the_next_and_is_kept() {
     let reply = owner.post("/people", &fields);
     assert_eq!(reply.status, 422);
     assert!(reply.text().contains("Steps of the setup"), "still in the setup");
-    assert_eq!(owner.post("/setup/people", &[]).header("Location"), Some("/setup/clients"));
+    assert_eq!(owner.post("/setup/people", &[]).header("Location"), Some("/setup/bring"));
+    let text = owner.get("/setup/bring").text();
+    assert!(text.contains("href=\"/people/ann%40office%2Etest/outside\""), "{text}");
+    let back = owner.get("/people/ann@office.test/outside").text();
+    assert!(back.contains("href=\"/setup/bring\""), "and back: {back}");
+    assert_eq!(owner.get("/setup").header("Location"), Some("/setup/bring"), "gone on with");
+    owner.get("/setup/bring");
+    assert_eq!(owner.post("/setup/bring", &[]).header("Location"), Some("/setup/clients"));
     let text = owner.get("/setup/clients").text();
     assert!(text.contains("/people/ann%40office%2Etest/clients"), "{text}");
     assert!(text.contains("<svg") && text.contains("/my/clients"), "{text}");
@@ -86,6 +96,57 @@ fn from_the_code_to_the_end_each_step_leads_to_the_next_and_is_kept() {
 }
 
 #[test]
+fn mail_may_stay_at_its_provider_and_then_nothing_is_changed_at_the_domain() {
+    let world = fresh();
+    world.house.claim(PASSWORD, NOW).expect("an owner");
+    let mut owner = world.owner();
+    assert!(owner.get("/setup/way").text().contains("name=\"domain\""), "it is asked for");
+    let found = |what: &str, state: State, key: &'static str| {
+        let said = say(key, ["mx.provider.example".into()]);
+        let (meaning, remedy) = (String::new(), String::new());
+        Finding { what: what.to_string(), state, meaning, remedy, said }
+    };
+    let shut = || found("way out", State::Wrong, "found.way-blocked");
+    let hidden = || found("address of mail.office.test", State::Wrong, "found.address-none");
+    let open = || found("way out", State::Ok, "found.way");
+    let elsewhere = found("MX of office.test", State::Ok, "found.mx-elsewhere");
+    for (findings, advice) in [
+        (vec![open()], "Nothing speaks against sending directly"),
+        (vec![shut()], "The tests speak for a relay"),
+        (vec![open(), hidden()], "The tests speak for a relay"),
+        (vec![shut(), hidden()], "let your mail stay at its provider"),
+        (vec![open(), elsewhere], "goes to another provider today"),
+    ] {
+        let looked = keep(&world.house.store, "mail.office.test", &findings, NOW);
+        world.house.place.looks.begin(move || looked);
+        while world.house.looked().running {
+            std::thread::yield_now();
+        }
+        let text = owner.get("/setup/way").text();
+        assert!(text.contains(advice), "{advice}: {text}");
+    }
+    owner.get("/setup/way");
+    let reply = owner.post("/setup/way", &[("way", "collect")]);
+    assert_eq!(reply.header("Location"), Some("/setup/domain"));
+    assert!(written(&world).outgoing.relay.is_none());
+    let text = owner.get("/setup/way").text();
+    assert!(text.contains("id=\"way-collect\" name=\"way\" value=\"collect\" checked"), "{text}");
+    let text = owner.get("/setup/domain").text();
+    assert!(text.contains("Your mail stays at its provider"), "{text}");
+    owner.post("/setup/domain", &[("domain", "office.test"), ("host", "")]);
+    let text = owner.get("/setup/domain").text();
+    assert!(text.contains("<summary>For later"), "no record has to be published: {text}");
+    let text = owner.get("/setup/bring").text();
+    assert!(text.contains("where each person’s mailbox is"), "{text}");
+    assert!(owner.get("/setup/done").text().contains("It stays at its provider"));
+    owner.get("/setup/way");
+    owner.post("/setup/way", &[("way", "direct")]);
+    assert!(!owner.get("/setup/domain").text().contains("Your mail stays"), "and back");
+    let acts = owner.get("/acts").text();
+    assert_eq!(acts.matches("settings/way").count(), 2, "{acts}");
+}
+
+#[test]
 fn a_relay_is_checked_kept_and_its_password_never_shown() {
     let world = fresh();
     world.house.claim(PASSWORD, NOW).expect("an owner");
@@ -100,7 +161,7 @@ fn a_relay_is_checked_kept_and_its_password_never_shown() {
         ("password", "relay secret"),
     ];
     for (field, value, why) in [
-        ("way", "pigeon", "Choose one of the two"),
+        ("way", "pigeon", "Choose one of the three"),
         ("host", "not a host", "no name of a server"),
         ("host", "", "This is empty"),
         ("port", "70000", "a number from 1 to 65535"),

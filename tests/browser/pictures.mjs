@@ -15,6 +15,8 @@ const CHOSEN = [
   ["page-person-phone", "/people/ann%40office.test", { phone: true }],
   ["page-clients", "/people/ann%40office.test/clients", { dark: true }],
   ["page-certificate", "/setup/certificate", {}],
+  ["page-mailboxes", "/people/ann%40office%2Etest/outside", {}],
+  ["page-mailbox", "/people/ann%40office%2Etest/outside/carl%40provider%2Etest", {}],
   ["page-trace", "/trace", { first: "main a[href^='/trace/']" }],
 ];
 
@@ -32,11 +34,16 @@ export async function pictures(chrome, server, people, folder) {
     await walk.page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
     await walk.go(path.replace("http:", `http://127.0.0.1:${http}`));
     if (first) await walk.follow(first);
-    const file = join(folder, `${name}.png`);
-    await walk.page.screenshot({ path: file, scale: "css" });
-    const octets = statSync(file).size;
-    check(`${file}: small`, octets < PICTURE_BYTES, octets);
-    console.log(`picture ${file}: ${octets} octets`);
+    await shot(walk, folder, name);
     await walk.end();
   }
+}
+
+// What is on the screen now.
+export async function shot(walk, folder, name) {
+  const file = join(folder, `${name}.png`);
+  await walk.page.screenshot({ path: file, scale: "css" });
+  const octets = statSync(file).size;
+  check(`${file}: small`, octets < PICTURE_BYTES, octets);
+  console.log(`picture ${file}: ${octets} octets`);
 }

@@ -5,8 +5,9 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { browser, check, told, Walk } from "./lib.mjs";
-import { daily, own } from "./daily.mjs";
-import { pictures } from "./pictures.mjs";
+import { daily, enter, own } from "./daily.mjs";
+import { elsewhere } from "./elsewhere.mjs";
+import { pictures, shot } from "./pictures.mjs";
 import { wizard } from "./wizard.mjs";
 
 const given = JSON.parse(process.env.MAILROOM_BROWSER);
@@ -106,6 +107,36 @@ async function third(chrome, server, people) {
   await walk.end();
 }
 
+// The owner brings a person's mail here, on a large screen; that one does it on a phone, without
+// script. The letters of the provider are then in their mailboxes.
+async function fourth(chrome, server, people) {
+  const [ann, bob] = people;
+  const [much, little] = given.provider.users;
+  const base = `https://127.0.0.1:${server.ports.https}`;
+  const desk = await Walk.begin(chrome, "desk, elsewhere", { base });
+  if (given.pictures) desk.shot = (name) => shot(desk, given.pictures, name);
+  await desk.go("/login");
+  await enter(desk);
+  const path = `/people/${encoded(ann.address)}/outside`;
+  const arrived = (who) => (subject) => received(server, who, subject);
+  await desk.attempt(elsewhere, path, given.provider, much, arrived(ann));
+  check("the bar was seen moving", desk.moved > 2, desk.moved);
+  await desk.end();
+  const phone = await Walk.begin(chrome, "phone, elsewhere", { base, phone: true, script: false });
+  await phone.go("/my/login");
+  await phone.fill("name", bob.address);
+  await phone.fill("password", bob.word);
+  await phone.send("/my/login");
+  await phone.attempt(elsewhere, "/my/outside", given.provider, little, arrived(bob));
+  await phone.end();
+}
+
+// As the server writes it: all but letters and digits.
+function encoded(text) {
+  const code = (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+  return text.replace(/[^A-Za-z0-9]/g, code);
+}
+
 // Every row of the table of pages was shown in one of the walks.
 function all(seen) {
   const table = readFileSync(new URL("../../appliance/admin/routes.rs", import.meta.url), "utf8");
@@ -138,6 +169,7 @@ const knowing = await browser(given.homes.knowing);
 try {
   const people = await second(knowing, two);
   await third(knowing, two, people);
+  await fourth(knowing, two, people);
   all(seen);
   if (given.pictures) await pictures(knowing, two, people, given.pictures);
 } finally {

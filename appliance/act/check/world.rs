@@ -33,6 +33,18 @@ pub(super) fn look(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
     }
 }
 
+/// Is mail of this domain taken by somebody?
+pub(super) fn mail_of(settings: &Settings, domain: &str) -> Option<Finding> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let resolver = Resolver::new(&settings.outgoing.name_servers, DNS_QUESTION).ok()?;
+    let mx = runtime.block_on(resolver.mx(domain)).ok()?;
+    let others = mx.into_iter().map(|mx| mx.host);
+    let others: Vec<String> = others.filter(|host| *host != settings.host).collect();
+    let said = say("found.mx-elsewhere", [others.join(", ").into()]);
+    let told = || Finding::new(&format!("MX of {domain}"), State::Ok, said, "");
+    (!others.is_empty()).then(told)
+}
+
 async fn seen(settings: &Settings, domains: Vec<Domain>) -> Vec<Finding> {
     let resolver = match Resolver::new(&settings.outgoing.name_servers, DNS_QUESTION) {
         Ok(resolver) => Arc::new(resolver),

@@ -1,6 +1,6 @@
 //! Outside accounts in the words of the command line.
 
-use super::{After, KnownView, OutsideView, ProviderView, Server, Tls};
+use super::{After, ImportView, KnownView, OutsideView, ProviderView, Server, Tls};
 use crate::act::words::{date_time, octets, plain, table};
 
 pub(crate) fn printed_providers(all: &[ProviderView]) -> String {
@@ -103,11 +103,35 @@ pub(crate) fn printed_one(it: &OutsideView) -> String {
     for (sender, why) in it.waiting.iter().filter(|_| it.relay.is_some()) {
         text.push_str(&format!("not by it yet  {}: {}\n", plain(sender), plain(why)));
     }
+    if let Some(import) = &it.import {
+        text.push_str(&imported(import));
+    }
     for it in &it.skipped {
         let size = octets(it.size);
         let (from, subject) = (plain(&it.from), plain(&it.subject));
         text.push_str(&format!("not taken      {} UTC, {size}, ", date_time(it.at)));
         text.push_str(&format!("from {from}, {subject:?}: {}\n", plain(&it.why)));
+    }
+    text
+}
+
+fn imported(it: &ImportView) -> String {
+    let mut text = match it.stage.as_str() {
+        "done" => format!(
+            "import         done {} UTC: {} letters ({}) came, {} were here already, {} left out\n",
+            date_time(it.ended),
+            it.messages,
+            octets(it.octets),
+            it.already,
+            it.skipped_count
+        ),
+        stage => format!("import         {stage} since {} UTC\n", date_time(it.began)),
+    };
+    if !it.error.is_empty() {
+        text.push_str(&format!("import         {}\n", plain(&it.error)));
+    }
+    for why in &it.skipped {
+        text.push_str(&format!("left out       {}\n", plain(why)));
     }
     text
 }

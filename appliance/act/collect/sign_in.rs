@@ -73,6 +73,10 @@ pub(super) fn wait(store: &Store, login: &str, address: &str, begun: &SignInView
     let id = desk.id;
     let kept = store.write_blocking(move |batch| {
         outside::change(batch, id, Some((&sealer, &secrets)), &mut |_| Ok(()))?;
+        if outside::import(batch, id)?.is_some() {
+            // It may have waited for this.
+            outside::note_import(batch, id, &mut |import| (import.tries, import.next) = (0, 0))?;
+        }
         outside::note(batch, id, &mut |state| {
             (state.failures, state.told, state.trouble) = (0, false, 0);
             state.error.clear();

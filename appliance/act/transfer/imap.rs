@@ -54,7 +54,7 @@ pub(crate) fn import(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no threads: {error}"))?;
     let mut progress = |done: Progress| {
-        let Progress { messages, of, octets } = done;
+        let Progress { messages, of, octets, .. } = done;
         told(act::Progress::Mail { messages, of, octets });
     };
     runtime.block_on(import::run(store, ask, &mut progress)).map(imported)

@@ -110,6 +110,8 @@ pub(crate) const ROUTES: &[Route] = &[
     delete("/api/v1/accounts/{}/outside/{}", outside::remove),
     post("/api/v1/accounts/{}/outside/{}/look", outside::look),
     post("/api/v1/accounts/{}/outside/{}/test", outside::test),
+    get("/api/v1/accounts/{}/outside/{}/import", outside::import_goes),
+    put("/api/v1/accounts/{}/outside/{}/import", outside::import),
     get("/api/v1/accounts/{}/outside/{}/sign-in", outside::sign_in_goes),
     post("/api/v1/accounts/{}/outside/{}/sign-in", outside::sign_in),
     get("/api/v1/outside", outside::all),

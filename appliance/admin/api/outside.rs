@@ -7,6 +7,7 @@ use crate::act::{Reply as Done, Request as Act};
 use crate::admin::form::Form;
 use crate::admin::outside::trials::{self, Key, Kind as Trial, Stage};
 use crate::limits::OUTSIDE_DAYS_AT_MOST;
+use crate::store::{account, outside};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
@@ -78,6 +79,8 @@ impl Asked {
             oauth: self.oauth,
             paused: self.paused,
             untested: self.untested,
+            // A token is the owner's.
+            owner: true,
         })
     }
 }
@@ -198,4 +201,50 @@ fn signing_in(call: &Call<'_>, key: &Key) -> Value {
         Some(Stage::Done | Stage::Known(_)) => value!({ "stage": "done" }),
         Some(Stage::Running) => value!({ "stage": "asking" }),
     }
+}
+
+// ---- all it holds ----
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Paused {
+    paused: bool,
+}
+
+/// Begins to bring over all it holds, pauses it, goes on with it.
+pub(super) fn import(call: &Call<'_>) -> Outcome {
+    let ((login, address, about), Paused { paused }) = (named(call), call.body()?);
+    let (what, act) = match paused {
+        true => ("outside/import-pause", CollectAct::PauseImport { login, address }),
+        false => ("outside/import", CollectAct::Import { login, address }),
+    };
+    let done = call.act(what, &about, Act::Collect(act))?;
+    call.house.place.imports.changed.notify_one();
+    Ok(done)
+}
+
+/// How far it is.
+pub(super) fn import_goes(call: &Call<'_>) -> Outcome {
+    let (login, address, _) = named(call);
+    let act = CollectAct::Show { login: login.clone(), address: address.clone() };
+    let Done::Outside(view) = call.done(Act::Collect(act))? else {
+        return reply(&value!({ "import": null, "now": null }));
+    };
+    let none = value!({ "import": null, "now": null });
+    let Some(import) = view.import else { return reply(&none) };
+    let read = call.house.store.snapshot()?;
+    let id = account::by_login(&read, &view.login)?.map(|(id, _)| id);
+    let of_person = id.map(|id| outside::of(&read, id)).transpose()?.unwrap_or_default();
+    let mut of_person = of_person.into_iter();
+    let id = of_person.find(|(_, row)| row.address == view.address).map(|(id, _)| id);
+    drop(read);
+    let now = call.house.place.millis();
+    let live = id.and_then(|id| call.house.place.imports.of(id));
+    let live = live.map(|live| {
+        value!({
+            "messages": live.done.messages, "of": live.done.of, "octets": live.done.octets,
+            "folder": live.done.folder, "a_minute": live.pace(now), "seconds_left": live.left(now),
+        })
+    });
+    reply(&value!({ "import": import, "now": live }))
 }

@@ -1,10 +1,11 @@
 //! A mailbox elsewhere is added: its address, what is known of its servers, then all the rest. It
 //! is tried before it is saved.
 
-use super::{Told, Whose, begin_act, show_list};
+use super::{Told, Whose, begin, show_list};
 use crate::act::Reply as Done;
 use crate::act::Request as Act;
 use crate::act::collect::{After, Client, CollectAct, KnownView, ProviderView, Server, Tls, Wish};
+use crate::act::failure::Failure;
 use crate::act::people::Password;
 use crate::admin::form::Form;
 use crate::admin::http::{Reply, encoded};
@@ -154,6 +155,7 @@ fn first(visit: &Visit<'_>, whose: &Whose, address: &str) -> Form {
     Form::with(&[
         ("way", way),
         ("client-id", client.as_deref().unwrap_or_default()),
+        ("what", "both"),
         ("kind", "imap"),
         ("tls", "implicit"),
         ("smtp-tls", "implicit"),
@@ -170,10 +172,13 @@ fn client_of(visit: &Visit<'_>, provider: &str) -> Result<Option<String>, Troubl
     Ok(of_provider.find_map(|(_, row)| row.oauth.map(|oauth| oauth.client_id)))
 }
 
-fn known(visit: &Visit<'_>, whose: &Whose, address: &str) -> Result<Option<KnownView>, Stage> {
+/// It is still looked for.
+struct Looking;
+
+fn known(visit: &Visit<'_>, whose: &Whose, address: &str) -> Result<Option<KnownView>, Looking> {
     match visit.house.place.trials.stage(&whose.key(Kind::Find, address)) {
         Some(Stage::Known(known)) => Ok(Some(*known)),
-        Some(running) if running.goes_on() => Err(running),
+        Some(running) if running.goes_on() => Err(Looking),
         _ => Ok(None),
     }
 }
@@ -190,7 +195,7 @@ fn show_add(
 ) -> Answer {
     match known(visit, whose, address) {
         Ok(known) => show_any(visit, whose, address, (form, failure, known), None),
-        Err(_) => show_running(visit, whose, address, "outside.finding"),
+        Err(Looking) => show_running(visit, whose, address, "outside.finding"),
     }
 }
 
@@ -223,6 +228,7 @@ pub(in crate::admin) fn add(visit: &mut Visit<'_>) -> Answer {
     let known = known(visit, &whose, &address).ok().flatten();
     let provider = known.as_ref().and_then(|known| known.provider.as_ref());
     let wish = wish(visit.words, &mut form, provider.map(|it| it.id.clone()));
+    let wish = Wish { owner: !whose.own, ..wish };
     if !form.is_fine() {
         return Ok(show_add(visit, &whose, &address, (&form, None))?.status(422));
     }
@@ -231,14 +237,37 @@ pub(in crate::admin) fn add(visit: &mut Visit<'_>) -> Answer {
     if trials.stage(&key).is_some_and(|stage| !stage.goes_on()) {
         trials.forget(&key);
     }
-    let (login, wish) = (whose.login.clone(), Box::new(wish));
-    let asked = CollectAct::Add { login, address: address.clone(), wish };
     let kept = form.without(&["csrf", "password", "client-secret"]);
-    if !begin_act(visit, key, ("outside/add", &whose.about(&address)), kept, asked) {
+    let about = whose.about(&address);
+    let work = saving(visit, (whose.login.clone(), address.clone()), wish, form.raw("what"));
+    if !begin(visit, key, ("outside/add", &about), kept, work) {
         form.wrong("password", visit.words.t("outside.busy"));
         return Ok(show_add(visit, &whose, &address, (&form, None))?.status(503));
     }
     Ok(Reply::see(&format!("{}/add?address={}", whose.base, encoded(&address))))
+}
+
+/// Saves it once it let us in, and begins to bring over what it holds where that is wanted.
+fn saving(
+    visit: &Visit<'_>,
+    (login, address): (String, String),
+    wish: Wish,
+    what: &str,
+) -> impl FnOnce(&dyn Fn(Stage) -> bool) -> Result<(), Failure> + Send + 'static {
+    let (store, now) = (visit.house.store.clone(), visit.request.now);
+    let (place, imports) = (visit.house.place.clone(), what != "collect");
+    move |_| {
+        let ask = |asked: CollectAct| {
+            crate::act::act(&store, Act::Collect(asked), now, &mut |_| ()).map(drop)
+        };
+        let wish = Box::new(wish);
+        ask(CollectAct::Add { login: login.clone(), address: address.clone(), wish })?;
+        if imports {
+            ask(CollectAct::Import { login, address })?;
+            place.imports.changed.notify_one();
+        }
+        Ok(())
+    }
 }
 
 /// What the form asks for, or its faults.
@@ -248,6 +277,14 @@ fn wish(words: &Words, form: &mut Form, provider: Option<String>) -> Wish {
     wish.pop3 = Some(form.raw("kind") == "pop3");
     if wish.pop3 == Some(true) && matches!(wish.after, Some(After::Move(_))) {
         form.wrong("after", words.t("outside.no-folders"));
+    }
+    match form.raw("what") {
+        "both" | "import" if wish.pop3 == Some(true) => {
+            form.wrong("what", words.t("outside.no-import"));
+        }
+        "both" | "collect" => (),
+        "import" => wish.paused = Some(true),
+        _ => form.wrong("what", words.t("outside.bring-choose")),
     }
     wish.source = server(words, form, &SOURCE);
     wish.relay = server(words, form, &RELAY);

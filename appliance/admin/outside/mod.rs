@@ -2,11 +2,13 @@
 //! The same handlers serve both; whose they are is never taken from the form.
 
 mod add;
+mod import;
 mod one;
 mod sign_in;
 pub(crate) mod trials;
 
 pub(super) use add::{add, add_page, find};
+pub(super) use import::import;
 pub(super) use one::{change, look, one, password, pause, remove};
 pub(super) use sign_in::{begin_it as sign_in, page as sign_in_page};
 
@@ -26,13 +28,14 @@ use crate::act::failure::Failure;
 use crate::act::{self, Reply as Done, Request as Act};
 use crate::collect::providers;
 use crate::event::{Event, emit};
-use crate::store::{account, owner};
+use crate::store::{AccountId, account, owner};
 use askama::Template;
 use trials::{Key, Kind, Stage};
 
 /// Of whom a page is.
 #[derive(Clone)]
 pub(super) struct Whose {
+    pub id: AccountId,
     pub login: String,
     pub name: String,
     /// Where these pages begin.
@@ -47,17 +50,26 @@ impl Whose {
             Who::Person { login, .. } => (login.as_str(), true),
             _ => (visit.part(0), false),
         };
+        Whose::read(visit, login, own)
+    }
+
+    /// Of this person, for the owner.
+    pub(super) fn called_so(visit: &Visit<'_>, login: &str) -> Result<Whose, Trouble> {
+        Whose::read(visit, login, false)
+    }
+
+    fn read(visit: &Visit<'_>, login: &str, own: bool) -> Result<Whose, Trouble> {
         let found = account::by_login(&visit.house.store.snapshot()?, login)?;
-        let (_, account) = found.ok_or(Trouble::Missing)?;
+        let (id, account) = found.ok_or(Trouble::Missing)?;
         let base = match own {
             true => "/my/outside".to_string(),
             false => format!("/people/{}/outside", encoded(&account.login)),
         };
-        Ok(Whose { login: account.login, name: account.name, base, own })
+        Ok(Whose { id, login: account.login, name: account.name, base, own })
     }
 
     /// As people call them.
-    fn called(&self) -> &str {
+    pub(super) fn called(&self) -> &str {
         if self.name.is_empty() { &self.login } else { &self.name }
     }
 

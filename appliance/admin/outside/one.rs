@@ -1,6 +1,7 @@
 //! One mailbox elsewhere: how it goes, what can be changed, and its end.
 
 use super::add::{after, folders, secret};
+use super::import::Import;
 use super::trials::{Kind, Stage};
 use super::{Row, Told, Whose, begin_act, named};
 use crate::act::Request as Act;
@@ -36,6 +37,7 @@ struct One<'a> {
     skipped: Vec<Skipped>,
     /// Mail can leave by it.
     can_send: bool,
+    import: Option<Import>,
 }
 
 /// A letter that was not taken over.
@@ -114,8 +116,13 @@ fn show_one(
     let can_send = view.relay.is_some() || provider.is_some_and(|it| it.smtp.is_some());
     let seen = seen(&view);
     let row = Row::of(&whose, &zone, view);
+    let import = match row.view.import.clone() {
+        Some(import) => Some(Import::of(visit, (&whose, &row.view.address), &zone, import)?),
+        None => None,
+    };
     let mut page = visit.page(&row.view.address);
-    page.goes_on = running || row.is_awaited();
+    let imports = import.as_ref().is_some_and(|import| import.under_way);
+    page.goes_on = running || row.is_awaited() || imports;
     let (page, whose) = (&page, &whose);
     show(&One {
         page,
@@ -129,6 +136,7 @@ fn show_one(
         since,
         skipped,
         can_send,
+        import,
     })
 }
 
@@ -163,7 +171,7 @@ fn done(
 pub(in crate::admin) fn change(visit: &mut Visit<'_>) -> Answer {
     let (whose, view) = unchanged(visit)?;
     let mut form = std::mem::take(&mut visit.form);
-    let wish = changed(visit, &mut form, &view);
+    let wish = Wish { owner: !whose.own, ..changed(visit, &mut form, &view) };
     if !form.is_fine() {
         return Ok(show_one(visit, whose, view, (&form, None, false))?.status(422));
     }

@@ -49,6 +49,8 @@ for (const part of document.querySelectorAll("[data-live]")) {
         copies(part);
       }
       if (fresh.dataset.live) setTimeout(again, 1500);
+      // What is beside it has to do with how it ended.
+      else if (part.dataset.over) location.assign(part.dataset.over);
     } catch {
       setTimeout(again, 5000);
     }

@@ -16,6 +16,7 @@ use crate::admin::routes::{Answer, Visit};
 use crate::admin::trouble::Trouble;
 use crate::admin::words::Words;
 use crate::admin::zone;
+use crate::store::format::Setup;
 use crate::store::owner;
 use crate::wire::address::check_domain;
 use askama::Template;
@@ -36,6 +37,8 @@ struct DomainPage<'a> {
     /// When the world was looked at last.
     at: Option<String>,
     changes: Vec<Changed>,
+    /// Mail stays at its provider.
+    collects: bool,
 }
 
 /// What was seen otherwise than at the look before.
@@ -109,7 +112,9 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
         it.state != State::Ok && ["world", "name servers"].contains(&it.what.as_str())
     };
     let words = visit.words;
-    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let Setup { zone, collects, domain, .. } = owner::setup(&visit.house.store.snapshot()?)?;
+    let first = Form::with(&[("domain", &domain)]);
+    let form = if form.has("domain") || !domains.is_empty() { form } else { &first };
     let unasked = found.iter().find(no_look).map(|it| told(words, &zone, it));
     let shown = |record: Record| {
         let what = format!("{} of {}", record.kind, record.name);
@@ -140,6 +145,7 @@ fn show_domain(visit: &Visit<'_>, form: &Form) -> Answer {
         running,
         at,
         changes,
+        collects,
     })
 }
 

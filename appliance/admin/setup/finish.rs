@@ -9,6 +9,7 @@ use crate::admin::people::{Row, domains, everybody};
 use crate::admin::routes::{Answer, Visit};
 use crate::admin::{clients, fingerprint, lan, zone};
 use crate::settings::Ports;
+use crate::store::format::Setup;
 use crate::store::owner;
 use askama::Template;
 
@@ -40,7 +41,8 @@ struct Proof {
 
 pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
     let settings = visit.house.settings();
-    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
+    let Setup { zone, collects, .. } = owner::setup(&visit.house.store.snapshot()?)?;
+    let by_provider = collects.then(|| visit.words.t("way.collect").to_string());
     let view = certificate::view(&visit.house.data, &settings, visit.request.now)?;
     let six = fingerprint::of(&visit.house.data.join("tls")).unwrap_or_default().join(" ");
     let page = visit.page(visit.words.t("setup.done"));
@@ -52,10 +54,13 @@ pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
         pages: pages(visit),
         own_page: clients::own_address(visit),
         ports: settings.ports,
-        relay: settings.outgoing.relay.as_ref().map(|relay| relay.host.clone()),
+        relay: settings.outgoing.relay.as_ref().map(|relay| relay.host.clone()).or(by_provider),
         certificate: Proof { own: view.own, ends: zone::show(&zone, view.ends), six },
         // Without a name for the world there are none to publish.
-        records: super::domain::records(visit).unwrap_or_default(),
+        records: match collects {
+            true => Vec::new(),
+            false => super::domain::records(visit).unwrap_or_default(),
+        },
         at: zone::show(&zone, visit.request.now),
         zone: if zone.is_empty() { "UTC".to_string() } else { zone },
     })

@@ -5,6 +5,7 @@
 //! [`STEPS`].
 
 pub(super) mod begin;
+pub(super) mod bring;
 pub(super) mod certificate;
 pub(super) mod clients;
 pub(super) mod domain;
@@ -33,6 +34,7 @@ pub(super) const STEPS: &[(&str, &str)] = &[
     ("domain", "setup.domain"),
     ("certificate", "setup.certificate"),
     ("people", "setup.people"),
+    ("bring", "setup.bring"),
     ("clients", "setup.clients"),
     ("letter", "setup.letter"),
     ("done", "setup.done"),

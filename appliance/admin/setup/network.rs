@@ -116,7 +116,7 @@ pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
         "dhcp" => Some(Plan::Dhcp),
         "fixed" => fixed(visit, &mut form).map(Plan::Static),
         _ => {
-            form.wrong("how-dhcp", visit.words.t("way.choose"));
+            form.wrong("how-dhcp", visit.words.t("network.choose"));
             None
         }
     };

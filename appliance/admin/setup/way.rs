@@ -1,4 +1,5 @@
-//! How mail leaves: straight to the servers of others, or through a relay.
+//! How mail comes and leaves: straight from and to the servers of others, through a relay, or by
+//! way of the provider where it is today.
 
 use super::{Steps, finish, seen, steps, unchanged};
 use crate::act::check::{Finding, State};
@@ -8,9 +9,12 @@ use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::network;
 use crate::admin::page::{Page, show};
+use crate::admin::people::domains;
 use crate::admin::routes::{Answer, Visit};
+use crate::admin::trouble::Trouble;
 use crate::settings::{Relay, RelayTls};
-use crate::store::owner;
+use crate::store::format::Setup;
+use crate::store::{Batch, owner};
 use crate::wire::address::check_domain;
 use askama::Template;
 
@@ -23,10 +27,11 @@ struct Way<'a> {
     running: bool,
     looked: bool,
     findings: Vec<Told>,
-    /// What the findings speak for.
-    relay: bool,
-    /// A way out was tried, and nothing speaks against it.
-    direct: bool,
+    /// What the findings speak for: the class of that line, and its key.
+    advice: Option<(&'static str, &'static str)>,
+    /// What mail addresses end in, asked for while there is no domain.
+    domain: Form,
+    named: bool,
     is_box: bool,
     /// Where a router forwards to.
     addresses: Vec<String>,
@@ -37,7 +42,9 @@ struct Way<'a> {
 
 pub(in crate::admin) fn page(visit: &mut Visit<'_>) -> Answer {
     let settings = visit.house.settings();
+    let setup = owner::setup(&visit.house.store.snapshot()?)?;
     let form = match &settings.outgoing.relay {
+        None if setup.collects => Form::with(&[("way", "collect"), ("tls", "implicit")]),
         None => Form::with(&[("way", "direct"), ("tls", "implicit")]),
         Some(relay) => Form::with(&[
             ("way", "relay"),
@@ -54,11 +61,9 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     let looked = visit.house.looked();
     let found = looked.last.as_ref().map(|(_, found)| found.as_slice()).unwrap_or_default();
     let findings: Vec<Finding> = found.iter().filter(|it| is_of_way(it)).cloned().collect();
-    let relay = findings.iter().any(speaks_for_relay);
-    let open = |it: &Finding| it.what.starts_with("way out") && it.state == State::Ok;
-    let direct = !relay && findings.iter().any(open);
-    let zone = owner::setup(&visit.house.store.snapshot()?)?.zone;
-    let findings = findings.iter().map(|it| told(visit.words, &zone, it)).collect();
+    let advice = advice(&findings);
+    let setup = owner::setup(&visit.house.store.snapshot()?)?;
+    let findings = findings.iter().map(|it| told(visit.words, &setup.zone, it)).collect();
     let mut page = visit.page(visit.words.t("way.title"));
     page.goes_on = looked.running;
     let (steps, running) = (steps(visit, "way")?, looked.running);
@@ -74,8 +79,9 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
         running,
         looked,
         findings,
-        relay,
-        direct,
+        advice,
+        domain: Form::with(&[("domain", &setup.domain)]),
+        named: domains(visit)?.is_empty(),
         is_box,
         addresses,
         hardware,
@@ -83,20 +89,48 @@ fn show_way(visit: &Visit<'_>, form: &Form) -> Answer {
     })
 }
 
-/// Of the box's address and the way out; records of domains come in the next step.
+/// Of the box's address, the way out, and where mail goes today; other records of domains come in
+/// the next step.
 fn is_of_way(finding: &Finding) -> bool {
     let what = finding.what.as_str();
     let begins = ["world", "name servers", "address of", "name of", "way out", "outgoing address"];
-    begins.iter().any(|begin| what.starts_with(begin))
+    begins.iter().any(|begin| what.starts_with(begin)) || is_elsewhere(finding)
 }
 
-/// A relay has an address and a way out of its own. Where nothing could be asked, nothing is known.
-fn speaks_for_relay(finding: &Finding) -> bool {
-    let key = finding.said.first().map_or("", |said| said.key.as_str());
-    finding.state == State::Wrong && !["found.names-none", "found.unknown"].contains(&key)
+/// Mail of a domain goes to somebody else.
+fn is_elsewhere(finding: &Finding) -> bool {
+    finding.said.first().is_some_and(|said| said.key == "found.mx-elsewhere")
+}
+
+/// What they speak for. Mail that is taken elsewhere today can stay there; where the box can
+/// neither be reached nor reach others, it has to.
+fn advice(findings: &[Finding]) -> Option<(&'static str, &'static str)> {
+    let key = |it: &Finding| it.said.first().map_or(String::new(), |said| said.key.clone());
+    let any = |keys: &[&str]| findings.iter().any(|it| keys.contains(&key(it).as_str()));
+    let shut = any(&["found.way-blocked", "found.way-silent", "found.way-refused"]);
+    let hidden = any(&["found.address-none", "found.address-inner"]);
+    let is_way_out = |it: &&Finding| it.what.starts_with("way out");
+    // Where nothing could be asked, nothing is known.
+    let unasked = ["found.names-none", "found.unknown", "found.mx-elsewhere"];
+    let wrong = |it: &Finding| it.state == State::Wrong && !unasked.contains(&key(it).as_str());
+    match () {
+        () if findings.iter().any(is_elsewhere) => Some(("good", "way.for-collect-mx")),
+        () if shut && hidden => Some(("warn", "way.for-collect-shut")),
+        () if findings.iter().any(wrong) => Some(("warn", "way.for-relay")),
+        () if findings.iter().filter(is_way_out).any(|it| it.state == State::Ok) => {
+            Some(("good", "way.for-direct"))
+        }
+        () => None,
+    }
 }
 
 pub(in crate::admin) fn look(visit: &mut Visit<'_>) -> Answer {
+    let typed = visit.form.value("domain").trim_start_matches('@').to_string();
+    let name = check_domain(&typed).ok().filter(|name| name.contains('.'));
+    if visit.form.has("domain") {
+        let domain = name.unwrap_or_default();
+        change(visit, move |setup| setup.domain.clone_from(&domain))?;
+    }
     visit.house.begin_look();
     Ok(Reply::see("/setup/way"))
 }
@@ -106,7 +140,7 @@ pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
     unchanged(&form, &visit.house.settings().outgoing.relay)?;
     let relay = match form.raw("way") {
         "relay" => relay(visit, &mut form),
-        "direct" => None,
+        "direct" | "collect" => None,
         _ => {
             form.wrong("way", visit.words.t("way.choose"));
             None
@@ -115,12 +149,24 @@ pub(in crate::admin) fn save(visit: &mut Visit<'_>) -> Answer {
     if !form.is_fine() {
         return Ok(show_way(visit, &form)?.status(422));
     }
-    let about = relay.as_ref().map_or("direct".to_string(), |relay| format!("{relay:?}"));
-    if relay != visit.house.settings().outgoing.relay {
+    let chosen = form.raw("way").to_string();
+    let about = relay.as_ref().map_or(chosen.clone(), |relay| format!("{relay:?}"));
+    let collects = chosen == "collect";
+    let before = owner::setup(&visit.house.store.snapshot()?)?.collects;
+    change(visit, move |setup| setup.collects = collects)?;
+    if relay == visit.house.settings().outgoing.relay && collects != before {
+        audit::note(visit, "settings/way", &about, "");
+    } else if relay != visit.house.settings().outgoing.relay {
         visit.house.change_settings(|settings| settings.outgoing.relay = relay)?;
         audit::note(visit, "settings/way", &about, "");
     }
     finish(visit, "way")
+}
+
+fn change(visit: &Visit<'_>, edit: impl Fn(&mut Setup) + Send + 'static) -> Result<(), Trouble> {
+    let job = move |batch: &mut Batch| owner::change_setup(batch, &mut |setup| edit(setup));
+    visit.house.store.write_blocking(job)?;
+    Ok(())
 }
 
 /// Can a server be called so?

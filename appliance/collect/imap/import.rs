@@ -59,12 +59,14 @@ impl Default for Pace {
 }
 
 /// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Progress {
     /// Messages that are here now, or cannot be brought.
     pub messages: u64,
     pub of: u64,
     pub octets: u64,
+    /// The folder that is read.
+    pub folder: String,
 }
 
 /// What it came to.
@@ -211,7 +213,9 @@ impl Run<'_> {
         let Report { messages, octets, already, skipped_count, .. } = self.report;
         let done = messages + already + skipped_count;
         let of = self.total.max(done);
-        (self.progress)(Progress { messages: done, of, octets });
+        let folder = self.plan.as_ref().and_then(|plan| plan.get(self.next));
+        let folder = folder.map(|(folder, _)| folder.text.clone()).unwrap_or_default();
+        (self.progress)(Progress { messages: done, of, octets, folder });
     }
 
     /// How long to wait before the next try; else why there is none.

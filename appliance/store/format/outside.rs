@@ -162,6 +162,49 @@ pub(crate) struct OutsideState {
     pub skipped: Vec<Skipped>,
 }
 
+/// All that an outside account holds is brought over: asked for, and how it goes or went.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OutsideImport {
+    /// 0 under way, 1 paused, 2 done, 3 given up.
+    #[prost(uint32, tag = "1")]
+    pub stage: u32,
+    /// Seconds since 1970, as all times here.
+    #[prost(int64, tag = "2")]
+    pub began: i64,
+    /// 0: not yet.
+    #[prost(int64, tag = "3")]
+    pub ended: i64,
+    /// Of the run that was last: letters brought over, and their octets.
+    #[prost(uint64, tag = "4")]
+    pub messages: u64,
+    #[prost(uint64, tag = "5")]
+    pub octets: u64,
+    /// Letters that were here already.
+    #[prost(uint64, tag = "6")]
+    pub already: u64,
+    #[prost(uint64, tag = "7")]
+    pub folders: u64,
+    /// Letters that were not brought, and of the first of them which and why.
+    #[prost(uint64, tag = "8")]
+    pub skipped_count: u64,
+    #[prost(string, repeated, tag = "9")]
+    pub skipped: Vec<String>,
+    /// Why the last try ended early; empty: it did not.
+    #[prost(string, tag = "10")]
+    pub error: String,
+    /// Tries in a row that ended early.
+    #[prost(uint32, tag = "11")]
+    pub tries: u32,
+    /// When the next try begins.
+    #[prost(int64, tag = "12")]
+    pub next: i64,
+    /// How far it was when it was paused: of how many letters, and letters and octets of them.
+    #[prost(uint64, tag = "13")]
+    pub of: u64,
+    #[prost(uint64, tag = "14")]
+    pub done: u64,
+}
+
 /// A letter that stays where it is.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Skipped {

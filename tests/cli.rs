@@ -6,6 +6,7 @@ mod backup;
 mod collect;
 mod control;
 mod dns;
+mod many;
 mod records;
 mod revive;
 mod salvage;

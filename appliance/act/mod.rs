@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tls::{StsPolicyView, TlsAct, TlsDayView};
 use token::{TokenAct, TokenMade, TokenView};
-use transfer::{Export, Exported, FromImap, Import, Imported, Revive};
+use transfer::{Export, Exported, FromImap, Import, Imported, Many, OneOfMany, Revive};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +56,7 @@ pub(crate) enum Request {
     Compact,
     Import(Import),
     ImportImap(FromImap),
+    ImportMany(Many),
     Export(Export),
     Revive(Revive),
 }
@@ -107,6 +108,7 @@ pub(crate) enum Reply {
         after: u64,
     },
     Imported(Imported),
+    ImportedMany(Vec<OneOfMany>),
     Exported(Exported),
     Salvaged(Salvaged),
     Checked(Vec<check::Finding>),
@@ -247,6 +249,9 @@ pub(crate) fn act(
         Request::ImportImap(from) => transfer::import_imap(store, from, told)
             .map(Reply::Imported)
             .map_err(|why| Failure::new("cannot import", why, "")),
+        Request::ImportMany(many) => transfer::import_many(store, &many, told)
+            .map(Reply::ImportedMany)
+            .map_err(|why| Failure::new("cannot import", why, "mend the lines, and begin again")),
         Request::Revive(revive) => {
             transfer::revive(store, &revive, progress).map(Reply::Imported).map_err(|why| {
                 let what = format!("cannot restore from {}", revive.file.display());

@@ -24,11 +24,13 @@ mod export;
 mod gmail;
 mod imap;
 mod maildir;
+pub(crate) mod many;
 mod name;
 mod revive;
 mod source;
 
 pub(crate) use imap::{FromImap, import as import_imap};
+pub(crate) use many::{Many, OneOfMany, import as import_many};
 
 use crate::store::{AccountId, Store, account};
 use serde::{Deserialize, Serialize};

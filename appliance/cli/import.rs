@@ -1,10 +1,10 @@
-//! `mailroom import`: from files, or from an IMAP server.
+//! `mailroom import`: from files, from an IMAP server, or of many people by a list.
 
 use super::args::absolute;
 use crate::act::Request;
-use crate::act::transfer::{FromImap, Import};
+use crate::act::transfer::{FromImap, Import, Many};
 use crate::collect::reach::Security;
-use crate::limits::PASSWORD_BYTES;
+use crate::limits::{IMPORT_CSV_BYTES, PASSWORD_BYTES};
 use crate::settings::{self, Outgoing};
 use clap::Args;
 use std::io::{BufRead, Read};
@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 pub(crate) struct ImportLine {
     /// The account that gets the mail: its log-in address
-    pub account: String,
+    #[arg(required_unless_present = "csv", conflicts_with = "csv")]
+    pub account: Option<String>,
     /// An mbox file, a Maildir, or a folder that holds them
-    #[arg(required_unless_present = "imap", conflicts_with = "imap")]
+    #[arg(required_unless_present_any = ["imap", "csv"], conflicts_with_all = ["imap", "csv"])]
     pub from: Option<PathBuf>,
     /// The mailbox to fill (INBOX unless given); of a folder or a server: the mailbox above those
     /// it makes
@@ -24,6 +25,13 @@ pub(crate) struct ImportLine {
     /// Bring everything from this IMAP server, with folders, flags and dates
     #[arg(long, value_name = "HOST", requires = "user")]
     pub imap: Option<String>,
+    /// Bring the mail of many people: a file of account,server,login,password, these names in its
+    /// first line; all of it is checked before anything begins
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["imap", "mailbox"])]
+    pub csv: Option<PathBuf>,
+    /// Only check the list and its log-ins
+    #[arg(long, requires = "csv")]
+    pub check: bool,
     /// The log-in name there
     #[arg(long, value_name = "NAME", requires = "imap")]
     pub user: Option<String>,
@@ -37,7 +45,7 @@ pub(crate) struct ImportLine {
     #[arg(long, requires = "imap")]
     pub starttls: bool,
     /// A PEM file with the authority of its certificate, where that is not a public one
-    #[arg(long, value_name = "FILE", requires = "imap")]
+    #[arg(long, value_name = "FILE")]
     pub authority: Option<PathBuf>,
 }
 
@@ -48,6 +56,16 @@ pub(super) fn request(
     input: &mut dyn BufRead,
 ) -> Result<Request, String> {
     let ImportLine { account, from, mailbox, imap, user, .. } = line;
+    if let Some(file) = line.csv {
+        let outgoing = outgoing(data)?;
+        return Ok(Request::ImportMany(Many {
+            csv: text(&absolute(file)?)?,
+            authority: line.authority.map(absolute).transpose()?.or(outgoing.authority),
+            name_servers: outgoing.name_servers,
+            only_check: line.check,
+        }));
+    }
+    let account = account.unwrap_or_default();
     if let Some(from) = from {
         return Ok(Request::Import(Import { account, from: absolute(from)?, mailbox }));
     }
@@ -65,6 +83,19 @@ pub(super) fn request(
         mailbox,
         name_servers: outgoing.name_servers,
     }))
+}
+
+/// Not more of it than a list may have.
+fn text(path: &Path) -> Result<String, String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+    let most = u64::try_from(IMPORT_CSV_BYTES + 1).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .map_err(wrong)?
+        .take(most)
+        .read_to_string(&mut text)
+        .map_err(wrong)?;
+    Ok(text)
 }
 
 /// The name servers to ask, and whom to trust.

@@ -157,6 +157,7 @@ fn signed_in(data: &Path, reply: Reply, screen: &mut Screen) -> Result<Reply, Fa
 fn tells_of_fault(reply: &Reply) -> bool {
     match reply {
         Reply::Verified(verified) => !verified.faults.is_empty(),
+        Reply::ImportedMany(all) => all.iter().any(|one| !one.error.is_empty()),
         Reply::Salvaged(back) => !back.has_anything(),
         Reply::Checked(findings) => findings.iter().any(|f| f.state == check::State::Wrong),
         _ => false,

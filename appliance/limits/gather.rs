@@ -54,6 +54,13 @@ pub(crate) const FETCH_THROTTLED_AT_MOST: Duration = Duration::from_secs(24 * 36
 /// A folder that is watched is looked through as a whole this often: for what goes there after some
 /// days, and for what was missed.
 pub(crate) const WATCH_WHOLE_SECONDS: i64 = 3600;
+/// People whose mail is brought at once: each holds a letter of the largest size, and a board has
+/// little memory.
+pub(crate) const IMPORT_AT_ONCE: usize = 2;
+/// A list of people whose mail is brought: an office has some hundred, and passwords are short. It
+/// fits into one request of the command line.
+pub(crate) const IMPORT_CSV_BYTES: usize = 512 * 1024;
+pub(crate) const IMPORT_CSV_LINES: usize = 1_000;
 /// A line that waited for this long before it broke is opened again at once.
 pub(crate) const COLLECT_STOOD: Duration = Duration::from_secs(60);
 /// UIDs that share a row of the memory of what was brought: rows stay below a page of the store.

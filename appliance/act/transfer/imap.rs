@@ -4,7 +4,7 @@ use super::{Imported, find_account};
 use crate::act;
 use crate::collect::imap::import::{self, Ask, Login, Pace, Progress, Report, Secret};
 use crate::collect::reach::{Place, Security};
-use crate::store::Store;
+use crate::store::{AccountId, Store};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,22 +42,38 @@ pub(crate) fn import(
     told: &mut dyn FnMut(act::Progress),
 ) -> Result<Imported, String> {
     let account = find_account(store, &ask.account)?;
-    let FromImap { host, port, tls, user, password, authority, mailbox, name_servers, .. } = ask;
-    let ask = Ask {
+    run(store, self::ask(account, ask), told)
+}
+
+/// The same as the engine has it.
+pub(super) fn ask(account: AccountId, from: FromImap) -> Ask {
+    let FromImap { host, port, tls, user, password, authority, mailbox, name_servers, .. } = from;
+    Ask {
         account,
         place: Place { host, port, tls, authority },
         login: Login { user, secret: Secret::Password(password) },
         above: mailbox,
         name_servers,
         pace: Pace::default(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no threads: {error}"))?;
+    }
+}
+
+pub(super) fn run(
+    store: &Store,
+    ask: Ask,
+    told: &mut dyn FnMut(act::Progress),
+) -> Result<Imported, String> {
     let mut progress = |done: Progress| {
         let Progress { messages, of, octets, .. } = done;
         told(act::Progress::Mail { messages, of, octets });
     };
-    runtime.block_on(import::run(store, ask, &mut progress)).map(imported)
+    alone(import::run(store, ask, &mut progress))?.map(imported)
+}
+
+/// On a thread that does nothing else.
+pub(super) fn alone<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| format!("no threads: {error}"))?.block_on(work))
 }
 
 fn imported(report: Report) -> Imported {

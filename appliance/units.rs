@@ -16,6 +16,7 @@
 //! acme          asks an authority for one, where the settings say so, and renews it
 //! traces        forgets stories older than TRACE_DAYS
 //! leaving       counts the days of closed accounts, and removes those whose days are over
+//! moves         looks at domains that come here from elsewhere, and brings their old mail
 //! looks         looks once a day how the world sees the box, and tells what changed
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
@@ -280,6 +281,7 @@ async fn mail(
     running.spawn(collect::run(collect, stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::leaving(store.clone(), stop.clone()));
+    running.spawn(background::moves(store.clone(), stop.clone()));
     running.spawn(background::traces(store.clone(), stop.clone()));
     running.spawn(background::memory(stop));
     lines.iter().for_each(|line| cli::print::line(line));

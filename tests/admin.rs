@@ -9,6 +9,7 @@ mod import;
 mod lan;
 mod leaving;
 mod letter;
+mod moving;
 mod my;
 mod network;
 mod outside;

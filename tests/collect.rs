@@ -3,6 +3,7 @@
 mod believed;
 mod discover;
 pub(crate) mod maildrop;
+mod moving;
 mod multidrop;
 pub(crate) mod oauth;
 mod out;

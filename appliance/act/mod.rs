@@ -9,6 +9,7 @@ pub(crate) mod collect;
 pub(crate) mod dns;
 pub(crate) mod failure;
 pub(crate) mod leaving;
+pub(crate) mod moving;
 pub(crate) mod office;
 pub(crate) mod outbox;
 pub(crate) mod people;
@@ -26,6 +27,7 @@ use crate::store::{MailId, Store, backup, trace, verify};
 use collect::sign_in::SignInView;
 use collect::{CollectAct, KnownView, OutsideView, ProviderView};
 use failure::Failure;
+use moving::{MoveAct, MoveView};
 use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,7 @@ pub(crate) enum Request {
     Import(Import),
     ImportImap(FromImap),
     ImportMany(Many),
+    Move(MoveAct),
     Export(Export),
     Revive(Revive),
 }
@@ -109,6 +112,7 @@ pub(crate) enum Reply {
     },
     Imported(Imported),
     ImportedMany(Vec<OneOfMany>),
+    Moves(Vec<MoveView>),
     Exported(Exported),
     Salvaged(Salvaged),
     Checked(Vec<check::Finding>),
@@ -249,6 +253,7 @@ pub(crate) fn act(
         Request::ImportImap(from) => transfer::import_imap(store, from, told)
             .map(Reply::Imported)
             .map_err(|why| Failure::new("cannot import", why, "")),
+        Request::Move(act) => moving::act(store, act, now),
         Request::ImportMany(many) => transfer::import_many(store, &many, told)
             .map(Reply::ImportedMany)
             .map_err(|why| Failure::new("cannot import", why, "mend the lines, and begin again")),

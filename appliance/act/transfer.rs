@@ -29,6 +29,7 @@ mod name;
 mod revive;
 mod source;
 
+pub(super) use imap::alone;
 pub(crate) use imap::{FromImap, import as import_imap};
 pub(crate) use many::{Many, OneOfMany, import as import_many};
 

@@ -39,6 +39,11 @@ pub(crate) fn octets(octets: u64) -> String {
     }
 }
 
+/// "2026-11-23" (UTC).
+pub(crate) fn date(at: i64) -> String {
+    date_time(at).split(' ').next().unwrap_or_default().to_string()
+}
+
 /// "2026-11-23 16:05:09" (UTC).
 pub(crate) fn date_time(at: i64) -> String {
     let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");

@@ -24,6 +24,7 @@ pub(crate) mod http;
 pub(crate) mod lan;
 pub(crate) mod look;
 mod meaning;
+mod moving;
 mod my;
 pub(crate) mod network;
 pub(crate) mod outside;

@@ -17,8 +17,8 @@ use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
-    addresses, api, assets, audit, clients, enter, lan, my, outside, people, queue, restore,
-    security, setup, strangers, tokens, trace, welcome,
+    addresses, api, assets, audit, clients, enter, lan, moving, my, outside, people, queue,
+    restore, security, setup, strangers, tokens, trace, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
@@ -141,6 +141,13 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/tokens", May::Owner, tokens::page),
     post("/tokens", May::Owner, tokens::add),
     post("/tokens/remove", May::Owner, tokens::remove),
+    get("/move", May::Owner, moving::page),
+    post("/move", May::Owner, moving::begin),
+    post("/move/{}/look", May::Owner, moving::look),
+    post("/move/{}/run", May::Owner, moving::run),
+    post("/move/{}/skip", May::Owner, moving::skip),
+    post("/move/{}/back", May::Owner, moving::back),
+    post("/move/{}/end", May::Owner, moving::end),
     get("/people/{}/clients", May::Owner, clients::of_anybody),
     get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
     get("/people/{}/outside", May::Owner, outside::page),
@@ -191,6 +198,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/trace", "nav.trace"),
     (May::Owner, "/queue", "nav.queue"),
     (May::Owner, "/setup/domain", "nav.domain"),
+    (May::Owner, "/move", "nav.move"),
     (May::Owner, "/security", "nav.security"),
     (May::Person, "/my", "nav.my"),
     (May::Person, "/my/outside", "outside.title"),

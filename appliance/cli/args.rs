@@ -2,6 +2,7 @@
 
 use super::import::ImportLine;
 use crate::act::dns::Dkim;
+use crate::act::moving::MoveAct;
 use crate::act::outbox::OutboxAct;
 use crate::act::people::{AccountAct, AddressAct, DomainAct};
 use crate::act::tls::TlsAct;
@@ -117,6 +118,9 @@ pub(crate) enum Command {
                       --password-file pw"
     )]
     Import(ImportLine),
+    /// A domain moves here from another provider: what to do next, step by step
+    #[command(subcommand)]
+    Move(Move),
     /// Write the mail of an account out as mbox files or a Maildir
     Export(Export),
     /// The DNS records to publish, as a zone file
@@ -144,6 +148,28 @@ pub(crate) enum Command {
         #[arg(long)]
         here: bool,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Move {
+    /// How far each domain is, and what to do next
+    List,
+    /// Begin with a domain of this box whose mail still goes elsewhere
+    #[command(
+        after_help = "Example:\n  mailroom move begin office.test     then do what it says; the \
+                            server looks by itself, and `mailroom move list` tells"
+    )]
+    Begin { domain: String },
+    /// Ask the name servers now
+    Look { domain: String },
+    /// Bring the old mail of everybody who has an outside account in the domain
+    Run { domain: String },
+    /// Go on without the run
+    Skip { domain: String },
+    /// Go one step back
+    Back { domain: String },
+    /// Forget it; all mail stays
+    End { domain: String },
 }
 
 #[derive(Subcommand, Debug)]
@@ -449,6 +475,7 @@ pub(crate) fn request(
         Command::Token(Token::Add { name }) => Request::Token(TokenAct::Add { name }),
         Command::Token(Token::List) => Request::Token(TokenAct::List),
         Command::Token(Token::Remove { name }) => Request::Token(TokenAct::Remove { name }),
+        Command::Move(act) => Request::Move(moving(act)),
         Command::Trace(Trace { text, limit, since: from }) => {
             let since = from.map(|text| since(&text, now)).transpose()?;
             Request::Trace(StorySearch { text, limit, since })
@@ -475,6 +502,18 @@ pub(crate) fn request(
         | Command::Certificate(_)
         | Command::Check { .. } => return Ok(None),
     }))
+}
+
+fn moving(act: Move) -> MoveAct {
+    match act {
+        Move::List => MoveAct::List,
+        Move::Begin { domain } => MoveAct::Begin { domain },
+        Move::Look { domain } => MoveAct::Look { domain },
+        Move::Run { domain } => MoveAct::Run { domain },
+        Move::Skip { domain } => MoveAct::Skip { domain },
+        Move::Back { domain } => MoveAct::Back { domain },
+        Move::End { domain } => MoveAct::End { domain },
+    }
 }
 
 fn account(

@@ -66,6 +66,7 @@ pub(crate) fn text(reply: &Reply) -> String {
             format!("the store takes {} now, {} before\n", octets(*after), octets(*before))
         }
         Reply::Imported(imported) => format!("{imported}\n"),
+        Reply::Moves(all) => crate::act::moving::printed(all),
         Reply::ImportedMany(all) => crate::act::transfer::many::printed(all),
         Reply::Exported(exported) => format!("{exported}\n"),
         Reply::Salvaged(back) => super::salvaged::text(back),

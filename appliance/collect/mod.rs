@@ -9,6 +9,7 @@
 //! imap        a provider's IMAP: import of everything
 //! pop3        one look at a maildrop: what is new comes here, what is old enough goes there
 //! letter      one letter: for whom, into the store or left there
+//! moving      how a domain comes here from another provider: pure
 //! multidrop   one mailbox for a domain: for whom is a letter?
 //! plan        when an account is looked at next, and what a person is told of trouble
 //! ```
@@ -20,6 +21,7 @@ pub(crate) mod board;
 pub(crate) mod discover;
 pub(crate) mod imap;
 mod letter;
+pub(crate) mod moving;
 pub(crate) mod multidrop;
 pub(crate) mod plan;
 pub(crate) mod pop3;

@@ -61,6 +61,20 @@ pub(crate) const IMPORT_AT_ONCE: usize = 2;
 /// fits into one request of the command line.
 pub(crate) const IMPORT_CSV_BYTES: usize = 512 * 1024;
 pub(crate) const IMPORT_CSV_LINES: usize = 1_000;
+/// Domains that move here at once: an office has a few.
+pub(crate) const MOVES: usize = 20;
+/// So long may others remember an MX that is about to change, in seconds: shorter ones are refused
+/// by some who offer DNS, and longer ones make the change and the way back slow.
+pub(crate) const MOVE_TTL_SECONDS: u32 = 300;
+/// When it was not asked again by then, an answer that is remembered elsewhere may have run down
+/// from a TTL three times as long.
+pub(crate) const MOVE_ASK_AGAIN_SECONDS: i64 = 600;
+/// Nothing came the old way for so long: a working day and a weekend.
+pub(crate) const MOVE_SILENT_SECONDS: i64 = 3 * 24 * 3600;
+/// Days whose letters are told.
+pub(crate) const MOVE_DAYS: usize = 60;
+/// How often it is looked whether one is due.
+pub(crate) const MOVE_TICK: Duration = Duration::from_secs(30);
 /// A line that waited for this long before it broke is opened again at once.
 pub(crate) const COLLECT_STOOD: Duration = Duration::from_secs(60);
 /// UIDs that share a row of the memory of what was brought: rows stay below a page of the store.

@@ -346,6 +346,17 @@ impl Resolver {
         self.records(domain, RecordType::MX, read_mx).await
     }
 
+    /// MX of exactly this name in no order, and for how long they may be remembered: the shortest of
+    /// their TTLs, in seconds.
+    pub(crate) async fn mx_for(&self, domain: &str) -> Result<(Vec<Mx>, u32), NoAnswer> {
+        let answer = self.ask(&self.askers().plain, &name(domain)?, RecordType::MX).await?;
+        let of_it = |record: &&Record| record.record_type() == RecordType::MX;
+        let records: Vec<&Record> =
+            answer.answers().iter().filter(of_it).take(limits::DNS_RECORDS).collect();
+        let ttl = records.iter().map(|record| record.ttl).min().ok_or(NoAnswer::NoRecord)?;
+        Ok((records.iter().filter_map(|record| read_mx(&record.data)).collect(), ttl))
+    }
+
     /// A, and with `ipv6` AAAA, which come first.
     pub(crate) async fn addresses(&self, host: &str, ipv6: bool) -> Result<Vec<IpAddr>, NoAnswer> {
         let four = self.records(host, RecordType::A, read_address);

@@ -30,6 +30,7 @@
 //! 'W' 01                                    Setup       how far the setting up has come
 //! 'W' 02                                    Tokens      which programs may act for the owner
 //! 'W' 03                                    Looked      the last look at the world, what changed
+//! 'W' 04                                    Moves       domains on their way here
 //! 'A' act                                   Audit       an act of the owner
 //! 'E' account outside 00                    Outside     a mailbox that the person has elsewhere
 //! 'E' account outside 01                    OutsideState  how collecting from it goes
@@ -86,10 +87,12 @@
 
 mod brought;
 mod looked;
+mod moving;
 mod outside;
 
 pub(crate) use brought::{Brought, BroughtFolder};
 pub(crate) use looked::{Looked, Seen, SeenChange, SeenSaid, SeenValue};
+pub(crate) use moving::{Move, MoveDay, MoveResult, Moves};
 pub(crate) use outside::{
     Fetched, Multidrop, Oauth, Outside, OutsideHost, OutsideImport, OutsideState, Secrets, Skipped,
 };

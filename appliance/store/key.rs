@@ -24,6 +24,7 @@ pub(super) const OWNER_SELF: u8 = 0;
 pub(super) const OWNER_SETUP: u8 = 1;
 pub(super) const OWNER_TOKENS: u8 = 2;
 pub(super) const OWNER_LOOKED: u8 = 3;
+pub(super) const OWNER_MOVES: u8 = 4;
 /// What stands behind the number of an outside account.
 pub(super) const OUTSIDE_SELF: u8 = 0;
 pub(super) const OUTSIDE_STATE: u8 = 1;
@@ -321,6 +322,7 @@ fn words(key: &[u8]) -> Option<String> {
             OWNER_SETUP => "how far the setting up has come".to_string(),
             OWNER_TOKENS => "the tokens of programs".to_string(),
             OWNER_LOOKED => "the last look at the world".to_string(),
+            OWNER_MOVES => "the domains that move here".to_string(),
             _ => return None,
         },
         tag::AUDIT => format!("act {} of the owner", u64_in(key, 1)?),

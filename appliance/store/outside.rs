@@ -238,6 +238,23 @@ pub(crate) fn import(read: &impl Read, id: OutsideId) -> Result<Option<OutsideIm
     load(read, &id.key(OUTSIDE_IMPORT))
 }
 
+/// It is not at its end: under way, or paused.
+pub(crate) fn goes_on(import: &OutsideImport) -> bool {
+    matches!(import.stage, UNDER_WAY | PAUSED)
+}
+
+/// Begins, or goes on where it was paused; again it brings only what is new. False: the account is
+/// gone.
+pub(crate) fn begin_import(batch: &mut Batch, id: OutsideId, now: i64) -> Result<bool> {
+    note_import(batch, id, &mut |row| {
+        if row.stage != PAUSED {
+            (row.began, row.done, row.of) = (now, 0, 0);
+        }
+        (row.stage, row.ended, row.tries, row.next) = (UNDER_WAY, 0, 0, 0);
+        row.error.clear();
+    })
+}
+
 /// Writes how it goes. False: the account is gone meanwhile.
 pub(crate) fn note_import(
     batch: &mut Batch,

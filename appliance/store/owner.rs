@@ -1,8 +1,10 @@
 //! The owner of the box, how far the setting up has come, the programs that act for the owner, and
 //! the list of who did what.
 
-use super::format::{Audit, Looked, Owner, Setup, Token, Tokens, tag};
-use super::key::{self, OWNER_LOOKED, OWNER_SELF, OWNER_SETUP, OWNER_TOKENS, load, save};
+use super::format::{Audit, Looked, Move, Moves, Owner, Setup, Token, Tokens, tag};
+use super::key::{
+    self, OWNER_LOOKED, OWNER_MOVES, OWNER_SELF, OWNER_SETUP, OWNER_TOKENS, load, save,
+};
 use super::{Batch, Read, Result, StoreError};
 use crate::limits;
 
@@ -88,6 +90,16 @@ pub(crate) fn looked(read: &impl Read) -> Result<Option<Looked>> {
 
 pub(crate) fn keep_looked(batch: &mut Batch, looked: &Looked) -> Result<()> {
     save(batch, &key::owner(OWNER_LOOKED), looked)
+}
+
+/// The domains that come here from another provider.
+pub(crate) fn moves(read: &impl Read) -> Result<Vec<Move>> {
+    let row: Option<Moves> = load(read, &key::owner(OWNER_MOVES))?;
+    Ok(row.unwrap_or_default().moves)
+}
+
+pub(crate) fn keep_moves(batch: &mut Batch, moves: Vec<Move>) -> Result<()> {
+    save(batch, &key::owner(OWNER_MOVES), &Moves { moves })
 }
 
 /// Writes an act down; the oldest of too many goes.

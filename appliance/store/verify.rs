@@ -9,14 +9,14 @@ pub(crate) mod night;
 use super::body::{self, HeadIndex};
 use super::format::{
     Account, Audit, BodyRef, Brought, BroughtFolder, Checked, Domain, Expunged, FORMAT_VERSION,
-    Fetched, Known, Looked, MailRow, MailboxName, MailboxTail, Outgoing, OutgoingRecipient,
+    Fetched, Known, Looked, MailRow, MailboxName, MailboxTail, Moves, Outgoing, OutgoingRecipient,
     Outside, OutsideImport, OutsideState, Owner, Route, Sent, Setup, StsPolicy, Subscribed,
     ThreadRef, TlsDay, Tokens, Trace, Version, tag,
 };
 use super::key::{
     self, BODY_HEAD, BODY_PART, BODY_TRACE, BROUGHT_FOLDER, BROUGHT_RUN, INDEX_BODY,
-    OUTSIDE_FETCHED, OUTSIDE_IMPORT, OUTSIDE_SELF, OUTSIDE_STATE, OWNER_LOOKED, OWNER_SELF,
-    OWNER_SETUP, OWNER_TOKENS,
+    OUTSIDE_FETCHED, OUTSIDE_IMPORT, OUTSIDE_SELF, OUTSIDE_STATE, OWNER_LOOKED, OWNER_MOVES,
+    OWNER_SELF, OWNER_SETUP, OWNER_TOKENS,
 };
 use super::mail::Flags;
 use super::outbox::Place;
@@ -249,6 +249,7 @@ impl Check {
                 Some(&OWNER_SETUP) => drop(key::decode::<Setup>(key, payload)?),
                 Some(&OWNER_TOKENS) => drop(key::decode::<Tokens>(key, payload)?),
                 Some(&OWNER_LOOKED) => drop(key::decode::<Looked>(key, payload)?),
+                Some(&OWNER_MOVES) => drop(key::decode::<Moves>(key, payload)?),
                 _ => self.fault(format!("{}: no such kind is known", key::describe(key))),
             },
             Some(&tag::AUDIT) => drop(key::decode::<Audit>(key, payload)?),

@@ -1,6 +1,7 @@
 //! Units that nobody connects to.
 
 use crate::act::leaving::count_day;
+use crate::act::moving;
 use crate::admin::House;
 use crate::delivery::remote::Network;
 use crate::delivery::report::Moment;
@@ -177,6 +178,18 @@ pub(super) async fn looks(house: Arc<House>, mut stop: watch::Receiver<bool>) {
     while !stops_within(&mut stop, limits::WORLD_LOOK).await {
         let house = house.clone();
         let _ = tokio::task::spawn_blocking(move || house.look_daily()).await;
+    }
+}
+
+/// Domains on their way here: looked at when they are due, and their runs gone on with.
+pub(super) async fn moves(store: Store, mut stop: watch::Receiver<bool>) {
+    while !stops_within(&mut stop, limits::MOVE_TICK).await {
+        let looked = store.clone();
+        let due = tokio::task::spawn_blocking(move || moving::due(&looked, clock::now())).await;
+        if let Ok(Err(error)) = due {
+            let why = error.to_string();
+            emit(Event::StoreTrouble { doing: "looking at domains that move here", why });
+        }
     }
 }
 

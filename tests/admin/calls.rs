@@ -89,6 +89,12 @@ const ACTS: &[(&str, &[&str])] = &[
     ),
     ("/people/{}/outside/{}/import", &["PUT /api/v1/accounts/{}/outside/{}/import"]),
     ("/people/{}/outside/{}/remove", &["DELETE /api/v1/accounts/{}/outside/{}"]),
+    ("/move", &["POST /api/v1/moves"]),
+    ("/move/{}/look", &["POST /api/v1/moves/{}/look"]),
+    ("/move/{}/run", &["POST /api/v1/moves/{}/run"]),
+    ("/move/{}/skip", &["POST /api/v1/moves/{}/skip"]),
+    ("/move/{}/back", &["POST /api/v1/moves/{}/back"]),
+    ("/move/{}/end", &["DELETE /api/v1/moves/{}"]),
     // What people do for themselves the owner does for them.
     ("/my/password", &["PUT /api/v1/accounts/{}/password"]),
     ("/my/app", &["PUT /api/v1/accounts/{}/app-passwords/{}"]),

@@ -12,6 +12,7 @@ export async function daily(walk, it) {
   await walk.attempt(person, it.people[0]);
   await walk.attempt(search);
   await walk.attempt(addresses, it.people);
+  await walk.attempt(moving);
   await walk.attempt(factor);
   await walk.attempt(tokens);
   await walk.attempt(missing);
@@ -115,6 +116,21 @@ async function addresses(walk, people) {
   await walk.go("/addresses");
   await walk.send("/addresses/remove");
   await walk.look("without it");
+}
+
+async function moving(walk) {
+  await walk.go("/move");
+  await walk.look("as it comes");
+  await walk.send("/move");
+  await walk.look("no domain chosen", { status: 422 });
+  await walk.choose("domain", "office.test");
+  await walk.send("/move");
+  await walk.look("begun, and no name server answers");
+  await walk.send("/move/office.test/look");
+  await walk.look("looked at again");
+  await walk.unfold('form[action$="/end"]');
+  await walk.send("/move/office.test/end");
+  await walk.look("forgotten");
 }
 
 async function factor(walk) {

@@ -16,15 +16,7 @@ pub(super) fn begin(store: &Store, login: &str, address: &str, now: i64) -> Outc
         let why = "folders are brought over by IMAP alone";
         return Err(Failure::new(&what, why, "by POP3 the inbox comes by itself"));
     }
-    note(store, &what, move |batch| {
-        outside::note_import(batch, id, &mut |row| {
-            if row.stage != PAUSED {
-                (row.began, row.done, row.of) = (now, 0, 0);
-            }
-            (row.stage, row.ended, row.tries, row.next) = (UNDER_WAY, 0, 0, 0);
-            row.error.clear();
-        })
-    })?;
+    note(store, &what, move |batch| outside::begin_import(batch, id, now))?;
     Ok(Reply::Done(format!(
         "what {address} holds is brought over by the server, while it runs; look with `mailroom \
          collect show`"

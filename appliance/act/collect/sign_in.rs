@@ -142,7 +142,7 @@ impl Desk {
 }
 
 /// How this box reaches others: the settings stand beside the folder of the store.
-pub(super) fn outgoing(store: &Store) -> Outgoing {
+pub(in crate::act) fn outgoing(store: &Store) -> Outgoing {
     let file = store.folder().parent().map(|data| data.join("mailroom.toml"));
     let read = file.and_then(|file| settings::load(&file).ok());
     read.map(|settings| settings.outgoing).unwrap_or_default()

@@ -71,7 +71,7 @@ pub(super) fn run(
 }
 
 /// On a thread that does nothing else.
-pub(super) fn alone<T>(work: impl Future<Output = T>) -> Result<T, String> {
+pub(in crate::act) fn alone<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(|error| format!("no threads: {error}"))?.block_on(work))
 }

@@ -71,7 +71,7 @@ pub(crate) struct OneOfMany {
 }
 
 /// A mailbox elsewhere, and what opens it.
-pub(crate) struct Job {
+struct Job {
     pub line: u64,
     pub account: String,
     pub ask: Ask,
@@ -110,11 +110,7 @@ pub(crate) fn import(
 }
 
 /// So many at once; `told` hears how far all of them are.
-pub(crate) fn run(
-    store: &Store,
-    jobs: Vec<Job>,
-    told: &mut dyn FnMut(act::Progress),
-) -> Vec<OneOfMany> {
+fn run(store: &Store, jobs: Vec<Job>, told: &mut dyn FnMut(act::Progress)) -> Vec<OneOfMany> {
     let (say, hear) = mpsc::sync_channel(IMPORT_AT_ONCE);
     std::thread::scope(|scope| {
         let all = &jobs;
@@ -376,7 +372,7 @@ fn kept(
 }
 
 /// What opens an outside account now.
-pub(crate) fn secret(
+fn secret(
     store: &Store,
     (id, row): (OutsideId, &Outside),
     authority: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod house;
 mod machine;
 mod mail;
 mod metrics;
+mod moving;
 mod outside;
 mod people;
 mod refused;
@@ -127,6 +128,13 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/domains/{}/keys", house::make_keys),
     post("/api/v1/domains/{}/keys/{}/use", house::use_keys),
     delete("/api/v1/domains/{}/keys/{}", house::remove_keys),
+    get("/api/v1/moves", moving::all),
+    post("/api/v1/moves", moving::begin),
+    delete("/api/v1/moves/{}", moving::end),
+    post("/api/v1/moves/{}/look", moving::look),
+    post("/api/v1/moves/{}/run", moving::run),
+    post("/api/v1/moves/{}/skip", moving::skip),
+    post("/api/v1/moves/{}/back", moving::back),
     get("/api/v1/addresses", people::addresses),
     get("/api/v1/addresses/{}", people::find_address),
     put("/api/v1/addresses/{}", people::set_address),

@@ -1,0 +1,520 @@
+//! `mailroom move`: a domain comes here from another provider. What it is at rests in the store;
+//! the server looks by itself.
+
+use super::Reply;
+use super::collect::sign_in::outgoing;
+use super::failure::{Failure, Kind};
+use super::words::{date, date_time, plain};
+use crate::collect::moving::{self, CHANGE, Collected, FIRST, LAST, LOWER, OVER, Seen, WATCH};
+use crate::limits::{DNS_QUESTION, MOVE_SILENT_SECONDS, MOVE_TTL_SECONDS, MOVES};
+use crate::net::resolver::Resolver;
+use crate::settings;
+use crate::store::format::{Move, MoveResult, Outside};
+use crate::store::outside::{self, OutsideId};
+use crate::store::{Batch, Read, Store, StoreError, account, address, owner};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MoveAct {
+    List,
+    Begin {
+        domain: String,
+    },
+    /// Asks the name servers now.
+    Look {
+        domain: String,
+    },
+    /// Brings the old mail of all; the server does it, and goes on after a restart.
+    Run {
+        domain: String,
+    },
+    /// On without the run.
+    Skip {
+        domain: String,
+    },
+    Back {
+        domain: String,
+    },
+    /// Forgets it; mail here and there stays.
+    End {
+        domain: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MoveView {
+    pub domain: String,
+    /// "lower", "first", "change", "watch", "last" or "over".
+    pub stage: String,
+    /// From 1.
+    pub step: u32,
+    pub steps: u32,
+    /// Seconds since 1970, as all times here.
+    pub since: i64,
+    /// What was seen; what the owner is to do, and why.
+    pub checked: String,
+    pub wanted: String,
+    pub why: String,
+    pub looked: i64,
+    /// Why the last look came to nothing; empty: it did not.
+    pub fault: String,
+    /// Nobody's mailbox with the old provider is known.
+    pub nobody: bool,
+    /// A run is under way.
+    pub running: bool,
+    pub ran: i64,
+    pub results: Vec<MoveOne>,
+    /// Days (since 1970, UTC), and the letters that came by collecting.
+    pub days: Vec<(i64, u64)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MoveOne {
+    pub account: String,
+    pub source: String,
+    pub messages: u64,
+    pub already: u64,
+    pub error: String,
+}
+
+type Outcome = Result<Reply, Failure>;
+
+pub(crate) fn act(store: &Store, act: MoveAct, now: i64) -> Outcome {
+    match act {
+        MoveAct::List => list(store),
+        MoveAct::Begin { domain } => begin(store, &domain, now),
+        MoveAct::Look { domain } => {
+            change(store, &domain, "look at", |_| Ok(()))?;
+            look(store, &domain, now).map_err(|error| Failure::store("cannot look", &error))?;
+            one(store, &domain)
+        }
+        MoveAct::Run { domain } => {
+            change(store, &domain, "run", |row| {
+                row.run = true;
+                Ok(())
+            })?;
+            one(store, &domain)
+        }
+        MoveAct::Skip { domain } => {
+            change(store, &domain, "go on with", move |row| match moving::skip(row, now) {
+                true => Ok(()),
+                false => Err("only a run may be passed over: all else is seen, or it is not"),
+            })?;
+            one(store, &domain)
+        }
+        MoveAct::Back { domain } => {
+            change(store, &domain, "go back with", move |row| match moving::back(row, now) {
+                true => Ok(()),
+                false => Err("it is at its beginning"),
+            })?;
+            one(store, &domain)
+        }
+        MoveAct::End { domain } => {
+            change(store, &domain, "end", |_| Ok(()))?;
+            let gone = domain.to_lowercase();
+            let removed = store.write_blocking(move |batch| {
+                let mut moves = owner::moves(batch)?;
+                moves.retain(|row| row.domain != gone);
+                owner::keep_moves(batch, moves)
+            });
+            removed.map_err(|error| Failure::store("cannot end it", &error))?;
+            Ok(Reply::Done(format!("the move of {domain} is forgotten; all mail stays")))
+        }
+    }
+}
+
+fn begin(store: &Store, domain: &str, now: i64) -> Outcome {
+    let what = format!("cannot begin the move of {domain}");
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    let row = moving::begun(&domain, now);
+    let kept = store.write_blocking(move |batch| {
+        if !address::domains(batch)?.iter().any(|it| it.name == row.domain) {
+            return Err(StoreError::NotFound("domain of this box"));
+        }
+        let mut moves = owner::moves(batch)?;
+        if moves.iter().any(|it| it.domain == row.domain) {
+            return Err(StoreError::Exists("a move of this domain"));
+        }
+        if moves.len() >= MOVES {
+            return Err(StoreError::Limit("domains that move at once"));
+        }
+        moves.push(row.clone());
+        owner::keep_moves(batch, moves)
+    });
+    kept.map_err(|error| Failure::store(&what, &error))?;
+    look(store, &domain, now).map_err(|error| Failure::store(&what, &error))?;
+    one(store, &domain)
+}
+
+fn change(
+    store: &Store,
+    domain: &str,
+    what: &str,
+    edit: impl Fn(&mut Move) -> Result<(), &'static str> + Send + 'static,
+) -> Result<(), Failure> {
+    let what = format!("cannot {what} the move of {domain}");
+    let missing = || {
+        let remedy = format!("begin it: mailroom move begin {domain}");
+        Failure::new(&what, "there is none", &remedy).of_kind(Kind::Missing)
+    };
+    let name = domain.to_lowercase();
+    let done = store.write_blocking(move |batch| {
+        let mut came = None;
+        edit_row(batch, &name, &mut |row| came = Some(edit(row)))?;
+        Ok(came)
+    });
+    let done = done.map_err(|error| Failure::store(&what, &error))?;
+    done.ok_or_else(missing)?.map_err(|why| Failure::new(&what, why, ""))
+}
+
+fn edit_row(
+    batch: &mut Batch,
+    domain: &str,
+    edit: &mut dyn FnMut(&mut Move),
+) -> Result<(), StoreError> {
+    let mut moves = owner::moves(batch)?;
+    let Some(row) = moves.iter_mut().find(|row| row.domain == domain) else { return Ok(()) };
+    let before = row.clone();
+    edit(row);
+    if *row == before {
+        return Ok(());
+    }
+    owner::keep_moves(batch, moves)
+}
+
+// ---- what the server does by itself ----
+
+/// Looks at those that are due, and goes on with the runs.
+pub(crate) fn due(store: &Store, now: i64) -> Result<(), StoreError> {
+    let moves = owner::moves(&store.snapshot()?)?;
+    for row in moves.iter().filter(|row| moving::next_look(row) <= now || row.looked > now) {
+        look(store, &row.domain, now)?;
+    }
+    let moves = owner::moves(&store.snapshot()?)?;
+    moves.iter().filter(|row| row.run).try_for_each(|row| run(store, row, now))
+}
+
+fn look(store: &Store, domain: &str, now: i64) -> Result<(), StoreError> {
+    let seen = asked(store, domain);
+    let ours = own_names(store);
+    let told = collected(&store.snapshot()?, domain, now)?;
+    let domain = domain.to_lowercase();
+    store.write_blocking(move |batch| {
+        edit_row(batch, &domain, &mut |row| {
+            moving::looked(row, seen.clone(), &ours, now);
+            moving::collected(row, told.clone(), now);
+        })
+    })
+}
+
+/// A resolver of its own remembers nothing.
+fn asked(store: &Store, domain: &str) -> Result<Seen, String> {
+    let resolver = Resolver::new(&outgoing(store).name_servers, DNS_QUESTION)?;
+    let answer = super::transfer::alone(resolver.mx_for(domain))?;
+    let (mut hosts, ttl) = answer.map_err(|why| why.to_string())?;
+    hosts.sort_by_key(|mx| mx.preference);
+    Ok(Seen { hosts: hosts.into_iter().map(|mx| mx.host).collect(), ttl })
+}
+
+fn own_names(store: &Store) -> Vec<String> {
+    let file = store.folder().parent().map(|data| data.join("mailroom.toml"));
+    let settings = file.and_then(|file| settings::load(&file).ok());
+    settings.map_or_else(Vec::new, |it| [vec![it.host], it.names].concat())
+}
+
+/// The outside accounts that hold mail of the domain.
+fn accounts(read: &impl Read, domain: &str) -> Result<Vec<(OutsideId, Outside)>, StoreError> {
+    let of_it = |row: &Outside| {
+        let address = row.address.rsplit_once('@').is_some_and(|(_, of)| is_like(of, domain));
+        let shared = row.multidrop.as_ref().is_some_and(|it| is_like(&it.domain, domain));
+        row.source.is_some() && (address || shared)
+    };
+    Ok(outside::all(read)?.into_iter().filter(|(_, row)| of_it(row)).collect())
+}
+
+fn is_like(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+fn collected(read: &impl Read, domain: &str, now: i64) -> Result<Collected, StoreError> {
+    let mut told = Collected::default();
+    for (id, row) in accounts(read, domain)? {
+        let state = outside::state(read, id)?;
+        told.letters += state.letters;
+        told.last = told.last.max(state.letter);
+        let lately = now.saturating_sub(state.looked) <= 24 * 3600;
+        if row.paused || state.trouble != 0 || !lately {
+            told.deaf.push(row.address);
+        }
+    }
+    Ok(told)
+}
+
+/// A run: what each mailbox there holds is brought over as if its person had asked for it, and it is
+/// written down what came of it. By POP3, and of a mailbox that is shared out, there is nothing but
+/// what is collected.
+fn run(store: &Store, row: &Move, now: i64) -> Result<(), StoreError> {
+    let read = store.snapshot()?;
+    let mut known = accounts(&read, &row.domain)?;
+    known.retain(|(_, it)| it.kind == outside::IMAP && it.multidrop.is_none());
+    let begins = row.run_from == 0;
+    let from = if begins { now } else { row.run_from };
+    let (mut due, mut results, mut under_way) = (Vec::new(), Vec::new(), false);
+    for (id, it) in &known {
+        let import = outside::import(&read, *id)?;
+        // Also of who came while it is under way.
+        let is_due = import.as_ref().is_none_or(|import| match outside::goes_on(import) {
+            true => begins,
+            false => import.ended < from,
+        });
+        let import = import.unwrap_or_default();
+        under_way |= is_due || outside::goes_on(&import);
+        due.extend(is_due.then_some(*id));
+        results.push(MoveResult {
+            account: account::get(&read, id.account)?.map(|it| it.login).unwrap_or_default(),
+            source: it.address.clone(),
+            messages: import.messages,
+            already: import.already,
+            error: import.error,
+        });
+    }
+    drop(read);
+    let domain = row.domain.clone();
+    store.write_blocking(move |batch| {
+        for id in &due {
+            outside::begin_import(batch, *id, now)?;
+        }
+        edit_row(batch, &domain, &mut |row| match (row.run, under_way) {
+            // It was passed over meanwhile, or gone back from.
+            (false, _) => {}
+            (true, true) => {
+                row.run_from = from;
+                if !begins {
+                    row.results.clone_from(&results);
+                }
+            }
+            (true, false) => moving::ran(row, results.clone(), now),
+        })
+    })
+}
+
+// ---- how it is told ----
+
+fn list(store: &Store) -> Outcome {
+    let what = "cannot show what moves";
+    let fault = |error: StoreError| Failure::store(what, &error);
+    let read = store.snapshot().map_err(fault)?;
+    let ours = own_names(store);
+    let mut views = Vec::new();
+    for row in owner::moves(&read).map_err(fault)? {
+        let known = accounts(&read, &row.domain).map_err(fault)?;
+        views.push(view(&row, &known, &ours));
+    }
+    Ok(Reply::Moves(views))
+}
+
+fn one(store: &Store, domain: &str) -> Outcome {
+    match list(store)? {
+        Reply::Moves(views) => {
+            let is_it = |view: &MoveView| is_like(&view.domain, domain);
+            Ok(Reply::Moves(views.into_iter().filter(is_it).collect()))
+        }
+        other => Ok(other),
+    }
+}
+
+fn view(row: &Move, known: &[(OutsideId, Outside)], ours: &[String]) -> MoveView {
+    let (stage, wanted, why) = said(row, known, ours);
+    let one = |it: &MoveResult| MoveOne {
+        account: it.account.clone(),
+        source: it.source.clone(),
+        messages: it.messages,
+        already: it.already,
+        error: it.error.clone(),
+    };
+    MoveView {
+        domain: row.domain.clone(),
+        stage: stage.to_string(),
+        step: row.stage + 1,
+        steps: OVER + 1,
+        since: row.since,
+        checked: checked(row),
+        wanted,
+        why: why.to_string(),
+        looked: row.looked,
+        fault: row.fault.clone(),
+        nobody: known.is_empty(),
+        running: row.run,
+        ran: row.ran,
+        results: row.results.iter().map(one).collect(),
+        days: moving::by_day(row),
+    }
+}
+
+fn checked(row: &Move) -> String {
+    let mut text = match row.seen_at {
+        0 => "No answer of the name servers yet.".to_string(),
+        at => format!(
+            "Mail for {} goes to {}; others may remember that for {} (seen {} UTC).",
+            row.domain,
+            row.seen.join(", "),
+            span(row.seen_ttl.into()),
+            date_time(at),
+        ),
+    };
+    if row.stage == LOWER && row.lowered != 0 {
+        let until = row.low.saturating_add(row.ttl.into());
+        text.push_str(&format!(
+            " The time was lowered; what was remembered before runs out {} UTC.",
+            date_time(until)
+        ));
+    } else if row.stage == LOWER && row.low != 0 {
+        text.push_str(" That is short enough; it is asked again in a few minutes to be sure.");
+    }
+    if matches!(row.stage, WATCH | LAST | OVER) {
+        let last = match row.letter {
+            0 => "No letter was ever collected there.".to_string(),
+            at => format!("The last letter that was collected there came {} UTC.", date_time(at)),
+        };
+        text.push_str(&format!(" {last}"));
+    }
+    if row.stage == WATCH && !row.deaf.is_empty() {
+        text.push_str(&format!(
+            " Nothing can be collected from {} now, so that silence tells nothing.",
+            row.deaf.join(", ")
+        ));
+    }
+    text
+}
+
+/// The name of the state, what is wanted, and why.
+fn said(
+    row: &Move,
+    known: &[(OutsideId, Outside)],
+    ours: &[String],
+) -> (&'static str, String, &'static str) {
+    let domain = &row.domain;
+    let host = ours.first().cloned().unwrap_or_default();
+    let nobody = known.is_empty();
+    match row.stage {
+        LOWER => (
+            "lower",
+            format!(
+                "Where the DNS of {domain} is kept, set the TTL of its MX records to {} or less, \
+                 and change nothing else.",
+                span(MOVE_TTL_SECONDS.into())
+            ),
+            "When the MX changes later, all senders know it within minutes, and you can take it \
+             back as quickly.",
+        ),
+        FIRST if nobody => (
+            "first",
+            format!(
+                "Nobody's mailbox in {domain} with the old provider is known here. Add each on \
+                 the page of its person, under \"Other mailboxes\"."
+            ),
+            "Their old mail is brought from there, and new mail is collected as long as it comes \
+             there.",
+        ),
+        FIRST => (
+            "first",
+            "Begin the run that brings all old mail. It may take a day, and goes on by itself after \
+             a restart."
+                .to_string(),
+            "Afterwards only what is new is left to bring, and people find all their mail here.",
+        ),
+        CHANGE => (
+            "change",
+            format!(
+                "Where the DNS of {domain} is kept, replace all MX records with this one: {domain}. \
+                 MX 10 {host}."
+            ),
+            "From then on new mail comes here. Until it is seen nothing else happens; putting the \
+             old records back takes it back.",
+        ),
+        WATCH => (
+            "watch",
+            format!(
+                "Nothing: mail that still comes to the old provider is collected. When none came \
+                 for {}, it goes on.",
+                span(MOVE_SILENT_SECONDS)
+            ),
+            "Some senders remember the old way for longer than they should.",
+        ),
+        LAST => (
+            "last",
+            "Begin the last run.".to_string(),
+            "It brings what people still put into folders there since the first.",
+        ),
+        _ => {
+            let why = "Other servers try for five days what they could not deliver there.";
+            ("over", over(row, known), why)
+        }
+    }
+}
+
+fn over(row: &Move, known: &[(OutsideId, Outside)]) -> String {
+    let close: Vec<String> = known.iter().map(|(_, row)| row.address.clone()).collect();
+    let close = match close.is_empty() {
+        true => "the mailboxes there".to_string(),
+        false => close.join(", "),
+    };
+    let at = moving::may_close(row).map(date).unwrap_or_default();
+    format!(
+        "From {at} on you may close with the old provider: {close}. Remove them here first, from \
+         the other mailboxes of their people, and keep the registration of {} itself.",
+        row.domain
+    )
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+pub(crate) fn printed(all: &[MoveView]) -> String {
+    if all.is_empty() {
+        return "no domain is on its way here: mailroom move begin DOMAIN\n".to_string();
+    }
+    all.iter().map(printed_one).collect::<Vec<_>>().join("\n")
+}
+
+fn printed_one(view: &MoveView) -> String {
+    let mut text = format!("{}: step {} of {}\n", view.domain, view.step, view.steps);
+    let mut say = |name: &str, what: &str| {
+        text.push_str(&format!("{name:10} {}\n", plain(what)));
+    };
+    say("seen", &view.checked);
+    if !view.fault.is_empty() {
+        say("trouble", &format!("the last look came to nothing: {}", view.fault));
+    }
+    say("to do", &view.wanted);
+    say("why", &view.why);
+    match view.stage.as_str() {
+        "first" if view.nobody => say("by", "mailroom collect add LOGIN ADDRESS"),
+        "first" | "last" if !view.running => {
+            say("by", &format!("mailroom move run {}", view.domain));
+        }
+        "over" => say("by", "mailroom collect remove LOGIN ADDRESS"),
+        _ => {}
+    }
+    if view.running {
+        say("run", "under way");
+    }
+    for one in &view.results {
+        let came = match one.error.as_str() {
+            "" => format!("{} messages, {} were there", one.messages, one.already),
+            why => format!("not all: {why}"),
+        };
+        say("brought", &format!("{} from {}: {came}", one.account, one.source));
+    }
+    for (day, letters) in view.days.iter().take(7) {
+        say("collected", &format!("{letters} letters on {}", date(day * 24 * 3600)));
+    }
+    text
+}

@@ -1,0 +1,69 @@
+//! The page on which a domain moves here.
+
+use super::api::Program;
+use super::stage::{NOW, World};
+use crate::admin::http::Method;
+use crate::collect::moving::{CHANGE, begun};
+use crate::settings;
+use crate::store::format::Move;
+use crate::store::owner;
+use crate::tests::remote::peers::{Dns, MX, mx};
+use serde_json::{Value, json};
+
+#[test]
+fn a_domain_is_begun_looked_at_and_forgotten() {
+    let world = World::office();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let dns = runtime.block_on(Dns::start(vec![("office.test", MX, mx(10, "mx.old.test"))]));
+    let mut known = (*world.house.settings()).clone();
+    known.outgoing.name_servers = vec![dns.at];
+    let file = world.house.data.join("mailroom.toml");
+    settings::replace_file(&file, settings::print(&known).as_bytes()).expect("written");
+    let mut owner = world.owner();
+    let page = owner.get("/move");
+    assert!(page.text().contains("value=\"office.test\""), "{} {}", page.status, page.text());
+    let refused = owner.post("/move", &[("domain", "far.test")]);
+    assert_eq!(refused.status, 422);
+    assert_eq!(owner.post("/move", &[("domain", "office.test")]).status, 303);
+    let page = owner.get("/move").text();
+    for text in ["office.test: step 1 of 6", "mx.old.test", "/move/office.test/look"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("/move/office.test/run"), "not before its time");
+    assert!(!page.contains("value=\"office.test\""), "it has begun");
+    assert_eq!(owner.post("/move/office.test/look", &[]).status, 303);
+    assert_eq!(owner.post("/move/office.test/skip", &[]).status, 400, "nothing to pass over");
+    owner.get("/move");
+    assert_eq!(owner.post("/move/office.test/end", &[]).status, 303);
+    assert!(owner.get("/move").text().contains("value=\"office.test\""));
+}
+
+#[test]
+fn a_program_moves_a_domain_as_the_owner_does() {
+    let world = World::office();
+    let program = Program::of(&world);
+    let row = Move { stage: CHANGE, ..begun("office.test", NOW) };
+    let kept = move |batch: &mut crate::store::Batch| owner::keep_moves(batch, vec![row.clone()]);
+    world.house.store.write_blocking(kept).expect("kept");
+    let act = |what: &str| {
+        let target = format!("/api/v1/moves/office.test/{what}");
+        program.call(Method::Post, &target, &Value::Null)
+    };
+    let stage = |(status, told): (u16, Value)| (status, told["moves"][0]["stage"].clone());
+    assert_eq!(act("skip").0, 422, "the MX is seen, or it is not");
+    assert_eq!(stage(act("back")), (200, json!("first")));
+    assert_eq!(act("run").1["moves"][0]["running"], json!(true));
+    assert_eq!(stage(act("skip")), (200, json!("change")));
+    let acts = program.get("/api/v1/acts?limit=9");
+    let acts = acts["acts"].as_array().expect("acts");
+    let done: Vec<&str> = acts.iter().filter_map(|it| it["what"].as_str()).collect();
+    assert_eq!(done, ["move/skip", "move/run", "move/back", "move/skip"]);
+    let (status, told) = program.call(Method::Post, "/api/v1/moves/far.test/run", &Value::Null);
+    assert_eq!(status, 404, "{told}");
+    program.good(Method::Delete, "/api/v1/moves/office.test", &Value::Null);
+    assert_eq!(program.get("/api/v1/moves"), json!({ "moves": [] }));
+}

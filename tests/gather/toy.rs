@@ -30,6 +30,10 @@ pub(super) enum Habit {
     Usual,
     /// The end of the command, without its tag.
     Says(&'static str),
+    /// The usual answer, with this end.
+    Ends(&'static str),
+    /// A goodbye with these words, and the line ends.
+    Bye(&'static str),
     /// The line ends after so many octets of the usual answer.
     Cuts(usize),
     /// These octets, then the usual answer.
@@ -138,6 +142,12 @@ impl Toy {
             let whole = match habit {
                 Habit::Usual => [told, end].concat(),
                 Habit::Says(words) => format!("{tag} {words}\r\n").into_bytes(),
+                Habit::Ends(words) => [told, format!("{tag} {words}\r\n").into_bytes()].concat(),
+                Habit::Bye(words) => {
+                    out.write_all(format!("* BYE {words}\r\n").as_bytes()).ok()?;
+                    let _ = stream.shutdown(Shutdown::Both);
+                    return None;
+                }
                 Habit::First(before) => [before, told, end].concat(),
                 Habit::Instead(other) => [other, end].concat(),
                 Habit::Cuts(octets) => {

@@ -42,6 +42,11 @@ pub(crate) const FETCH_BATCH_BYTES: usize = 4 << 20;
 pub(crate) const FETCH_BATCH_MESSAGES: usize = 200;
 /// Tries to connect in a row without one message more before a run gives up.
 pub(crate) const FETCH_TRIES: u32 = 8;
+/// A message that a server cannot give now is asked for alone so often, with the waits of a busy
+/// server between; then it is passed over, and told. Where more than so many in a row are refused,
+/// it is the server that is busy.
+pub(crate) const FETCH_REFUSALS: u32 = 3;
+pub(crate) const FETCH_PASSED_OVER: u32 = 3;
 /// Before the second try; doubled with each.
 pub(crate) const FETCH_WAIT: Duration = Duration::from_secs(1);
 /// And at the most.
@@ -51,6 +56,9 @@ pub(crate) const FETCH_THROTTLED: Duration = Duration::from_secs(30);
 /// A provider that says how long it wants to be left alone is believed up to this; providers close
 /// an account for a day at the most.
 pub(crate) const FETCH_THROTTLED_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+/// Letters of a folder that the provider says it cannot give now, at one look; with one more all of
+/// it is taken to be busy.
+pub(crate) const WATCH_REFUSALS: usize = 3;
 /// A folder that is watched is looked through as a whole this often: for what goes there after some
 /// days, and for what was missed.
 pub(crate) const WATCH_WHOLE_SECONDS: i64 = 3600;

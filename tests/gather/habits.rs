@@ -269,3 +269,44 @@ fn yahoo_writes_inbox_as_it_likes() {
         assert_eq!(subjects(&office, mailbox), [subject], "{mailbox}");
     }
 }
+
+/// Does this command ask for the body of that letter?
+fn asks(command: &str, uid: u32) -> bool {
+    let set = command.split(' ').nth(2).unwrap_or_default();
+    let holds = |range: &str| {
+        let (from, to) = range.split_once(':').unwrap_or((range, range));
+        (from.parse().unwrap_or(1)..=to.parse().unwrap_or(0)).contains(&uid)
+    };
+    command.contains("BODY") && set.split(',').any(holds)
+}
+
+/// A letter that Yahoo never gives: "Server error - Please try again later",
+/// <https://github.com/imapsync/imapsync/issues/119>,
+/// <https://github.com/joeyates/imap-backup/issues/218>. Its words in between are assumed.
+#[test]
+fn yahoo_never_gives_a_damaged_letter_and_that_keeps_no_other() {
+    const NO: &str = "NO [UNAVAILABLE] UID FETCH Server error - Please try again later";
+    let letters = || (1..=5).map(|uid| message(uid, &format!("letter {uid}"))).collect();
+    let toy = Toy::new(vec![folder("INBOX", letters()), with("Work", "", "work")]);
+    toy.does(|command| match asks(command, 3) {
+        true => Habit::Says(NO),
+        false => Habit::Usual,
+    });
+    let office = Office::new();
+    let report = run(&office, &toy);
+    assert_eq!((report.messages, report.skipped_count), (5, 1), "{report:?}");
+    assert!(report.skipped[0].contains("message 3 of INBOX: the server refuses it"), "{report:?}");
+    assert_eq!(subjects(&office, "INBOX"), ["letter 1", "letter 2", "letter 4", "letter 5"]);
+    assert_eq!(subjects(&office, "Work"), ["work"]);
+    // Once it is given, it comes.
+    toy.does(|_| Habit::Usual);
+    assert_eq!(run(&office, &toy).messages, 1);
+    // Where none is given, the server is busy, and nothing is passed over.
+    let toy = Toy::new(vec![folder("INBOX", letters())]);
+    toy.does(|command| match command.contains("BODY") {
+        true => Habit::Says(NO),
+        false => Habit::Usual,
+    });
+    let why = run_as(&Office::new(), super::import::ask(&toy)).0.expect_err("busy");
+    assert!(why.contains("asks to slow down") && why.contains("0 messages"), "{why}");
+}

@@ -341,3 +341,17 @@ fn a_letter_goes_from_the_middle_of_a_look() {
     let _: Vec<Message> = std::mem::take(&mut stage.toy.state().folders[0].messages);
     assert_eq!(stage.look().expect("looked").taken, 0);
 }
+
+#[test]
+fn a_letter_that_is_not_given_keeps_no_other() {
+    let stage = Stage::new(moment_of::<12>, inbox(), |_| ());
+    stage.toy.does(|command| match command.contains("UID FETCH 3 (UID BODY") {
+        true => Habit::Says("NO [UNAVAILABLE] UID FETCH Server error"),
+        false => Habit::Usual,
+    });
+    assert_eq!(stage.look().expect_err("one is missing").trouble, plan::BUSY);
+    assert_eq!(stage.subjects("INBOX"), ["two"]);
+    stage.toy.does(|_| Habit::Usual);
+    assert_eq!(stage.look().expect("looked").taken, 1);
+    assert_eq!(stage.subjects("INBOX").len(), 2);
+}

@@ -197,7 +197,10 @@ impl Work<'_> {
                     None => run.skip(self.folder, uid, "the server names it and does not show it"),
                 }
             }
-            self.bodies(run, line, &mut known, groups(&wanted)).await?;
+            let doubtful = wanted.extract_if(.., |(uid, _)| run.doubts().has(*uid));
+            let alone: Vec<_> = doubtful.map(|(uid, _)| vec![uid]).collect();
+            let groups = alone.into_iter().chain(groups(&wanted)).collect();
+            self.bodies(run, line, &mut known, groups).await?;
         }
         Ok(())
     }
@@ -325,11 +328,19 @@ impl Work<'_> {
                 }
             }
             (false, [uid]) if done.alone => {
-                refused(status)?;
+                let busy = refused(status);
+                if busy.is_err() && !run.doubts().passes_over(*uid) {
+                    busy?;
+                }
                 run.skip(self.folder, *uid, &format!("the server refuses it: {status}"));
             }
             (false, uids) => {
-                refused(status)?;
+                if let Err(busy) = refused(status) {
+                    for uid in uids {
+                        run.doubts().refused(*uid);
+                    }
+                    return Err(busy.into());
+                }
                 uids.iter().rev().for_each(|uid| groups.push_front(vec![*uid]));
             }
         }

@@ -22,6 +22,7 @@ use crate::store::{
 };
 use crate::wire::imap::StatusItem;
 use crate::wire::imap::heard::{Listed, Name, Response};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -125,6 +126,7 @@ pub(crate) async fn run(
         labels: Labels::default(),
         next: 0,
         again: 0,
+        doubts: Doubts::default(),
         progress,
     };
     let (mut failures, mut brought) = (0, 0);
@@ -145,6 +147,43 @@ pub(crate) async fn run(
     }
 }
 
+/// Messages that a server said it could not give now, of the folder that is read. Yahoo's and
+/// others say so of a damaged one for good.
+#[derive(Default)]
+pub(super) struct Doubts {
+    refusals: HashMap<u32, u32>,
+    /// How many were passed over on this line since a message came.
+    passed_over: u32,
+}
+
+impl Doubts {
+    /// It is asked for alone.
+    pub(super) fn has(&self, uid: u32) -> bool {
+        self.refusals.contains_key(&uid)
+    }
+
+    /// How often by now?
+    pub(super) fn refused(&mut self, uid: u32) -> u32 {
+        let refusals = self.refusals.entry(uid).or_default();
+        *refusals += 1;
+        *refusals
+    }
+
+    /// Refused alone once more: is it the message, and not that the server is busy? Then others come
+    /// between those that do not.
+    pub(super) fn passes_over(&mut self, uid: u32) -> bool {
+        let often = self.refused(uid) >= limits::FETCH_REFUSALS;
+        let passes = often && self.passed_over < limits::FETCH_PASSED_OVER;
+        self.passed_over += u32::from(passes);
+        passes
+    }
+
+    /// A message; or a new line begins.
+    fn came(&mut self) {
+        self.passed_over = 0;
+    }
+}
+
 /// One run over all folders.
 pub(super) struct Run<'r> {
     store: &'r Store,
@@ -159,6 +198,7 @@ pub(super) struct Run<'r> {
     next: usize,
     /// Messages that earlier tries of this run brought from the folder that is read.
     again: u64,
+    doubts: Doubts,
     progress: &'r mut dyn FnMut(Progress),
 }
 
@@ -186,7 +226,12 @@ impl Run<'_> {
         self.tell();
     }
 
+    pub(super) fn doubts(&mut self) -> &mut Doubts {
+        &mut self.doubts
+    }
+
     pub(super) fn wrote(&mut self, written: Written) {
+        self.doubts.came();
         self.report.messages += written.messages;
         self.report.octets += written.octets;
         self.report.already += written.met;
@@ -244,6 +289,7 @@ impl Run<'_> {
     /// From the folder that is next to the last.
     async fn go(&mut self) -> Result<(), Stop> {
         let login = self.ask.login.clone();
+        self.doubts.came();
         let mut line = Line::open(&self.ask.place, &self.resolver, login).await?;
         let plan = match self.plan.take() {
             Some(plan) => plan,
@@ -271,6 +317,7 @@ impl Run<'_> {
                 outcome?;
             }
             self.again = 0;
+            self.doubts.refusals.clear();
             self.report.folders += 1;
             self.next += 1;
         }

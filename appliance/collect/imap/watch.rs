@@ -24,7 +24,8 @@ use crate::collect::{Desk, Fault, Looked, letter};
 use crate::delivery::collected::{Collected, Remember};
 use crate::imap::client::{self, Heard, Ill, Login, Trouble};
 use crate::limits::{
-    COLLECT_LETTERS, FETCH_AT_ONCE_MESSAGES, IMAP_OUT_SET_BYTES, MESSAGE_BYTES, WATCH_WHOLE_SECONDS,
+    COLLECT_LETTERS, FETCH_AT_ONCE_MESSAGES, IMAP_OUT_SET_BYTES, MESSAGE_BYTES, WATCH_REFUSALS,
+    WATCH_WHOLE_SECONDS,
 };
 use crate::net::dial;
 use crate::net::resolver::Resolver;
@@ -207,13 +208,24 @@ impl Watch {
         let at = At { memory: &memory, uidvalidity, mailbox, whole: from == 1 };
         let room = COLLECT_LETTERS.saturating_sub(looked.taken + looked.skipped);
         let now_due = missing.get(..room).unwrap_or(&missing);
+        let mut busy: Vec<Fault> = Vec::new();
         for (set, members) in sets(now_due, FETCH_AT_ONCE_MESSAGES, IMAP_OUT_SET_BYTES) {
             let facts = self.facts(&set, &members).await?;
             for uid in members {
                 // It went meanwhile.
                 let Some(facts) = facts.get(&uid) else { continue };
-                self.letter(of, &at, (uid, facts), &mut to_meet, looked).await?;
+                match self.letter(of, &at, (uid, facts), &mut to_meet, looked).await {
+                    // It may be this one alone: those behind it do not wait for it.
+                    Err(fault) if fault.trouble == BUSY && busy.len() < WATCH_REFUSALS => {
+                        busy.push(fault);
+                    }
+                    came => came?,
+                }
             }
+        }
+        // It is asked for again at the next look.
+        if let Some(fault) = busy.into_iter().next() {
+            return Err(fault);
         }
         if missing.len() > room {
             return Ok(());

@@ -251,8 +251,8 @@ fn collected(read: &impl Read, domain: &str, now: i64) -> Result<Collected, Stor
     Ok(told)
 }
 
-/// A run: what each mailbox there holds is brought over as if its person had asked for it, and it is
-/// written down what came of it. By POP3, and of a mailbox that is shared out, there is nothing but
+/// A run: what each mailbox there holds is brought over as if its person had asked for it, and what
+/// came of it is written down. By POP3, and of a mailbox that is shared out, there is nothing but
 /// what is collected.
 fn run(store: &Store, row: &Move, now: i64) -> Result<(), StoreError> {
     let read = store.snapshot()?;
@@ -419,16 +419,16 @@ fn said(
         ),
         FIRST => (
             "first",
-            "Begin the run that brings all old mail. It may take a day, and goes on by itself after \
-             a restart."
+            "Begin the run that brings all old mail. It may take a day, and goes on by itself \
+             after a restart."
                 .to_string(),
             "Afterwards only what is new is left to bring, and people find all their mail here.",
         ),
         CHANGE => (
             "change",
             format!(
-                "Where the DNS of {domain} is kept, replace all MX records with this one: {domain}. \
-                 MX 10 {host}."
+                "Where the DNS of {domain} is kept, replace all MX records with this one: \
+                 {domain}. MX 10 {host}."
             ),
             "From then on new mail comes here. Until it is seen nothing else happens; putting the \
              old records back takes it back.",

@@ -4,7 +4,9 @@ use super::form::Form;
 use super::http::Reply;
 use super::page::{Page, show};
 use super::routes::{Answer, Visit};
+use super::trouble::Trouble;
 use super::zone;
+use crate::act::failure::Kind;
 use crate::act::moving::{MoveAct, MoveView};
 use crate::act::words::date;
 use crate::act::{Reply as Done, Request as Act};
@@ -91,6 +93,10 @@ pub(super) fn end(visit: &mut Visit<'_>) -> Answer {
 
 fn done(visit: &mut Visit<'_>, what: &str, act: impl Fn(String) -> MoveAct) -> Answer {
     let domain = visit.part(0).to_string();
-    visit.act(what, &domain, Act::Move(act(domain.clone())))?;
-    Ok(Reply::see("/move"))
+    match visit.act(what, &domain, Act::Move(act(domain.clone()))) {
+        Ok(_) => Ok(Reply::see("/move")),
+        // It went on by itself while the page was looked at.
+        Err(failure) if failure.kind == Kind::Wrong => Err(Trouble::Changed),
+        Err(failure) => Err(failure.into()),
+    }
 }

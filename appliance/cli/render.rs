@@ -4,7 +4,7 @@ use crate::act::check::{Finding, State};
 use crate::act::collect;
 use crate::act::dns;
 use crate::act::outbox::{OutgoingView, RecipientView};
-use crate::act::people::{AccountView, FoundView, PasswordSet};
+use crate::act::people::{AccountView, AddressView, DomainView, FoundView, PasswordSet};
 use crate::act::records;
 use crate::act::tls;
 use crate::act::token;
@@ -19,18 +19,10 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Account(account) => account_sheet(account),
         Reply::Password(set) => password(set),
         Reply::Passwords(all) => all.iter().map(password).collect(),
-        Reply::Domains(domains) => {
-            let row = |d: &crate::act::people::DomainView| {
-                let catch_all = d.catch_all.clone().unwrap_or_else(|| "-".into());
-                let postmaster = d.postmaster.clone().unwrap_or_else(|| "-".into());
-                vec![d.domain.clone(), d.addresses.to_string(), catch_all, postmaster]
-            };
-            let rows: Vec<_> = domains.iter().map(row).collect();
-            table(&["domain", "addresses", "catch-all", "postmaster"], &rows)
-        }
+        Reply::Domains(all) => domains(all),
         Reply::Addresses(addresses) => {
             let kind = |primary: bool| if primary { "log-in" } else { "alias" };
-            let row = |a: &crate::act::people::AddressView| {
+            let row = |a: &AddressView| {
                 let all = [a.logins.as_slice(), a.targets.as_slice()].concat();
                 vec![a.address.clone(), kind(a.primary).into(), all.join(", ")]
             };
@@ -82,6 +74,16 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Outside(one) => collect::said::printed_one(one),
         Reply::Token(made) => token::printed_new(made),
     }
+}
+
+fn domains(all: &[DomainView]) -> String {
+    let row = |it: &DomainView| {
+        let catch_all = it.catch_all.clone().unwrap_or_else(|| "-".into());
+        let postmaster = it.postmaster.clone().unwrap_or_else(|| "-".into());
+        vec![it.domain.clone(), it.addresses.to_string(), catch_all, postmaster]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    table(&["domain", "addresses", "catch-all", "postmaster"], &rows)
 }
 
 fn accounts_table(accounts: &[AccountView]) -> String {

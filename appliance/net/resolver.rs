@@ -346,8 +346,8 @@ impl Resolver {
         self.records(domain, RecordType::MX, read_mx).await
     }
 
-    /// MX of exactly this name in no order, and for how long they may be remembered: the shortest of
-    /// their TTLs, in seconds.
+    /// MX of exactly this name in no order, and for how long they may be remembered: the shortest
+    /// of their TTLs, in seconds.
     pub(crate) async fn mx_for(&self, domain: &str) -> Result<(Vec<Mx>, u32), NoAnswer> {
         let answer = self.ask(&self.askers().plain, &name(domain)?, RecordType::MX).await?;
         let of_it = |record: &&Record| record.record_type() == RecordType::MX;

@@ -36,7 +36,7 @@ fn a_domain_is_begun_looked_at_and_forgotten() {
     assert!(!page.contains("/move/office.test/run"), "not before its time");
     assert!(!page.contains("value=\"office.test\""), "it has begun");
     assert_eq!(owner.post("/move/office.test/look", &[]).status, 303);
-    assert_eq!(owner.post("/move/office.test/skip", &[]).status, 400, "nothing to pass over");
+    assert_eq!(owner.post("/move/office.test/skip", &[]).status, 409, "nothing to pass over");
     owner.get("/move");
     assert_eq!(owner.post("/move/office.test/end", &[]).status, 303);
     assert!(owner.get("/move").text().contains("value=\"office.test\""));

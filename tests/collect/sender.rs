@@ -144,7 +144,7 @@ fn a_server_named_by_hand_proves_nothing_and_the_owner_may_say_so() {
         ..Wish::default()
     };
     stage.add(EVE, THEIRS, by_hand()).expect("it lets her in");
-    let wish = Wish { relay: relay.clone(), ..Wish::default() };
+    let wish = Wish { relay: relay.clone(), untested: true, ..Wish::default() };
     let view = stage.change(EVE, THEIRS, wish).expect("changed");
     assert!(view.waiting[0].1.contains("nothing proves"), "{view:?}");
     assert!(!stage.may(ALICE, THEIRS) && stage.leaves_by(THEIRS).is_none());
@@ -154,7 +154,8 @@ fn a_server_named_by_hand_proves_nothing_and_the_owner_may_say_so() {
     assert!(stage.may(ALICE, THEIRS));
     assert_eq!(stage.leaves_by(THEIRS), Some(ALICE));
     // Another log-in is another claim.
-    let wish = Wish { user: Some("somebody".to_string()), ..Wish::default() };
+    let user = Some("somebody".to_string());
+    let wish = Wish { user, untested: true, ..Wish::default() };
     let view = stage.change(EVE, THEIRS, wish).expect("changed");
     assert!(view.waiting[0].1.contains("nothing proves"), "{view:?}");
     stage.lets_in(ALICE);

@@ -169,8 +169,8 @@ impl Doubts {
         *refusals
     }
 
-    /// Refused alone once more: is it the message, and not that the server is busy? Then others come
-    /// between those that do not.
+    /// Refused alone once more: is it the message, and not that the server is busy? Then others
+    /// come between those that do not.
     pub(super) fn passes_over(&mut self, uid: u32) -> bool {
         let often = self.refused(uid) >= limits::FETCH_REFUSALS;
         let passes = often && self.passed_over < limits::FETCH_PASSED_OVER;

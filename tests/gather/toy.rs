@@ -127,7 +127,6 @@ impl Toy {
                 input.read_line(&mut String::new()).ok()?;
             }
             if command == "IDLE" {
-                self.state().said.push(command.to_string());
                 self.idle((stream, &mut input, &mut out), tag, open)?;
                 continue;
             }
@@ -172,10 +171,12 @@ impl Toy {
         tag: &str,
         open: Option<usize>,
     ) -> Option<()> {
-        out.write_all(b"+ idling\r\n").ok()?;
-        stream.set_read_timeout(Some(Duration::from_millis(2))).ok()?;
         let count = || self.state().folders.get(open?).map(|folder| folder.messages.len());
         let (mut told, mut line) = (count(), String::new());
+        // Whoever waits for this word may bring a message at once: that one is new.
+        self.state().said.push("IDLE".to_string());
+        out.write_all(b"+ idling\r\n").ok()?;
+        stream.set_read_timeout(Some(Duration::from_millis(2))).ok()?;
         while line != "DONE\r\n" {
             match input.read_line(&mut line) {
                 Ok(0) => return None,

@@ -281,7 +281,7 @@ async fn mail(
     running.spawn(collect::run(collect, stop.clone()));
     running.spawn(background::check(store.clone(), settings.check_hour, stop.clone()));
     running.spawn(background::leaving(store.clone(), stop.clone()));
-    running.spawn(background::moves(store.clone(), stop.clone()));
+    running.spawn(background::moves(store.clone(), place.clone(), stop.clone()));
     running.spawn(background::traces(store.clone(), stop.clone()));
     running.spawn(background::memory(stop));
     lines.iter().for_each(|line| cli::print::line(line));

@@ -20,10 +20,12 @@ pub(crate) enum MoveAct {
     List,
     Begin {
         domain: String,
+        waits: bool,
     },
-    /// Asks the name servers now.
+    /// Asks the name servers now: at once where somebody waits, else the server does it.
     Look {
         domain: String,
+        waits: bool,
     },
     /// Brings the old mail of all; the server does it, and goes on after a restart.
     Run {
@@ -57,6 +59,8 @@ pub(crate) struct MoveView {
     pub wanted: String,
     pub why: String,
     pub looked: i64,
+    /// The name servers are being asked.
+    pub looking: bool,
     /// Why the last look came to nothing; empty: it did not.
     pub fault: String,
     /// Nobody's mailbox with the old provider is known.
@@ -83,10 +87,15 @@ type Outcome = Result<Reply, Failure>;
 pub(crate) fn act(store: &Store, act: MoveAct, now: i64) -> Outcome {
     match act {
         MoveAct::List => list(store),
-        MoveAct::Begin { domain } => begin(store, &domain, now),
-        MoveAct::Look { domain } => {
-            change(store, &domain, "look at", |_| Ok(()))?;
-            look(store, &domain, now).map_err(|error| Failure::store("cannot look", &error))?;
+        MoveAct::Begin { domain, waits } => begin(store, &domain, waits, now),
+        MoveAct::Look { domain, waits } => {
+            change(store, &domain, "look at", |row| {
+                row.asked = true;
+                Ok(())
+            })?;
+            if waits {
+                look(store, &domain, now).map_err(|error| Failure::store("cannot look", &error))?;
+            }
             one(store, &domain)
         }
         MoveAct::Run { domain } => {
@@ -124,7 +133,7 @@ pub(crate) fn act(store: &Store, act: MoveAct, now: i64) -> Outcome {
     }
 }
 
-fn begin(store: &Store, domain: &str, now: i64) -> Outcome {
+fn begin(store: &Store, domain: &str, waits: bool, now: i64) -> Outcome {
     let what = format!("cannot begin the move of {domain}");
     let domain = domain.trim_end_matches('.').to_lowercase();
     let row = moving::begun(&domain, now);
@@ -143,7 +152,9 @@ fn begin(store: &Store, domain: &str, now: i64) -> Outcome {
         owner::keep_moves(batch, moves)
     });
     kept.map_err(|error| Failure::store(&what, &error))?;
-    look(store, &domain, now).map_err(|error| Failure::store(&what, &error))?;
+    if waits {
+        look(store, &domain, now).map_err(|error| Failure::store(&what, &error))?;
+    }
     one(store, &domain)
 }
 
@@ -188,7 +199,8 @@ fn edit_row(
 /// Looks at those that are due, and goes on with the runs.
 pub(crate) fn due(store: &Store, now: i64) -> Result<(), StoreError> {
     let moves = owner::moves(&store.snapshot()?)?;
-    for row in moves.iter().filter(|row| moving::next_look(row) <= now || row.looked > now) {
+    let is_due = |row: &&Move| row.asked || moving::next_look(row) <= now || row.looked > now;
+    for row in moves.iter().filter(is_due) {
         look(store, &row.domain, now)?;
     }
     let moves = owner::moves(&store.snapshot()?)?;
@@ -343,6 +355,7 @@ fn view(row: &Move, known: &[(OutsideId, Outside)], ours: &[String]) -> MoveView
         wanted,
         why: why.to_string(),
         looked: row.looked,
+        looking: row.asked,
         fault: row.fault.clone(),
         nobody: known.is_empty(),
         running: row.run,

@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub trials: Trials,
     /// How far imports are.
     pub imports: Board,
+    /// A domain that moves here is to be looked at.
+    pub moves: Notify,
 }
 
 /// Everything that a handler may ask.
@@ -78,6 +80,7 @@ impl Place {
             restores: Restores::default(),
             trials: Trials::default(),
             imports: Board::default(),
+            moves: Notify::new(),
         })
     }
 

@@ -37,11 +37,12 @@ pub(super) fn page(visit: &mut Visit<'_>) -> Answer {
 }
 
 fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
-    let page = visit.page(visit.words.t("move.title"));
+    let mut page = visit.page(visit.words.t("move.title"));
     let views = match visit.ask(Act::Move(MoveAct::List))? {
         Done::Moves(views) => views,
         _ => Vec::new(),
     };
+    page.goes_on = views.iter().any(|view| view.looking);
     let read = visit.house.store.snapshot()?;
     let zone = owner::setup(&read)?.zone;
     let names = address::domains(&read)?.into_iter().map(|domain| domain.name);
@@ -62,8 +63,12 @@ fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
 pub(super) fn begin(visit: &mut Visit<'_>) -> Answer {
     let mut form = std::mem::take(&mut visit.form);
     let domain = form.raw("domain").to_string();
-    match visit.act("move/begin", &domain, Act::Move(MoveAct::Begin { domain: domain.clone() })) {
-        Ok(_) => Ok(Reply::see("/move")),
+    let act = MoveAct::Begin { domain: domain.clone(), waits: false };
+    match visit.act("move/begin", &domain, Act::Move(act)) {
+        Ok(_) => {
+            visit.house.place.moves.notify_one();
+            Ok(Reply::see("/move"))
+        }
         Err(failure) => {
             form.wrong("domain", &failure.why);
             Ok(show_all(visit, &form)?.status(422))
@@ -72,7 +77,7 @@ pub(super) fn begin(visit: &mut Visit<'_>) -> Answer {
 }
 
 pub(super) fn look(visit: &mut Visit<'_>) -> Answer {
-    done(visit, "move/look", |domain| MoveAct::Look { domain })
+    done(visit, "move/look", |domain| MoveAct::Look { domain, waits: false })
 }
 
 pub(super) fn run(visit: &mut Visit<'_>) -> Answer {
@@ -94,7 +99,10 @@ pub(super) fn end(visit: &mut Visit<'_>) -> Answer {
 fn done(visit: &mut Visit<'_>, what: &str, act: impl Fn(String) -> MoveAct) -> Answer {
     let domain = visit.part(0).to_string();
     match visit.act(what, &domain, Act::Move(act(domain.clone()))) {
-        Ok(_) => Ok(Reply::see("/move")),
+        Ok(_) => {
+            visit.house.place.moves.notify_one();
+            Ok(Reply::see("/move"))
+        }
         // It went on by itself while the page was looked at.
         Err(failure) if failure.kind == Kind::Wrong => Err(Trouble::Changed),
         Err(failure) => Err(failure.into()),

@@ -507,8 +507,8 @@ pub(crate) fn request(
 fn moving(act: Move) -> MoveAct {
     match act {
         Move::List => MoveAct::List,
-        Move::Begin { domain } => MoveAct::Begin { domain },
-        Move::Look { domain } => MoveAct::Look { domain },
+        Move::Begin { domain } => MoveAct::Begin { domain, waits: true },
+        Move::Look { domain } => MoveAct::Look { domain, waits: true },
         Move::Run { domain } => MoveAct::Run { domain },
         Move::Skip { domain } => MoveAct::Skip { domain },
         Move::Back { domain } => MoveAct::Back { domain },

@@ -46,7 +46,7 @@ pub(crate) struct Collected {
 }
 
 pub(crate) fn begun(domain: &str, now: i64) -> Move {
-    Move { domain: domain.to_string(), since: now, ..Move::default() }
+    Move { domain: domain.to_string(), since: now, asked: true, ..Move::default() }
 }
 
 fn enter(row: &mut Move, stage: u32, now: i64) {
@@ -56,7 +56,7 @@ fn enter(row: &mut Move, stage: u32, now: i64) {
 /// A look at the name servers. `ours`: names of this box.
 pub(crate) fn looked(row: &mut Move, seen: Result<Seen, String>, ours: &[String], now: i64) {
     let first = row.seen_at == 0;
-    row.looked = now;
+    (row.looked, row.asked) = (now, false);
     let seen = match seen {
         Ok(seen) if !seen.hosts.is_empty() => seen,
         Ok(_) => return row.fault = "there is no MX record".to_string(),

@@ -2,7 +2,7 @@
 
 use crate::act::leaving::count_day;
 use crate::act::moving;
-use crate::admin::House;
+use crate::admin::{House, Place};
 use crate::delivery::remote::Network;
 use crate::delivery::report::Moment;
 use crate::delivery::worker::{self, Deliver, Desk};
@@ -182,10 +182,22 @@ pub(super) async fn looks(house: Arc<House>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Domains on their way here: looked at when they are due, and their runs gone on with.
-pub(super) async fn moves(store: Store, mut stop: watch::Receiver<bool>) {
-    while !stops_within(&mut stop, limits::MOVE_TICK).await {
-        let looked = store.clone();
-        let due = tokio::task::spawn_blocking(move || moving::due(&looked, clock::now())).await;
+pub(super) async fn moves(store: Store, place: Arc<Place>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stops = tokio::select! {
+            stops = stops_within(&mut stop, limits::MOVE_TICK) => stops,
+            () = place.moves.notified() => false,
+        };
+        if stops {
+            return;
+        }
+        let store = store.clone();
+        let due = tokio::task::spawn_blocking(move || moving::due(&store, clock::now()));
+        let due = tokio::select! {
+            due = due => due,
+            // Name servers that are silent keep nobody.
+            () = stopped(&mut stop) => return,
+        };
         if let Ok(Err(error)) = due {
             let why = error.to_string();
             emit(Event::StoreTrouble { doing: "looking at domains that move here", why });

@@ -2,6 +2,7 @@
 
 use super::api::Program;
 use super::stage::{NOW, World};
+use crate::act::moving::due;
 use crate::admin::http::Method;
 use crate::collect::moving::{CHANGE, begun};
 use crate::settings;
@@ -29,7 +30,10 @@ fn a_domain_is_begun_looked_at_and_forgotten() {
     let refused = owner.post("/move", &[("domain", "far.test")]);
     assert_eq!(refused.status, 422);
     assert_eq!(owner.post("/move", &[("domain", "office.test")]).status, 303);
+    assert!(owner.get("/move").text().contains("The name servers are being asked"));
+    due(&world.house.store, NOW).expect("looked");
     let page = owner.get("/move").text();
+    assert!(!page.contains("The name servers are being asked"));
     for text in ["office.test: step 1 of 6", "mx.old.test", "/move/office.test/look"] {
         assert!(page.contains(text), "{text}: {page}");
     }

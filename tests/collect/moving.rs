@@ -206,7 +206,7 @@ impl Stage {
     }
 
     fn look(&self, now: i64) -> MoveView {
-        self.act(MoveAct::Look { domain: "Office.test".to_string() }, now)
+        self.act(MoveAct::Look { domain: "Office.test".to_string(), waits: true }, now)
     }
 }
 
@@ -215,13 +215,17 @@ fn a_domain_comes_here_step_by_step() {
     let stage = Stage::new();
     let domain = || "office.test".to_string();
     stage.zone(vec![(MX, mx(20, "mx2.old.test")), (MX, mx(10, "mx.old.test"))]);
-    let unknown = MoveAct::Begin { domain: "far.test".to_string() };
+    let unknown = MoveAct::Begin { domain: "far.test".to_string(), waits: true };
     assert!(act(&stage.office.store, unknown, NOW).is_err());
-    let view = stage.act(MoveAct::Begin { domain: domain() }, NOW);
+    let begun = stage.act(MoveAct::Begin { domain: domain(), waits: false }, NOW);
+    assert!(begun.looking && begun.looked == 0, "the server looks: {begun:?}");
+    due(&stage.office.store, NOW).expect("looked");
+    let view = stage.act(MoveAct::List, NOW);
+    assert!(!view.looking, "{view:?}");
     assert_eq!((view.stage.as_str(), view.step), ("lower", 1));
     assert!(view.checked.contains("mx.old.test, mx2.old.test"), "{view:?}");
     assert!(view.wanted.contains("TTL") && view.wanted.contains("5 minutes"), "{view:?}");
-    let again = MoveAct::Begin { domain: domain() };
+    let again = MoveAct::Begin { domain: domain(), waits: true };
     assert!(act(&stage.office.store, again, NOW).is_err(), "it is on its way");
     // What the server does by itself.
     for now in [NOW + 331, NOW + DAY + 60] {

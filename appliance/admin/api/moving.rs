@@ -17,12 +17,15 @@ pub(super) fn all(call: &Call<'_>) -> Outcome {
 
 pub(super) fn begin(call: &Call<'_>) -> Outcome {
     let Begun { domain } = call.body()?;
-    call.act("move/begin", &domain, Act::Move(MoveAct::Begin { domain: domain.clone() }))
+    let act = MoveAct::Begin { domain: domain.clone(), waits: false };
+    let done = call.act("move/begin", &domain, Act::Move(act))?;
+    call.house.place.moves.notify_one();
+    Ok(done)
 }
 
 /// Asks the name servers now.
 pub(super) fn look(call: &Call<'_>) -> Outcome {
-    named(call, "move/look", |domain| MoveAct::Look { domain })
+    named(call, "move/look", |domain| MoveAct::Look { domain, waits: false })
 }
 
 /// Brings the old mail of all.
@@ -44,5 +47,7 @@ pub(super) fn end(call: &Call<'_>) -> Outcome {
 
 fn named(call: &Call<'_>, what: &str, act: impl Fn(String) -> MoveAct) -> Outcome {
     let domain = call.part(0);
-    call.act(what, &domain, Act::Move(act(domain.clone())))
+    let done = call.act(what, &domain, Act::Move(act(domain.clone())))?;
+    call.house.place.moves.notify_one();
+    Ok(done)
 }

@@ -6,7 +6,7 @@ use crate::act::people::Password;
 use crate::act::{Reply as Done, Request as Act};
 use crate::admin::form::Form;
 use crate::admin::outside::trials::{self, Key, Kind as Trial, Stage};
-use crate::limits::OUTSIDE_DAYS_AT_MOST;
+use crate::limits::{FIND_LOOK, FIND_LOOKS, OUTSIDE_DAYS_AT_MOST};
 use crate::store::{account, outside};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
@@ -95,10 +95,38 @@ pub(super) fn providers(call: &Call<'_>) -> Outcome {
     call.ask(Act::Collect(CollectAct::Providers))
 }
 
-/// What is known of the servers of an address.
+/// What is known of the servers of an address. They are looked for in the background: an answer
+/// that does not come soon is asked for again.
 pub(super) fn find(call: &Call<'_>) -> Outcome {
     let address = call.request.query("address").to_string();
-    call.ask(Act::Collect(CollectAct::Find { address }))
+    let key = Key::new(Trial::Find, "", &address);
+    let trials = &call.house.place.trials;
+    if trials.stage(&key).is_none() {
+        let (store, now) = (call.house.store.clone(), call.request.now);
+        let work = move |_: &dyn Fn(Stage) -> bool| trials::find(&store, address, now);
+        if !trials.begin(key.clone(), call.house.place.millis(), work) {
+            return Err(busy());
+        }
+    }
+    for _ in 0..FIND_LOOKS {
+        match trials.stage(&key) {
+            Some(Stage::Known(known)) => {
+                trials.forget(&key);
+                return reply(&Done::Known(known));
+            }
+            Some(Stage::Failed(failed)) => {
+                trials.forget(&key);
+                return Err(failed.0.into());
+            }
+            Some(_) => std::thread::sleep(FIND_LOOK),
+            None => break,
+        }
+    }
+    json(202, &value!({ "known": null }))
+}
+
+fn busy() -> Refused {
+    Refused::wrong("too much is tried at once".to_string(), "try again in a minute")
 }
 
 pub(super) fn all(call: &Call<'_>) -> Outcome {
@@ -176,8 +204,7 @@ pub(super) fn sign_in(call: &Call<'_>) -> Outcome {
         }
     });
     if !begun {
-        let why = "too much is tried at once".to_string();
-        return Err(Refused::wrong(why, "try again in a minute"));
+        return Err(busy());
     }
     call.note("outside/sign-in", &about, None);
     json(202, &value!({ "sign-in": signing_in(call, &key) }))

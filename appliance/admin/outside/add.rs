@@ -45,14 +45,8 @@ pub(in crate::admin) fn find(visit: &mut Visit<'_>) -> Answer {
     trials.forget(&whose.key(Kind::Add, &address));
     let (store, now, asked) = (visit.house.store.clone(), visit.request.now, address.clone());
     let key = whose.key(Kind::Find, &address);
-    let begun = trials.begin(key, visit.house.place.millis(), move |_| {
-        let act = Act::Collect(CollectAct::Find { address: asked });
-        match crate::act::act(&store, act, now, &mut |_| ()) {
-            Ok(Done::Known(known)) => Stage::Known(known),
-            Ok(_) => Stage::Done,
-            Err(failure) => Stage::failed(failure, Form::default()),
-        }
-    });
+    let work = move |_: &dyn Fn(Stage) -> bool| super::trials::find(&store, asked, now);
+    let begun = trials.begin(key, visit.house.place.millis(), work);
     if !begun {
         form.wrong("address", visit.words.t("outside.busy"));
         return Ok(show_list(visit, &whose, &form)?.status(503));

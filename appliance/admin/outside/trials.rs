@@ -123,6 +123,16 @@ impl Trials {
     }
 }
 
+/// What is known of the servers of an address.
+pub(crate) fn find(store: &Store, address: String, now: i64) -> Stage {
+    let act = Act::Collect(CollectAct::Find { address });
+    match act::act(store, act, now, &mut |_| ()) {
+        Ok(Done::Known(known)) => Stage::Known(known),
+        Ok(_) => Stage::Done,
+        Err(failure) => Stage::failed(failure, Form::default()),
+    }
+}
+
 /// Asks for a code, shows it, and waits until it was typed in or has ended.
 pub(crate) fn sign_in(
     store: &Store,

@@ -62,6 +62,9 @@ pub(crate) struct Move {
     /// When the run began that is under way; 0: it is still to begin.
     #[prost(int64, tag = "19")]
     pub run_from: i64,
+    /// Somebody wants a look now.
+    #[prost(bool, tag = "20")]
+    pub asked: bool,
 }
 
 /// What came of the mail of one outside account.

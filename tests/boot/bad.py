@@ -2,10 +2,12 @@
 nothing."""
 
 import contextlib
+import errno
 import imaplib
 import smtplib
 import socket
 import subprocess
+import time
 
 from box import Box, image, inspected, on_boot_partition
 from first import ALICE, PASSWORD, PRESET
@@ -37,11 +39,18 @@ def preset(folder, check):
 
 
 def refused(port):
-    try:
-        smtplib.SMTP(LENT, port, timeout=60).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+    end = time.monotonic() + 60
+    while True:
+        try:
+            smtplib.SMTP(LENT, port, timeout=60).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError as error:
+            # A box that has much to do may be late with its answer to ARP.
+            if error.errno != errno.EHOSTUNREACH or time.monotonic() > end:
+                raise
+        else:
+            return False
 
 
 def full(folder, check):

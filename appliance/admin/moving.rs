@@ -63,6 +63,10 @@ fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
 pub(super) fn begin(visit: &mut Visit<'_>) -> Answer {
     let mut form = std::mem::take(&mut visit.form);
     let domain = form.raw("domain").to_string();
+    if domain.is_empty() {
+        form.wrong("domain", visit.words.t("move.choose"));
+        return Ok(show_all(visit, &form)?.status(422));
+    }
     let act = MoveAct::Begin { domain: domain.clone(), waits: false };
     match visit.act("move/begin", &domain, Act::Move(act)) {
         Ok(_) => {

@@ -31,6 +31,6 @@ pub(super) fn words(words: &Words, failure: &Failure) -> String {
     let known = KNOWN.iter().find(|(begin, _)| why.starts_with(begin));
     match known {
         Some((_, key)) => words.t(key).to_string(),
-        None => words.fill("refusal.other", &[&why]),
+        None => words.fill("refusal.other", &[&why.trim_end_matches('.')]),
     }
 }

@@ -474,6 +474,11 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// Script follows a part of the page; what is told once is for the page.
+    pub(super) fn is_part(&self) -> bool {
+        self.request.header("x-part").is_some()
+    }
+
     /// Does an act of the owner, and writes it down: a short word for what, and whom it is about.
     pub(crate) fn act(&self, what: &str, about: &str, act: Act) -> Result<act::Reply, Failure> {
         let done = self.ask(act);
@@ -492,7 +497,7 @@ impl<'a> Visit<'a> {
         // A part of a page that the script asked for shows no notice.
         if let Some((key, session)) = &self.session
             && session.notice.is_some()
-            && self.request.header("x-part").is_none()
+            && !self.is_part()
             && reply.status == 200
             && reply.kind.starts_with("text/html")
         {

@@ -86,7 +86,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)?;
         if !self.reply.is_empty() {
-            write!(f, " The server said: {}", self.reply)?;
+            write!(f, " The server said: {}.", self.reply.trim_end_matches('.'))?;
         }
         write!(f, " What to do: {}", self.remedy)
     }

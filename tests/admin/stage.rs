@@ -198,6 +198,13 @@ impl Browser<'_> {
         self.send(&request)
     }
 
+    /// A part of a page that script follows.
+    pub(crate) fn part(&mut self, target: &str) -> Reply {
+        let mut request = self.request(Method::Get, target, Vec::new());
+        request.headers.push(("x-part".to_string(), "yes".to_string()));
+        self.send(&request)
+    }
+
     /// Sends a form with the token that the last page had.
     pub(crate) fn post(&mut self, target: &str, fields: &[(&str, &str)]) -> Reply {
         let mut all = vec![("csrf", self.csrf.as_str())];

@@ -125,10 +125,10 @@ async function moving(walk) {
   await walk.look("no domain chosen", { status: 422 });
   await walk.choose("domain", "office.test");
   await walk.send("/move");
-  await walk.until('main article:not(:has(#looking))');
+  await walk.until('main article:not(:has([data-live]))');
   await walk.look("begun, and no name server answers");
   await walk.send("/move/office.test/look");
-  await walk.until('main article:not(:has(#looking))');
+  await walk.until('main article:not(:has([data-live]))');
   await walk.look("looked at again");
   await walk.unfold('form[action$="/end"]');
   await walk.send("/move/office.test/end");

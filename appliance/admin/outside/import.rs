@@ -48,8 +48,8 @@ impl Import {
             "done" => ("good", "outside.done"),
             _ => ("bad", "outside.given-up"),
         };
-        let pace = live.as_ref().and_then(|live| live.pace(now));
-        let left = live.as_ref().and_then(|live| live.left(now));
+        let goes = live.as_ref().filter(|_| under_way);
+        let (pace, left) = (goes.and_then(|it| it.pace(now)), goes.and_then(|it| it.left(now)));
         let left = left.map(|left| in_words(visit.words, left)).unwrap_or_default();
         let Live { done, .. } = live.unwrap_or_default();
         let (said, of) = if done.of > 0 { (done.messages, done.of) } else { (view.done, view.of) };

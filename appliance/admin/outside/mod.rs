@@ -115,7 +115,10 @@ struct Told {
 impl Told {
     fn of(words: &Words, failure: &Failure) -> Told {
         let of_commands = failure.remedy.contains("--") || failure.remedy.contains('`');
-        let mend = if of_commands { String::new() } else { failure.remedy.clone() };
+        let mend = if of_commands { "" } else { failure.remedy.as_str() };
+        let mut rest = mend.chars();
+        let first = rest.next().map(|first| first.to_uppercase().to_string());
+        let mend = first.unwrap_or_default() + rest.as_str();
         Told { why: refusal::words(words, failure), mend }
     }
 }

@@ -65,7 +65,9 @@ pub(in crate::admin) fn one(visit: &mut Visit<'_>) -> Answer {
     let trials = &visit.house.place.trials;
     match trials.stage(&key) {
         Some(Stage::Failed(failed)) => {
-            trials.forget(&key);
+            if !visit.is_part() {
+                trials.forget(&key);
+            }
             let told = Told::of(visit.words, &failed.0);
             show_one(visit, whose, view, (&failed.1, Some(told), false))
         }

@@ -128,7 +128,8 @@ def idle_sessions(count):
         stream = trust.wrap_socket(raw)
         lines = stream.makefile("rb")
         lines.readline()
-        for command in [f"a LOGIN {person(number % PEOPLE)} {PASSWORD}", "b SELECT INBOX", "c IDLE"]:
+        login = f"a LOGIN {person(number % PEOPLE)} {PASSWORD}"
+        for command in [login, "b SELECT INBOX", "c IDLE"]:
             line = said(stream, lines, command)
             if not line.startswith((command[:1].encode() + b" OK", b"+ ")):
                 raise SystemExit(f"{command}: {line}")

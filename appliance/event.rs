@@ -49,6 +49,12 @@ pub(crate) enum Event {
         remote: IpAddr,
         login: String,
     },
+    /// The password was right, and the account has as many connections as it may have.
+    LoginCrowded {
+        unit: &'static str,
+        remote: IpAddr,
+        login: String,
+    },
     /// A message was taken in; the trace of `id` tells the rest.
     Received {
         id: u64,
@@ -206,6 +212,9 @@ impl fmt::Display for Event {
             }
             Self::LoginDenied { unit, remote, login } => {
                 write!(f, "{unit}: wrong name or password for {login:?} from {remote}")
+            }
+            Self::LoginCrowded { unit, remote, login } => {
+                write!(f, "{unit}: {login} has too many connections for one more from {remote}")
             }
             Self::Received { id, from, recipients, octets, .. } => {
                 write!(f, "mail {id:x}: {octets} octets from <{from}> for {recipients}")

@@ -299,7 +299,7 @@ pub fn sasl(data: &[u8]) {
             },
             Next::Ask(_) => exchange.answer(LoginAnswer::Denied { wait: limits::LOGIN_DELAY }),
             Next::Done(login) => panic!("{login:?} got in"),
-            Next::Denied { .. } | Next::Malformed(_) | Next::Unavailable => return,
+            Next::Denied { .. } | Next::Malformed(_) | Next::Crowded | Next::Unavailable => return,
         };
     }
 }

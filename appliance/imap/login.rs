@@ -5,7 +5,9 @@ use super::selected::line;
 use super::{Answer, Ask, Core, Event, Task, Turn, misrouted};
 use crate::limits;
 use crate::wire::imap::Command;
-use crate::wire::sasl::{self, Binding, Exchange, Login, LoginAnswer, LoginAsk, Next, Secret};
+use crate::wire::sasl::{
+    self, Binding, CROWDED, Exchange, Login, LoginAnswer, LoginAsk, Next, Secret,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::time::Duration;
@@ -106,6 +108,11 @@ fn unavailable() -> Reply {
     Reply::no("The log-in could not be checked now, try again later").code("UNAVAILABLE")
 }
 
+/// RFC 5530 3
+fn crowded() -> Reply {
+    Reply::no(CROWDED).code("LIMIT")
+}
+
 pub(super) fn capability(core: &mut Core, _: Command, _: &str, out: &mut Vec<u8>) -> Turn {
     line(out, format_args!("* CAPABILITY {}", core.capabilities()));
     Turn::Reply(Reply::ok("CAPABILITY completed"))
@@ -202,6 +209,7 @@ impl Task for LoginTask {
             Event::Answer(Answer::Login(LoginAnswer::Denied { wait })) => {
                 deny(&mut self.end, core, wait)
             }
+            Event::Answer(Answer::Login(LoginAnswer::Crowded)) => Turn::Reply(crowded()),
             _ => Turn::Reply(self.end.take().unwrap_or_else(unavailable)),
         }
     }
@@ -277,6 +285,7 @@ impl SaslTask {
             Next::Done(login) => core.logged_in(login),
             Next::Denied { wait } => deny(&mut self.end, core, wait),
             Next::Malformed(why) => Turn::Reply(Reply::bad(why)),
+            Next::Crowded => Turn::Reply(crowded()),
             Next::Unavailable => Turn::Reply(unavailable()),
         }
     }

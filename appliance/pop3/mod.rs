@@ -23,7 +23,7 @@ use crate::session::{Input, Peer, Session};
 use crate::store::{AccountId, Store, StoreError, account};
 use crate::wire::frame::{Ending, Line, LineTaker};
 use crate::wire::pop3::{self as wire, Command};
-use crate::wire::sasl::{self, Binding, Exchange, Login, LoginAnswer, LoginAsk, Next};
+use crate::wire::sasl::{self, Binding, CROWDED, Exchange, Login, LoginAnswer, LoginAsk, Next};
 use maildrop::{Entry, Maildrop};
 use outgoing::{Letter, Outgoing};
 
@@ -344,6 +344,7 @@ impl Server {
             }
             Next::Done(login) => self.checked(LoginAnswer::Granted(login), out),
             Next::Denied { wait } => self.checked(LoginAnswer::Denied { wait }, out),
+            Next::Crowded => self.checked(LoginAnswer::Crowded, out),
             Next::Unavailable => self.checked(LoginAnswer::Unavailable, out),
             Next::Malformed(why) => self.wrong(why, out),
         }
@@ -366,6 +367,11 @@ impl Server {
             LoginAnswer::Denied { wait } => {
                 self.phase = Phase::Refused;
                 Step::Pause(wait)
+            }
+            LoginAnswer::Crowded => {
+                self.phase = Phase::Authorization(None);
+                err(out, &format!("[SYS/TEMP] {CROWDED}"));
+                READ
             }
             LoginAnswer::Unavailable | LoginAnswer::Scram(_) => {
                 self.phase = Phase::Authorization(None);

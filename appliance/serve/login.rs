@@ -344,7 +344,9 @@ impl Desk {
         };
         self.logins.state().throttle.granted(self.pair(&account.login));
         if !self.count(id) {
-            return LoginAnswer::Unavailable;
+            let login = account.login;
+            emit(Event::LoginCrowded { unit: self.unit, remote: self.remote, login });
+            return LoginAnswer::Crowded;
         }
         emit(Event::LoginGranted {
             unit: self.unit,

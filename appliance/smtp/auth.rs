@@ -16,7 +16,7 @@ use super::Ask;
 use super::server::{Phase, Role, Server};
 use crate::limits::LOGIN_FAILURES_PER_CONNECTION;
 use crate::session::Step;
-use crate::wire::sasl::{self, Binding, Exchange, LoginAnswer, Next};
+use crate::wire::sasl::{self, Binding, CROWDED, Exchange, LoginAnswer, Next};
 use crate::wire::smtp::{LineError, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -156,6 +156,10 @@ impl Server {
                 if wait.is_zero() { self.pace() } else { Some(Step::Pause(wait)) }
             }
             Next::Malformed(why) => self.refuse(Reply::new(501, 5, 2, why), out),
+            Next::Crowded => {
+                Reply::new(454, 7, 0, CROWDED).print(out);
+                self.pace()
+            }
             Next::Unavailable => {
                 let text = "The log-in could not be checked now, try again later";
                 Reply::new(454, 7, 0, text).print(out);

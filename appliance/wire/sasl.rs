@@ -30,6 +30,8 @@ pub(crate) enum LoginAnswer {
         wait: Duration,
     },
     Scram(ScramSecrets),
+    /// The account has as many connections open as it may have.
+    Crowded,
     /// Could not be checked now (store trouble): not the person's fault.
     Unavailable,
 }
@@ -116,8 +118,14 @@ pub(crate) enum Next {
     },
     /// The exchange broke the mechanism's grammar: why.
     Malformed(&'static str),
+    /// The account has as many connections open as it may have.
+    Crowded,
     Unavailable,
 }
+
+/// What a person is told of [`Next::Crowded`], in every protocol.
+pub(crate) const CROWDED: &str =
+    "Too many connections of this account are open, end a program or a device that uses it";
 
 /// The names to offer, strongest first: PLAIN and LOGIN only where a password may be sent (see
 /// `session::Peer::may_log_in`); -PLUS only with a binding.
@@ -208,6 +216,7 @@ impl Exchange {
             State::Checking => match answer {
                 LoginAnswer::Granted(login) => Next::Done(login),
                 LoginAnswer::Denied { wait } => Next::Denied { wait },
+                LoginAnswer::Crowded => Next::Crowded,
                 LoginAnswer::Scram(_) | LoginAnswer::Unavailable => Next::Unavailable,
             },
             _ => Next::Unavailable,

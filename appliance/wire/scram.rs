@@ -129,6 +129,7 @@ impl Scram {
                 Next::Challenge(server_final.into_bytes())
             }
             (_, LoginAnswer::Denied { wait }) => Next::Denied { wait },
+            (_, LoginAnswer::Crowded) => Next::Crowded,
             _ => Next::Unavailable,
         }
     }

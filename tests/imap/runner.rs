@@ -174,6 +174,9 @@ impl World {
             LoginAsk::Password { name, .. } if self.login_broken || name == "ill@office.test" => {
                 LoginAnswer::Unavailable
             }
+            LoginAsk::Password { name, .. } if name == "everywhere@office.test" => {
+                LoginAnswer::Crowded
+            }
             LoginAsk::Password { name, password } if is_right(&name, &password.0) => granted(name),
             LoginAsk::Scram { name } if name == "user" => LoginAnswer::Scram(pencil()),
             LoginAsk::Proved { name, right: true } => granted(name),

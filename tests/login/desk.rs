@@ -272,7 +272,7 @@ async fn connections_of_one_account_are_bounded_and_counted_while_they_stand() {
     }
     assert!(matches!(enter(&desks[0]).await, LoginAnswer::Granted(_)), "the same again");
     let one_more = office.desk("192.0.2.1");
-    assert_eq!(enter(&one_more).await, LoginAnswer::Unavailable);
+    assert_eq!(enter(&one_more).await, LoginAnswer::Crowded);
     desks.pop();
     assert!(matches!(enter(&one_more).await, LoginAnswer::Granted(_)));
 }

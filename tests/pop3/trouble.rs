@@ -69,6 +69,16 @@ fn wrong_passwords_wait_and_too_many_end_the_connection() {
 }
 
 #[test]
+fn a_person_with_too_many_connections_hears_so() {
+    let house = House::with(&[]);
+    let mut client = house.client();
+    client.says("USER eve\r\n", "+OK");
+    client.says("PASS any\r\n", "-ERR [SYS/TEMP] Too many connections of this account are open,");
+    client.says("USER mrose\r\n", "+OK");
+    client.says("PASS secret\r\n", "+OK");
+}
+
+#[test]
 fn too_many_wrong_commands_end_the_connection() {
     let house = House::with(&[]);
     let mut client = house.client();

@@ -74,7 +74,7 @@ impl Machine for Table {
     }
 }
 
-/// Alice, whose password is "secret".
+/// Alice, whose password is "secret", and Eve, who is logged in everywhere already.
 fn login(ask: LoginAsk) -> LoginAnswer {
     match ask {
         LoginAsk::Password { name, password }
@@ -87,6 +87,7 @@ fn login(ask: LoginAsk) -> LoginAnswer {
                 credential: 0,
             })
         }
+        LoginAsk::Password { name, .. } if name == "eve@office.test" => LoginAnswer::Crowded,
         _ => LoginAnswer::Denied { wait: Duration::ZERO },
     }
 }

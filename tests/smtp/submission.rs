@@ -149,6 +149,17 @@ fn wrong_log_ins_are_told_apart_and_bounded() {
 }
 
 #[test]
+fn a_person_with_too_many_connections_hears_so() {
+    run(
+        &mut secured(),
+        "C: AUTH PLAIN AGV2ZUBvZmZpY2UudGVzdABhbnk=
+         S: 454 4.7.0 Too many connections of this account are open,
+         C: NOOP
+         S: 250 2.0.0",
+    );
+}
+
+#[test]
 fn a_person_sends_as_themselves_to_everybody() {
     let mut talk = logged_in();
     run(

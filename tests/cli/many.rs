@@ -38,7 +38,7 @@ fn each_bad_line_is_named_with_why_and_nothing_begins() {
     );
     for (line, why) in [
         (3, "no account nobody@office.test"),
-        (4, "neither a provider that is known nor the name of a server"),
+        (4, "what stands as its server is neither a known provider nor a server's name"),
         (5, "no log-in name"),
         (6, "no password"),
         (7, "implicit or starttls"),

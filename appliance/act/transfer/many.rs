@@ -72,9 +72,9 @@ pub(crate) struct OneOfMany {
 
 /// A mailbox elsewhere, and what opens it.
 struct Job {
-    pub line: u64,
-    pub account: String,
-    pub ask: Ask,
+    line: u64,
+    account: String,
+    ask: Ask,
 }
 
 /// Brings it all in. The error names each line that is wrong; then nothing was begun.
@@ -317,7 +317,8 @@ fn job(store: &Store, line: Line, many: &Many) -> Result<Job, String> {
         (Some(provider), None) => return Err(format!("{} has no IMAP", provider.name)),
         (None, _) if server.parse::<std::net::IpAddr>().is_ok() => server,
         (None, _) => check_domain(&server).map_err(|_| {
-            format!("{server:?} is neither a provider that is known nor the name of a server")
+            // A password may stand there by mistake.
+            "what stands as its server is neither a known provider nor a server's name".to_string()
         })?,
     };
     if login.is_empty() {

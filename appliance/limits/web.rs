@@ -67,10 +67,9 @@ pub(crate) const QUOTA_GIGABYTES_AT_MOST: u64 = 100_000;
 pub(crate) const TRIALS_AT_ONCE: usize = 12;
 pub(crate) const TRIALS_KEPT: usize = 200;
 pub(crate) const TRIAL_KEPT_MILLIS: u64 = 30 * 60 * 1000;
-/// A call for the servers of an address waits so long for them: two seconds, in which most answer.
-/// There are few threads for pages.
-pub(crate) const FIND_LOOK: Duration = Duration::from_millis(50);
-pub(crate) const FIND_LOOKS: u32 = 40;
+/// A call for the servers of an address waits so long for them: most answer in it, and there are
+/// few threads for pages.
+pub(crate) const FIND_WAIT: Duration = Duration::from_secs(2);
 /// Rows of one list on a page; the rest is behind "more".
 pub(crate) const PAGE_ROWS: usize = 50;
 

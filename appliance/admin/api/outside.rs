@@ -6,7 +6,7 @@ use crate::act::people::Password;
 use crate::act::{Reply as Done, Request as Act};
 use crate::admin::form::Form;
 use crate::admin::outside::trials::{self, Key, Kind as Trial, Stage};
-use crate::limits::{FIND_LOOK, FIND_LOOKS, OUTSIDE_DAYS_AT_MOST};
+use crate::limits::{FIND_WAIT, OUTSIDE_DAYS_AT_MOST};
 use crate::store::{account, outside};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
@@ -108,21 +108,17 @@ pub(super) fn find(call: &Call<'_>) -> Outcome {
             return Err(busy());
         }
     }
-    for _ in 0..FIND_LOOKS {
-        match trials.stage(&key) {
-            Some(Stage::Known(known)) => {
-                trials.forget(&key);
-                return reply(&Done::Known(known));
-            }
-            Some(Stage::Failed(failed)) => {
-                trials.forget(&key);
-                return Err(failed.0.into());
-            }
-            Some(_) => std::thread::sleep(FIND_LOOK),
-            None => break,
+    match trials.stage_within(&key, FIND_WAIT) {
+        Some(Stage::Known(known)) => {
+            trials.forget(&key);
+            reply(&Done::Known(known))
         }
+        Some(Stage::Failed(failed)) => {
+            trials.forget(&key);
+            Err(failed.0.into())
+        }
+        _ => json(202, &value!({ "known": null })),
     }
-    json(202, &value!({ "known": null }))
 }
 
 fn busy() -> Refused {

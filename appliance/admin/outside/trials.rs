@@ -9,7 +9,7 @@ use crate::admin::form::Form;
 use crate::limits::{TRIAL_KEPT_MILLIS, TRIALS_AT_ONCE, TRIALS_KEPT};
 use crate::store::Store;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is under way.
@@ -57,7 +57,14 @@ impl Stage {
 /// Shared with the threads that work.
 #[derive(Default, Clone)]
 pub(crate) struct Trials {
-    state: Arc<Mutex<HashMap<Key, Trial>>>,
+    table: Arc<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    state: Mutex<HashMap<Key, Trial>>,
+    /// One of them came further, or is gone.
+    changed: Condvar,
 }
 
 struct Trial {
@@ -68,16 +75,37 @@ struct Trial {
 
 impl Trials {
     fn state(&self) -> MutexGuard<'_, HashMap<Key, Trial>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stage(&self, key: &Key) -> Option<Stage> {
         self.state().get(key).map(|trial| trial.stage.clone())
     }
 
+    /// The same, once it has ended, or after so long.
+    pub(crate) fn stage_within(&self, key: &Key, most: Duration) -> Option<Stage> {
+        let runs = |state: &mut HashMap<Key, Trial>| {
+            state.get(key).is_some_and(|trial| matches!(trial.stage, Stage::Running))
+        };
+        let waited = self.table.changed.wait_timeout_while(self.state(), most, runs);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.get(key).map(|trial| trial.stage.clone())
+    }
+
     /// Whoever works on it hears that nobody waits any more.
     pub(crate) fn forget(&self, key: &Key) {
         self.state().remove(key);
+        self.table.changed.notify_all();
+    }
+
+    /// False: nobody waits for it any more.
+    fn tell(&self, key: &Key, stage: Stage) -> bool {
+        let mut state = self.state();
+        let Some(trial) = state.get_mut(key) else { return false };
+        trial.stage = stage;
+        drop(state);
+        self.table.changed.notify_all();
+        true
     }
 
     /// Begins it, unless it is under way already. False: too many are.
@@ -102,13 +130,7 @@ impl Trials {
         drop(state);
         let (trials, of_thread) = (self.clone(), key.clone());
         let thread = std::thread::Builder::new().name("trial".into()).spawn(move || {
-            let told = |stage: Stage| match trials.state().get_mut(&of_thread) {
-                Some(trial) => {
-                    trial.stage = stage;
-                    true
-                }
-                None => false,
-            };
+            let told = |stage: Stage| trials.tell(&of_thread, stage);
             // Also after a panic the next may begin.
             let worked = std::panic::AssertUnwindSafe(|| work(&told));
             match std::panic::catch_unwind(worked) {
@@ -158,4 +180,60 @@ pub(crate) fn sign_in(
         stays = told(Stage::Code(*begun));
     }
     Err(Failure::new("cannot sign in", "nobody typed in the code in time", ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn who_waits_hears_of_the_end_at_once_and_of_what_runs_in_time() {
+        let trials = Trials::default();
+        let key = || Key::new(Kind::Find, "ann@office.test", "ann@far.example");
+        let (go_on, waits) = mpsc::channel::<()>();
+        let work = move |_: &dyn Fn(Stage) -> bool| {
+            let _ = waits.recv();
+            Stage::Done
+        };
+        assert!(trials.begin(key(), 0, work));
+        let soon = Duration::from_millis(1);
+        assert!(matches!(trials.stage_within(&key(), soon), Some(Stage::Running)));
+        go_on.send(()).expect("it runs");
+        // A test that fails here waits for an hour: nothing but the end wakes it.
+        let long = Duration::from_secs(3600);
+        assert!(matches!(trials.stage_within(&key(), long), Some(Stage::Done)));
+        trials.forget(&key());
+        assert!(trials.stage_within(&key(), long).is_none());
+    }
+
+    #[test]
+    fn a_code_to_type_in_is_told_while_its_person_is_waited_for() {
+        let trials = Trials::default();
+        let key = || Key::new(Kind::SignIn, "ann@office.test", "ann@far.example");
+        let (go_on, waits) = mpsc::channel::<()>();
+        let (heard, stays) = mpsc::channel();
+        let work = move |told: &dyn Fn(Stage) -> bool| {
+            told(Stage::Code(SignInView {
+                login: "ann@office.test".to_string(),
+                address: "ann@far.example".to_string(),
+                url: "https://far.example/device".to_string(),
+                code: "WDJB-MJHT".to_string(),
+                device: "a secret".to_string(),
+                interval: 5,
+                expires_in: 600,
+            }));
+            let _ = waits.recv();
+            let _ = heard.send(told(Stage::Running));
+            Stage::Done
+        };
+        assert!(trials.begin(key(), 0, work));
+        let long = Duration::from_secs(3600);
+        let Some(Stage::Code(code)) = trials.stage_within(&key(), long) else { panic!("no code") };
+        assert_eq!(code.code, "WDJB-MJHT");
+        trials.forget(&key());
+        go_on.send(()).expect("it runs");
+        assert_eq!(stays.recv(), Ok(false), "nobody waits for it any more");
+        assert!(trials.stage(&key()).is_none());
+    }
 }

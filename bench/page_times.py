@@ -21,6 +21,8 @@ OFFICE = {f"p{n:02}@office.test": f"secret-of-{n:02}-stays" for n in range(50)}
 FIRST, WORD = next(iter(OFFICE.items()))
 ROW = re.compile(r'^    get\("([^"]+)", May::(\w+),', re.M)
 GROUP = "everybody@office.test"
+# A mailbox elsewhere, of the first of them.
+ELSEWHERE = "first@far.example"
 # No rows of their own: what is looked for in the stories, and an address to be changed.
 SEARCHES = [
     "/trace?text=offer", f"/trace?who={urllib.parse.quote(FIRST, safe='')}",
@@ -100,6 +102,13 @@ def guests_of(server):
     owner.post("/setup/domain/look")
     settled(owner)
     server.cli("address", "add", GROUP, *list(OFFICE)[:20])
+    server.cli(
+        "collect", "add", FIRST, ELSEWHERE, "--host", "imap.far.example", "--untested", "--pause",
+        input="a-password\n",
+    )
+    owner.get("/move")
+    status, _, text = owner.post("/move", domain=FIRST.partition("@")[2])
+    assert status == 303, text
     owner.get("/setup/done")
     owner.post("/setup/done")
     person.get("/my/login")
@@ -127,13 +136,17 @@ def rows(owner):
         raise SystemExit("the table of routes is not read")
     stories = owner.visit("/trace", counts=False)[1].decode()
     story = re.search(r'href="/trace/([0-9a-f]+)"', stories)[1]
+    person, box = (urllib.parse.quote(it, safe="") for it in (FIRST, ELSEWHERE))
     values = {
-        "/people/": urllib.parse.quote(FIRST, safe=""), "/trace/": story, "/network/": "none",
+        "/people/": person, "/trace/": story, "/network/": "none", "/my/outside/": box,
+        f"/people/{person}/outside/": box,
     }
     asks = {"Owner": "owner", "Setup": "owner", "Person": "person", "Anybody": "visitor"}
     for path, may in table:
-        start = path.partition("{}")[0]
-        yield asks[may], path.replace("{}", values.get(start, "{}"))
+        while "{}" in path:
+            start = path.partition("{}")[0]
+            path = path.replace("{}", values[start], 1)
+        yield asks[may], path
         if path == "/":
             yield "owner", path
     for path in SEARCHES:

@@ -6,7 +6,7 @@ use super::collect::sign_in::outgoing;
 use super::failure::{Failure, Kind};
 use super::words::{date, date_time, plain};
 use crate::collect::moving::{self, CHANGE, Collected, FIRST, LAST, LOWER, OVER, Seen, WATCH};
-use crate::limits::{DNS_QUESTION, MOVE_SILENT_SECONDS, MOVE_TTL_SECONDS, MOVES};
+use crate::limits::{DNS_QUESTION, MOVE_DAYS_SHOWN, MOVE_SILENT_SECONDS, MOVE_TTL_SECONDS, MOVES};
 use crate::net::resolver::Resolver;
 use crate::settings;
 use crate::store::format::{Move, MoveResult, Outside};
@@ -526,7 +526,7 @@ fn printed_one(view: &MoveView) -> String {
         };
         say("brought", &format!("{} from {}: {came}", one.account, one.source));
     }
-    for (day, letters) in view.days.iter().take(7) {
+    for (day, letters) in view.days.iter().take(MOVE_DAYS_SHOWN) {
         say("collected", &format!("{letters} letters on {}", date(day * 24 * 3600)));
     }
     text

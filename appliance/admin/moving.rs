@@ -10,6 +10,7 @@ use crate::act::failure::Kind;
 use crate::act::moving::{MoveAct, MoveView};
 use crate::act::words::date;
 use crate::act::{Reply as Done, Request as Act};
+use crate::limits;
 use crate::store::{address, owner};
 use askama::Template;
 
@@ -47,13 +48,14 @@ fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
     let zone = owner::setup(&read)?.zone;
     let names = address::domains(&read)?.into_iter().map(|domain| domain.name);
     let others = names.filter(|name| views.iter().all(|view| view.domain != *name)).collect();
+    let day = |(day, count): &(i64, u64)| (date(day * 24 * 3600), *count);
     let one = |it: MoveView| One {
         title: visit
             .words
             .fill("move.step", &[&it.domain, &it.step.to_string(), &it.steps.to_string()]),
         looked: if it.looked == 0 { String::new() } else { zone::show(&zone, it.looked) },
         runs: matches!(it.stage.as_str(), "first" | "last"),
-        days: it.days.iter().take(7).map(|(day, count)| (date(day * 24 * 3600), *count)).collect(),
+        days: it.days.iter().take(limits::MOVE_DAYS_SHOWN).map(day).collect(),
         it,
     };
     let moves = views.into_iter().map(one).collect();

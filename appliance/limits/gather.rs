@@ -81,6 +81,8 @@ pub(crate) const MOVE_ASK_AGAIN_SECONDS: i64 = 600;
 pub(crate) const MOVE_SILENT_SECONDS: i64 = 3 * 24 * 3600;
 /// Days whose letters are told.
 pub(crate) const MOVE_DAYS: usize = 60;
+/// The last of them, which are shown.
+pub(crate) const MOVE_DAYS_SHOWN: usize = 7;
 /// How often it is looked whether one is due.
 pub(crate) const MOVE_TICK: Duration = Duration::from_secs(30);
 /// A line that waited for this long before it broke is opened again at once.

@@ -15,6 +15,7 @@ use crate::admin::routes::{Answer, Visit};
 use crate::admin::trouble::Trouble;
 use crate::admin::zone;
 use crate::collect::providers::{self, Provider};
+use crate::limits;
 use crate::store::owner;
 use crate::wire::address::Address;
 use askama::Template;
@@ -51,7 +52,7 @@ struct Skipped {
 
 impl Skipped {
     fn of(zone: &str, it: &SkippedView) -> Skipped {
-        let text = |text: &str| short(text, 120);
+        let text = |text: &str| short(text, limits::LIST_LETTERS);
         let (at, size) = (zone::show(zone, it.at), octets(it.size));
         let (from, subject) = (text(&it.from), text(&it.subject));
         Skipped { at, size, from, subject, why: it.why.clone() }

@@ -1,12 +1,15 @@
 //! `mailroom move`: a domain comes here from another provider. What it is at rests in the store;
 //! the server looks by itself.
 
+mod told;
+
 use super::Reply;
+use super::check::said::{Said, english};
 use super::collect::sign_in::outgoing;
 use super::failure::{Failure, Kind};
-use super::words::{date, date_time, plain};
-use crate::collect::moving::{self, CHANGE, Collected, FIRST, LAST, LOWER, OVER, Seen, WATCH};
-use crate::limits::{DNS_QUESTION, MOVE_DAYS_SHOWN, MOVE_SILENT_SECONDS, MOVE_TTL_SECONDS, MOVES};
+use super::words::{date, plain};
+use crate::collect::moving::{self, Collected, OVER, Seen};
+use crate::limits::{DNS_QUESTION, MOVE_DAYS_SHOWN, MOVES};
 use crate::net::resolver::Resolver;
 use crate::settings;
 use crate::store::format::{Move, MoveResult, Outside};
@@ -58,6 +61,9 @@ pub(crate) struct MoveView {
     pub checked: String,
     pub wanted: String,
     pub why: String,
+    /// What these three are in English, for the pages.
+    #[serde(skip)]
+    pub said: Sentences,
     pub looked: i64,
     /// The name servers are being asked.
     pub looking: bool,
@@ -71,6 +77,13 @@ pub(crate) struct MoveView {
     pub results: Vec<MoveOne>,
     /// Days (since 1970, UTC), and the letters that came by collecting.
     pub days: Vec<(i64, u64)>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Sentences {
+    pub checked: Vec<Said>,
+    pub wanted: Vec<Said>,
+    pub why: Vec<Said>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -337,7 +350,7 @@ fn one(store: &Store, domain: &str) -> Outcome {
 }
 
 fn view(row: &Move, known: &[(OutsideId, Outside)], ours: &[String]) -> MoveView {
-    let (stage, wanted, why) = said(row, known, ours);
+    let (stage, said) = told::of(row, known, ours);
     let one = |it: &MoveResult| MoveOne {
         account: it.account.clone(),
         source: it.source.clone(),
@@ -351,9 +364,10 @@ fn view(row: &Move, known: &[(OutsideId, Outside)], ours: &[String]) -> MoveView
         step: row.stage + 1,
         steps: OVER + 1,
         since: row.since,
-        checked: checked(row),
-        wanted,
-        why: why.to_string(),
+        checked: english(&said.checked),
+        wanted: english(&said.wanted),
+        why: english(&said.why),
+        said,
         looked: row.looked,
         looking: row.asked,
         fault: row.fault.clone(),
@@ -362,131 +376,6 @@ fn view(row: &Move, known: &[(OutsideId, Outside)], ours: &[String]) -> MoveView
         ran: row.ran,
         results: row.results.iter().map(one).collect(),
         days: moving::by_day(row),
-    }
-}
-
-fn checked(row: &Move) -> String {
-    let mut text = match row.seen_at {
-        0 => "No answer of the name servers yet.".to_string(),
-        at => format!(
-            "Mail for {} goes to {}; others may remember that for {} (seen {} UTC).",
-            row.domain,
-            row.seen.join(", "),
-            span(row.seen_ttl.into()),
-            date_time(at),
-        ),
-    };
-    if row.stage == LOWER && row.lowered != 0 {
-        let until = row.low.saturating_add(row.ttl.into());
-        text.push_str(&format!(
-            " The time was lowered; what was remembered before runs out {} UTC.",
-            date_time(until)
-        ));
-    } else if row.stage == LOWER && row.low != 0 {
-        text.push_str(" That is short enough; it is asked again in a few minutes to be sure.");
-    }
-    if matches!(row.stage, WATCH | LAST | OVER) {
-        let last = match row.letter {
-            0 => "No letter was ever collected there.".to_string(),
-            at => format!("The last letter that was collected there came {} UTC.", date_time(at)),
-        };
-        text.push_str(&format!(" {last}"));
-    }
-    if row.stage == WATCH && !row.deaf.is_empty() {
-        text.push_str(&format!(
-            " Nothing can be collected from {} now, so that silence tells nothing.",
-            row.deaf.join(", ")
-        ));
-    }
-    text
-}
-
-/// The name of the state, what is wanted, and why.
-fn said(
-    row: &Move,
-    known: &[(OutsideId, Outside)],
-    ours: &[String],
-) -> (&'static str, String, &'static str) {
-    let domain = &row.domain;
-    let host = ours.first().cloned().unwrap_or_default();
-    let nobody = known.is_empty();
-    match row.stage {
-        LOWER => (
-            "lower",
-            format!(
-                "Where the DNS of {domain} is kept, set the TTL of its MX records to {} or less, \
-                 and change nothing else.",
-                span(MOVE_TTL_SECONDS.into())
-            ),
-            "When the MX changes later, all senders know it within minutes, and you can take it \
-             back as quickly.",
-        ),
-        FIRST if nobody => (
-            "first",
-            format!(
-                "Nobody's mailbox in {domain} with the old provider is known here. Add each on \
-                 the page of its person, under \"Other mailboxes\"."
-            ),
-            "Their old mail is brought from there, and new mail is collected as long as it comes \
-             there.",
-        ),
-        FIRST => (
-            "first",
-            "Begin the run that brings all old mail. It may take a day, and goes on by itself \
-             after a restart."
-                .to_string(),
-            "Afterwards only what is new is left to bring, and people find all their mail here.",
-        ),
-        CHANGE => (
-            "change",
-            format!(
-                "Where the DNS of {domain} is kept, replace all MX records with this one: \
-                 {domain}. MX 10 {host}."
-            ),
-            "From then on new mail comes here. Until it is seen nothing else happens; putting the \
-             old records back takes it back.",
-        ),
-        WATCH => (
-            "watch",
-            format!(
-                "Nothing: mail that still comes to the old provider is collected. When none came \
-                 for {}, it goes on.",
-                span(MOVE_SILENT_SECONDS)
-            ),
-            "Some senders remember the old way for longer than they should.",
-        ),
-        LAST => (
-            "last",
-            "Begin the last run.".to_string(),
-            "It brings what people still put into folders there since the first.",
-        ),
-        _ => {
-            let why = "Other servers try for five days what they could not deliver there.";
-            ("over", over(row, known), why)
-        }
-    }
-}
-
-fn over(row: &Move, known: &[(OutsideId, Outside)]) -> String {
-    let close: Vec<String> = known.iter().map(|(_, row)| row.address.clone()).collect();
-    let close = match close.is_empty() {
-        true => "the mailboxes there".to_string(),
-        false => close.join(", "),
-    };
-    let at = moving::may_close(row).map(date).unwrap_or_default();
-    format!(
-        "From {at} on you may close with the old provider: {close}. Remove them here first, from \
-         the other mailboxes of their people, and keep the registration of {} itself.",
-        row.domain
-    )
-}
-
-fn span(seconds: i64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} seconds"),
-        120..7_200 => format!("{} minutes", seconds / 60),
-        7_200..172_800 => format!("{} hours", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -225,16 +225,18 @@ fn seen(finding: &Finding) -> Seen {
 
 fn kept_said(said: &Said) -> SeenSaid {
     let value = |value: &Value| match value {
-        Value::Text(text) => SeenValue { text: text.clone(), time: None },
-        Value::Time(time) => SeenValue { text: String::new(), time: Some(*time) },
+        Value::Text(text) => SeenValue { text: text.clone(), ..SeenValue::default() },
+        Value::Time(time) => SeenValue { time: Some(*time), ..SeenValue::default() },
+        Value::Span(span) => SeenValue { span: Some(*span), ..SeenValue::default() },
     };
     SeenSaid { key: said.key.clone(), values: said.values.iter().map(value).collect() }
 }
 
 fn finding(seen: &Seen) -> Finding {
-    let value = |value: &SeenValue| match value.time {
-        Some(time) => Value::Time(time),
-        None => Value::Text(value.text.clone()),
+    let value = |value: &SeenValue| match (value.time, value.span) {
+        (Some(time), _) => Value::Time(time),
+        (None, Some(span)) => Value::Span(span),
+        (None, None) => Value::Text(value.text.clone()),
     };
     let said = |said: &SeenSaid| Said {
         key: said.key.clone(),

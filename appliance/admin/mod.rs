@@ -11,7 +11,7 @@
 mod addresses;
 pub(crate) mod api;
 mod assets;
-mod audit;
+pub(crate) mod audit;
 mod clients;
 mod code;
 mod enter;

@@ -6,6 +6,7 @@ use super::page::{Page, show};
 use super::routes::{Answer, Visit};
 use super::trouble::Trouble;
 use super::zone;
+use crate::act::check::said::{Said, spoken};
 use crate::act::failure::Kind;
 use crate::act::moving::{MoveAct, MoveView};
 use crate::act::words::date;
@@ -30,6 +31,9 @@ struct One {
     /// What a run is offered for.
     runs: bool,
     days: Vec<(String, u64)>,
+    checked: String,
+    wanted: String,
+    why: String,
     it: MoveView,
 }
 
@@ -49,6 +53,7 @@ fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
     let names = address::domains(&read)?.into_iter().map(|domain| domain.name);
     let others = names.filter(|name| views.iter().all(|view| view.domain != *name)).collect();
     let day = |(day, count): &(i64, u64)| (date(day * 24 * 3600), *count);
+    let say = |said: &[Said]| spoken(said, visit.words, &|at| zone::show(&zone, at));
     let one = |it: MoveView| One {
         title: visit
             .words
@@ -56,6 +61,9 @@ fn show_all(visit: &Visit<'_>, form: &Form) -> Answer {
         looked: if it.looked == 0 { String::new() } else { zone::show(&zone, it.looked) },
         runs: matches!(it.stage.as_str(), "first" | "last"),
         days: it.days.iter().take(limits::MOVE_DAYS_SHOWN).map(day).collect(),
+        checked: say(&it.said.checked),
+        wanted: say(&it.said.wanted),
+        why: say(&it.said.why),
         it,
     };
     let moves = views.into_iter().map(one).collect();

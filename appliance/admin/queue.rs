@@ -109,17 +109,17 @@ fn message(view: OutgoingView, subject: String, zone: &str) -> Message {
 
 pub(super) fn hold(visit: &mut Visit<'_>) -> Answer {
     let id = visit.part(0).to_string();
-    done(visit, "queue/hold", OutboxAct::Hold { id }, "queue.is-held")
+    done(visit, "outbox/hold", OutboxAct::Hold { id }, "queue.is-held")
 }
 
 pub(super) fn now(visit: &mut Visit<'_>) -> Answer {
     let id = visit.part(0).to_string();
-    done(visit, "queue/now", OutboxAct::Now { id }, "queue.is-tried")
+    done(visit, "outbox/now", OutboxAct::Now { id }, "queue.is-tried")
 }
 
 pub(super) fn drop_it(visit: &mut Visit<'_>) -> Answer {
     let id = visit.part(0).to_string();
-    done(visit, "queue/drop", OutboxAct::Drop { id, yes: true }, "queue.is-dropped")
+    done(visit, "outbox/drop", OutboxAct::Drop { id, yes: true }, "queue.is-dropped")
 }
 
 /// Does it and says so; another browser, or the other server, may have been there first.

@@ -170,7 +170,7 @@ fn the_owner_gives_a_program_a_token_and_takes_it_back() {
     assert_eq!(owner.post("/tokens/remove", &[("name", "monitoring <b>")]).status, 303);
     assert_eq!(program.call(Method::Get, "/api/v1/accounts", &Value::Null).0, 401);
     let text = owner.get("/acts").text();
-    for what in ["token/add monitoring", "token/remove monitoring"] {
+    for what in ["Made the token monitoring", "Removed the token monitoring"] {
         assert!(text.contains(what), "{what}: {text}");
     }
     assert!(!text.contains(&token));

@@ -71,7 +71,7 @@ fn an_authority_is_asked_at_once_and_what_came_of_it_is_told_live() {
     let text = owner.get("/setup/certificate").text();
     assert!(text.contains("data-copy=\"to-be-copied\""), "{text}");
     assert!(text.contains("every two months"), "the last resort, marked as such: {text}");
-    assert!(owner.get("/acts").text().contains("settings/certificate http-01"));
+    assert!(owner.get("/acts").text().contains("Changed how the certificate is got: http-01"));
 }
 
 #[test]

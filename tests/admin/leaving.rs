@@ -67,7 +67,9 @@ fn who_is_deleted_is_shut_out_at_once_and_back_with_all_mail_when_it_is_undone()
     assert!(may_log_in(&world));
     assert!(matches!(leads(&world), Found::Accounts { .. }));
     let acts = owner.get("/acts").text();
-    for act in ["people/delete ann@office.test", "people/reopen ann@office.test"] {
+    for act in
+        ["Had the account deleted: ann@office.test", "Took back the deletion of ann@office.test"]
+    {
         assert!(acts.contains(act), "{act}: {acts}");
     }
 }

@@ -4,7 +4,7 @@ use super::api::Program;
 use super::stage::{NOW, World};
 use crate::act::moving::due;
 use crate::admin::http::Method;
-use crate::collect::moving::{CHANGE, begun};
+use crate::collect::moving::{CHANGE, OVER, begun};
 use crate::settings;
 use crate::store::format::Move;
 use crate::store::owner;
@@ -44,6 +44,26 @@ fn a_domain_is_begun_looked_at_and_forgotten() {
     owner.get("/move");
     assert_eq!(owner.post("/move/office.test/end", &[]).status, 303);
     assert!(owner.get("/move").text().contains("value=\"office.test\""));
+}
+
+/// A page tells times of the office, as everywhere on it; a program and the command line UTC.
+#[test]
+fn what_was_seen_is_told_in_the_time_of_the_office() {
+    let world = World::office();
+    let program = Program::of(&world);
+    program.good(Method::Put, "/api/v1/zone", &json!({ "zone": "Asia/Tokyo" }));
+    // 2026-11-30 20:00:00 UTC, the next day in Tokyo.
+    let seen_at = 1_796_068_800;
+    let seen = vec!["mx.old.test".to_string()];
+    let row = Move { seen, seen_at, seen_ttl: 7_200, stage: OVER, ..begun("office.test", NOW) };
+    let kept = move |batch: &mut crate::store::Batch| owner::keep_moves(batch, vec![row.clone()]);
+    world.house.store.write_blocking(kept).expect("kept");
+    let page = world.owner().get("/move").text();
+    for text in ["others may remember that for 2 hours (seen 2026-12-01 05:00:00).", "close the"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let told = program.get("/api/v1/moves")["moves"][0]["checked"].to_string();
+    assert!(told.contains("(seen 2026-11-30 20:00:00 UTC)"), "{told}");
 }
 
 #[test]

@@ -168,7 +168,9 @@ fn a_person_changes_the_password_with_the_old_one() {
     let row = account::get(&world.house.store.snapshot().expect("a snapshot"), id);
     let row = row.expect("read").expect("there");
     assert!(is_password(new, &row.credentials[0].argon2));
-    assert!(world.owner().get("/acts").text().contains("my/password ann@office.test"));
+    assert!(
+        world.owner().get("/acts").text().contains("Changed their own password ann@office.test")
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn a_person_is_made_and_the_password_is_shown_once() {
     let text = owner.get("/people").text();
     assert!(text.contains("Ann &#60;b&#62;Bee"), "no markup of a name: {text}");
     assert!(!text.contains(&password));
-    assert!(owner.get("/acts").text().contains("people/add ann@office.test"));
+    assert!(owner.get("/acts").text().contains("Added the person ann@office.test"));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn a_backup_is_checked_takes_the_place_of_the_store_and_its_owner_logs_in() {
     assert_eq!(browser.get("/").header("Location"), Some("/setup"), "this machine's own steps");
     assert_eq!(browser.get("/setup").header("Location"), Some("/setup/time"));
     let text = browser.get("/acts").text();
-    assert!(text.contains("store/restore") && text.contains("setup code"), "{text}");
+    assert!(text.contains("Brought back a backup") && text.contains("setup code"), "{text}");
     // And now that people have mail here, no page replaces it.
     let text = browser.get("/setup/begin").text();
     assert!(text.contains("People have mail on this server"), "{text}");

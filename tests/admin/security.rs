@@ -32,7 +32,10 @@ fn the_owner_changes_the_password_with_the_old_one_and_every_other_browser_is_ou
     let reply = owner.post("/security/password", &change(PASSWORD, NEW, NEW));
     assert_eq!(reply.status, 303, "{}", reply.text());
     let text = owner.get("/security").text();
-    assert!(text.contains("The new password holds") && text.contains("owner/password"), "{text}");
+    assert!(
+        text.contains("The new password holds") && text.contains("Changed the owner’s password"),
+        "{text}"
+    );
     assert_eq!(other.get("/security").header("Location"), Some("/login"));
     assert_eq!(other.get("/").header("Location"), Some("/login"), "the first page as well");
     let mut browser = world.browser();
@@ -105,7 +108,10 @@ fn a_second_factor_holds_from_the_first_right_code_and_until_it_is_switched_off(
     let reply = owner.post("/security/totp/confirm", &[("code", &code(&secret, 0))]);
     assert_eq!(reply.status, 303, "{}", reply.text());
     assert_eq!(kept(), secret);
-    assert!(owner.get("/security").text().contains("owner/totp-on"), "still logged in");
+    assert!(
+        owner.get("/security").text().contains("Switched on a code at log-in"),
+        "still logged in"
+    );
     assert_eq!(other.get("/security").header("Location"), Some("/login"));
     let mut browser = world.browser();
     browser.get("/login");

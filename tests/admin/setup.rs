@@ -143,7 +143,7 @@ fn mail_may_stay_at_its_provider_and_then_nothing_is_changed_at_the_domain() {
     owner.post("/setup/way", &[("way", "direct")]);
     assert!(!owner.get("/setup/domain").text().contains("Your mail stays"), "and back");
     let acts = owner.get("/acts").text();
-    assert_eq!(acts.matches("settings/way").count(), 2, "{acts}");
+    assert_eq!(acts.matches("Changed how mail leaves").count(), 2, "{acts}");
 }
 
 #[test]

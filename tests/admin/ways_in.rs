@@ -24,7 +24,7 @@ fn with_the_code_somebody_becomes_the_owner_and_the_code_opens_nothing_any_more(
     let given = [("password", PASSWORD), ("password2", PASSWORD)];
     let reply = first.post("/setup/owner", &given);
     assert_eq!(reply.status, 303, "{}", reply.text());
-    assert!(first.get("/acts").text().contains("owner/claim"));
+    assert!(first.get("/acts").text().contains("Became the owner"));
     // The code of yesterday.
     let mut second = world.browser();
     assert_eq!(second.get("/code").header("Location"), Some("/login"));
@@ -110,7 +110,7 @@ fn a_log_in_gives_a_new_session_and_a_log_out_ends_it() {
     owner.post("/login", &[("password", PASSWORD)]);
     assert_ne!(owner.cookie, before.cookie, "no session that somebody else may know");
     assert_eq!(before.clone().get("/acts").header("Location"), Some("/login"));
-    assert!(owner.get("/acts").text().contains("owner/login"));
+    assert!(owner.get("/acts").text().contains("Logged in"));
     let copy = owner.clone();
     assert_eq!(owner.post("/logout", &[]).header("Location"), Some("/login"));
     assert!(owner.cookie.is_none());

@@ -1,5 +1,6 @@
 //! The catalogue: every key that is used is there, every key that is there is used.
 
+use crate::admin::audit::DID;
 use crate::admin::words::Words;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,27 @@ fn every_key_is_there_and_used_in_every_language() {
             let key = piece.split('"').next().unwrap_or_default();
             assert!(!key.contains('.') || there.contains(key), "{call}{key}");
         }
+    }
+}
+
+/// An act that is written down is said in words, in the list of acts.
+#[test]
+fn every_act_has_its_words() {
+    let text = sources();
+    // Kinds of content look the same, and files.
+    let others = ["application", "image", "multipart", "text", "tls"];
+    let is_act = |piece: &&str| {
+        let Some((kind, act)) = piece.split_once('/') else { return false };
+        let is_word = |word: &str| {
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        };
+        !others.contains(&kind) && is_word(kind) && is_word(act)
+    };
+    let done: BTreeSet<&str> = text.split('"').filter(is_act).collect();
+    let there: BTreeSet<&str> = DID.iter().map(|(what, _)| *what).collect();
+    assert_eq!(done, there);
+    for (what, key) in DID {
+        assert_eq!(*key, format!("did.{}", what.replace('/', "-")));
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Value {
     Text(String),
     /// Seconds since 1970.
     Time(i64),
+    /// So many seconds.
+    Span(i64),
 }
 
 impl<T: Display> From<T> for Value {
@@ -25,7 +27,7 @@ impl<T: Display> From<T> for Value {
     }
 }
 
-/// One piece; the key is of the group `found`.
+/// One piece.
 pub(crate) fn say(key: &str, values: impl IntoIterator<Item = Value>) -> Vec<Said> {
     vec![Said { key: key.to_string(), values: values.into_iter().collect() }]
 }
@@ -36,12 +38,23 @@ pub(crate) fn spoken(said: &[Said], words: &Words, at: &dyn Fn(i64) -> String) -
         let value = |value: &Value| match value {
             Value::Text(text) => text.clone(),
             Value::Time(seconds) => at(*seconds),
+            Value::Span(seconds) => span(*seconds, words),
         };
         let values: Vec<String> = said.values.iter().map(value).collect();
         let values: Vec<&dyn Display> = values.iter().map(|it| it as &dyn Display).collect();
         words.fill(&said.key, &values)
     };
     said.iter().map(piece).collect()
+}
+
+fn span(seconds: i64, words: &Words) -> String {
+    let (key, count) = match seconds {
+        0..120 => ("span.seconds", seconds),
+        120..7_200 => ("span.minutes", seconds / 60),
+        7_200..172_800 => ("span.hours", seconds / 3_600),
+        _ => ("span.days", seconds / 86_400),
+    };
+    words.fill(key, &[&count])
 }
 
 /// As the command line says it.

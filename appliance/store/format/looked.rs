@@ -46,6 +46,9 @@ pub(crate) struct SeenValue {
     /// Seconds since 1970, where it is a time.
     #[prost(int64, optional, tag = "2")]
     pub time: Option<i64>,
+    /// So many seconds, where it is a span of time.
+    #[prost(int64, optional, tag = "3")]
+    pub span: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

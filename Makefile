@@ -38,11 +38,11 @@ image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1 new inputs, LO
 	@target/debug/image build --board $(BOARD) --time "$$(tools/epoch)" \
 	  $(if $(LOCKED),--locked) $(if $(ACCEPT),--accept)
 
-emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=mailroom.toml for it
+emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=file with its first settings
 	@tools/needs emulate
 	@echo "ports of the box are at 127.0.0.1, $(PORT_BASE) and their number; Ctrl-A X ends it"
 	@exec target/debug/image emulate $(IMAGE) --disk "$(BOX)" $(if $(FRESH),--fresh) \
-	  $(if $(PRESET),--put "$(PRESET)") \
+	  $(if $(PRESET),--preset "$(PRESET)") \
 	  $(foreach p,$(FORWARDED),--forward $$(($(PORT_BASE) + $p)):$p)
 
 image-twice: needs ## build the image in two folders: the octets must be the same

@@ -119,9 +119,9 @@ enum Act {
         /// Where the cable leads, as QEMU's -netdev has it without id: tap,ifname=lan0,script=no
         #[arg(long, conflicts_with = "forward")]
         lan: Option<String>,
-        /// A file for the boot partition of a new disk, such as mailroom.toml
+        /// What the box is to begin with, as mailroom.toml: its first start reads it
         #[arg(long)]
-        put: Option<PathBuf>,
+        preset: Option<PathBuf>,
         /// Serve the console on this Unix socket
         #[arg(long)]
         serial: Option<PathBuf>,
@@ -137,6 +137,9 @@ enum Act {
     /// Prints a file of the boot partition of an image
     Get { image: PathBuf, name: String },
 }
+
+/// The box looks for it on its boot partition.
+const PRESET: &str = "mailroom.toml";
 
 fn main() -> ExitCode {
     let line = Line::parse();
@@ -176,11 +179,8 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
         Act::Sign { file, key } => bundle::sign(&project, file, key).map(String::into_bytes),
         Act::Key { file } => bundle::key(file).map(String::into_bytes),
         Act::Inspect { json, file } => inspect_file(&project, file, *json),
-        Act::Emulate { image, disk, fresh, size, forward, lan, put, serial, monitor, more } => {
-            let new = emulate::disk(image, disk, size << 20, *fresh)?;
-            if let (true, Some(file)) = (new, put) {
-                put_file(disk, file)?;
-            }
+        Act::Emulate { image, disk, fresh, size, forward, lan, preset, serial, monitor, more } => {
+            new_or_old(disk, preset.as_deref(), || emulate::disk(image, disk, size << 20, *fresh))?;
             let order = emulate::Order {
                 image,
                 disk,
@@ -229,10 +229,31 @@ fn shown<T: serde::Serialize + ToString>(report: &T, json: bool) -> Result<Vec<u
 
 fn put_file(image: &Path, file: &Path) -> Result<(), String> {
     let name = file.file_name().ok_or_else(|| format!("{} is no file", file.display()))?;
-    let content = kernel::read(file)?;
+    put_content(image, &name.to_string_lossy(), &kernel::read(file)?)
+}
+
+/// The disk of the box, with its preset where `make` makes it anew.
+fn new_or_old(
+    disk: &Path,
+    preset: Option<&Path>,
+    make: impl FnOnce() -> Result<bool, String>,
+) -> Result<(), String> {
+    // Read before a disk is made that would begin without it.
+    let content = preset.map(kernel::read).transpose()?;
+    match (make()?, content) {
+        (true, Some(content)) => put_content(disk, PRESET, &content),
+        (false, Some(_)) => Err(format!(
+            "{} is there already, and only the first start reads a preset: begin with a new disk \
+             (--fresh, FRESH=1)",
+            disk.display()
+        )),
+        (_, None) => Ok(()),
+    }
+}
+
+fn put_content(image: &Path, name: &str, content: &[u8]) -> Result<(), String> {
     let opened = opened(image, true)?;
-    let name = name.to_string_lossy();
-    let put = boot_partition(&opened).and_then(|mut boot| fat::put(&mut boot, &name, &content));
+    let put = boot_partition(&opened).and_then(|mut boot| fat::put(&mut boot, name, content));
     put.map_err(|why| format!("{}: {why}", image.display()))
 }
 
@@ -248,4 +269,21 @@ fn boot_partition(file: &File) -> Result<window::Window<&File>, String> {
     let first = disk.partitions.first().filter(|first| first.kind_name == "FAT32");
     let first = first.ok_or("the first partition is no FAT32 one: not an image of Mailroom")?;
     Ok(window::Window::new(file, first.start, first.size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_for_a_new_disk_and_is_read_before_there_is_one() {
+        let missing = Path::new("there/is/none.toml");
+        let make = || -> Result<bool, String> { panic!("nothing is made without its preset") };
+        let why = new_or_old(Path::new("box.disk"), Some(missing), make);
+        assert!(why.is_err_and(|why| why.contains("none.toml")));
+        let preset = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let why = new_or_old(Path::new("box.disk"), Some(&preset), || Ok(false));
+        assert!(why.is_err_and(|why| why.contains("box.disk") && why.contains("FRESH=1")));
+        assert_eq!(new_or_old(Path::new("box.disk"), None, || Ok(false)), Ok(()));
+    }
 }

@@ -81,7 +81,7 @@ class Box:
         if lan is not None:
             words += ["--lan", lan.netdev]
         if put is not None:
-            words += ["--put", put]
+            words += ["--preset", put]
         for name in ("serial", "monitor"):
             (folder / name).unlink(missing_ok=True)
         self.said = folder / "qemu"

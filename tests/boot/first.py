@@ -29,7 +29,7 @@ password = "{PASSWORD}"
 
 
 def run(folder, check):
-    disk, preset = folder / "disk", folder / "mailroom.toml"
+    disk, preset = folder / "disk", folder / "office.toml"
     preset.write_text(PRESET)
     with Lan() as lan:
         clock = ["-rtc", "base=1970-01-01T00:00:12"]

@@ -38,7 +38,7 @@ image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1 new inputs, LO
 	@target/debug/image build --board $(BOARD) --time "$$(tools/epoch)" \
 	  $(if $(LOCKED),--locked) $(if $(ACCEPT),--accept)
 
-emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=file with its first settings
+emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=file for its first start
 	@tools/needs emulate
 	@echo "ports of the box are at 127.0.0.1, $(PORT_BASE) and their number; Ctrl-A X ends it"
 	@exec target/debug/image emulate $(IMAGE) --disk "$(BOX)" $(if $(FRESH),--fresh) \

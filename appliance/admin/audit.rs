@@ -52,73 +52,6 @@ fn of(request: &Request, (who, what, about): (&str, &str, &str), failed: &str) -
     }
 }
 
-/// What is written down, and the key of how a page says it.
-pub(crate) const DID: &[(&str, &str)] = &[
-    ("addresses/catch-all", "did.addresses-catch-all"),
-    ("addresses/postmaster", "did.addresses-postmaster"),
-    ("addresses/remove", "did.addresses-remove"),
-    ("addresses/set", "did.addresses-set"),
-    ("certificate/ask", "did.certificate-ask"),
-    ("domain/add", "did.domain-add"),
-    ("domain/remove", "did.domain-remove"),
-    ("keys/make", "did.keys-make"),
-    ("keys/remove", "did.keys-remove"),
-    ("keys/use", "did.keys-use"),
-    ("letter/send", "did.letter-send"),
-    ("move/back", "did.move-back"),
-    ("move/begin", "did.move-begin"),
-    ("move/end", "did.move-end"),
-    ("move/look", "did.move-look"),
-    ("move/run", "did.move-run"),
-    ("move/skip", "did.move-skip"),
-    ("my/app-password", "did.my-app-password"),
-    ("my/end-session", "did.my-end-session"),
-    ("my/login", "did.my-login"),
-    ("my/password", "did.my-password"),
-    ("my/remove-app-password", "did.my-remove-app-password"),
-    ("outbox/drop", "did.outbox-drop"),
-    ("outbox/hold", "did.outbox-hold"),
-    ("outbox/now", "did.outbox-now"),
-    ("outside/add", "did.outside-add"),
-    ("outside/change", "did.outside-change"),
-    ("outside/import", "did.outside-import"),
-    ("outside/import-pause", "did.outside-import-pause"),
-    ("outside/look", "did.outside-look"),
-    ("outside/password", "did.outside-password"),
-    ("outside/pause", "did.outside-pause"),
-    ("outside/remove", "did.outside-remove"),
-    ("outside/resume", "did.outside-resume"),
-    ("outside/sign-in", "did.outside-sign-in"),
-    ("owner/claim", "did.owner-claim"),
-    ("owner/end-session", "did.owner-end-session"),
-    ("owner/login", "did.owner-login"),
-    ("owner/password", "did.owner-password"),
-    ("owner/totp-off", "did.owner-totp-off"),
-    ("owner/totp-on", "did.owner-totp-on"),
-    ("people/add", "did.people-add"),
-    ("people/add-list", "did.people-add-list"),
-    ("people/app-password", "did.people-app-password"),
-    ("people/close", "did.people-close"),
-    ("people/delete", "did.people-delete"),
-    ("people/end-session", "did.people-end-session"),
-    ("people/password", "did.people-password"),
-    ("people/quota", "did.people-quota"),
-    ("people/remove", "did.people-remove"),
-    ("people/remove-app-password", "did.people-remove-app-password"),
-    ("people/reopen", "did.people-reopen"),
-    ("people/resume", "did.people-resume"),
-    ("people/suspend", "did.people-suspend"),
-    ("settings/certificate", "did.settings-certificate"),
-    ("settings/host", "did.settings-host"),
-    ("settings/network", "did.settings-network"),
-    ("settings/network-kept", "did.settings-network-kept"),
-    ("settings/way", "did.settings-way"),
-    ("settings/zone", "did.settings-zone"),
-    ("store/restore", "did.store-restore"),
-    ("token/add", "did.token-add"),
-    ("token/remove", "did.token-remove"),
-];
-
 #[derive(Template)]
 #[template(path = "acts.html")]
 struct Acts<'a> {
@@ -155,11 +88,13 @@ pub(super) fn rows(
     Ok((found.into_iter().map(row).collect(), more))
 }
 
+/// The catalogue has `did.people-add` for "people/add".
 fn did(words: &Words, act: &Audit) -> String {
-    match DID.iter().find(|(what, _)| *what == act.what) {
-        Some((_, key)) => words.fill(key, &[&act.about]),
+    let key = format!("did.{}", act.what.replace('/', "-"));
+    match words.t(&key) == key {
         // Of another version.
-        None => format!("{} {}", act.what, act.about),
+        true => format!("{} {}", act.what, act.about),
+        false => words.fill(&key, &[&act.about]),
     }
 }
 

@@ -267,3 +267,16 @@ fn of_row(row: &Row) -> Looked {
         changes: Arc::new(row.changes.iter().filter_map(change).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_the_same_after_it_was_kept() {
+        let values = [Value::from("mail.office.test"), Value::Time(0), Value::Span(0)];
+        let said = Said { key: "found.clock".to_string(), values: values.to_vec() };
+        let finding_of = |said: Vec<SeenSaid>| finding(&Seen { said, ..Seen::default() });
+        assert_eq!(finding_of(vec![kept_said(&said)]).said, [said]);
+    }
+}

@@ -11,7 +11,7 @@
 mod addresses;
 pub(crate) mod api;
 mod assets;
-pub(crate) mod audit;
+mod audit;
 mod clients;
 mod code;
 mod enter;

@@ -49,6 +49,19 @@ fn the_example_of_rfc_7677() {
     assert_eq!(exchange.respond(b""), Next::Done(login), "and which password it was");
 }
 
+/// Whoever proved the password, and has too many connections, is told so and is not let in.
+#[test]
+fn a_right_password_of_a_crowded_account() {
+    let first = "n,,n=user,r=rOprNGfwEbeRWgbNEkqO";
+    let (mut exchange, _) = start("SCRAM-SHA-256", &Binding::default(), first);
+    exchange.answer(LoginAnswer::Scram(secrets(&["pencil"])));
+    let last = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+                p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+    assert_eq!(exchange.respond(last.as_bytes()), proved("user", true));
+    assert_eq!(exchange.answer(LoginAnswer::Crowded), Next::Crowded);
+    assert!(matches!(exchange.respond(b""), Next::Malformed(_)), "it is over");
+}
+
 /// The client's side of RFC 5802 3, written apart from the server's.
 struct Client<'a> {
     header: &'a str,

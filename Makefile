@@ -56,6 +56,7 @@ bench: needs ## measure against Debian's Postfix and Dovecot (as root); results 
 
 bench-firmware: image ## measure the box in QEMU (as root, half an hour); bench/firmware.md
 	@tools/needs emulate
+	tests/install
 	@exec bench/firmware.py
 
 soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random IMAP, and so on

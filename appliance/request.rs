@@ -22,12 +22,16 @@ pub(crate) const SERVERS: usize = 3;
 
 const MARK: [u8; 3] = *b"MR\x01";
 
+const UPDATE_ACTS: [UpdateAct; 4] =
+    [UpdateAct::Take, UpdateAct::Consent, UpdateAct::Now, UpdateAct::Back];
+
 /// Who may say a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Init,
     Server,
     Netd,
+    Installer,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +88,58 @@ pub(crate) enum Message {
     // ---- netd to init ----
     /// What the network does, for the console.
     Told(Words),
+    // ---- server to init ----
+    /// What the owner wants of updates.
+    Update(UpdateAct),
+    // ---- init to installer ----
+    /// The first message: two descriptors come along, the file's and the idle slot's. Board and
+    /// version of what runs, with a space between; the lowest epoch that may follow; whether the
+    /// owner consents to an older version.
+    Install {
+        consent: bool,
+        epoch: u32,
+        running: Words,
+    },
+    /// The one that was found may be written.
+    Go,
+    // ---- installer to init ----
+    /// The file is signed and fits: which one it is, by the sum of its manifest.
+    Found {
+        id: [u8; 16],
+        epoch: u32,
+        version: Words,
+    },
+    Progress {
+        step: InstallStep,
+        done: u32,
+        of: u32,
+    },
+    /// The slot holds the new system, and can be booted.
+    Written,
+    /// The file is not taken; `consent`: it would be with the owner's.
+    Refused {
+        consent: bool,
+        why: Words,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpdateAct {
+    /// The server has put a file where PID 1 finds it.
+    Take,
+    /// The refused one shall be installed all the same.
+    Consent,
+    /// Restart into the one that is installed.
+    Now,
+    /// Restart into the system of the other slot.
+    Back,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InstallStep {
+    Checking,
+    Writing,
+    ReadingBack,
 }
 
 /// How the server is, said every few seconds.
@@ -233,19 +289,27 @@ impl Message {
     /// May this role say it?
     pub(crate) fn fits(&self, sender: Role) -> bool {
         match self {
-            Self::Start { .. } | Self::Repair(_) => sender == Role::Init,
-            Self::Network(_) | Self::NetworkKept | Self::Name(_) => sender != Role::Netd,
+            Self::Start { .. } | Self::Repair(_) | Self::Install { .. } | Self::Go => {
+                sender == Role::Init
+            }
+            Self::Network(_) | Self::NetworkKept | Self::Name(_) => {
+                matches!(sender, Role::Init | Role::Server)
+            }
             Self::Health(_)
             | Self::PresetTaken
             | Self::PresetWrong { .. }
             | Self::SetupCode(_)
             | Self::Key(_)
+            | Self::Update(_)
             | Self::End { .. } => sender == Role::Server,
             Self::Link { .. }
             | Self::Address { .. }
             | Self::AddressGone(_)
-            | Self::Clock { .. } => sender != Role::Server,
+            | Self::Clock { .. } => matches!(sender, Role::Init | Role::Netd),
             Self::Told(_) => sender == Role::Netd,
+            Self::Found { .. } | Self::Progress { .. } | Self::Written | Self::Refused { .. } => {
+                sender == Role::Installer
+            }
         }
     }
 
@@ -312,6 +376,40 @@ impl Message {
                 out.octets.push(16);
                 out.words(words);
             }
+            Self::Update(act) => out.octets.extend([17, *act as u8]),
+            Self::Install { .. }
+            | Self::Go
+            | Self::Found { .. }
+            | Self::Progress { .. }
+            | Self::Written
+            | Self::Refused { .. } => self.print_install(out),
+        }
+    }
+
+    fn print_install(&self, out: &mut Printer) {
+        match self {
+            Self::Install { consent, epoch, running } => {
+                out.octets.extend([20, u8::from(*consent)]);
+                out.octets.extend(epoch.to_le_bytes());
+                out.words(running);
+            }
+            Self::Found { id, epoch, version } => {
+                out.octets.push(22);
+                out.octets.extend(id);
+                out.octets.extend(epoch.to_le_bytes());
+                out.words(version);
+            }
+            Self::Progress { step, done, of } => {
+                out.octets.extend([23, *step as u8]);
+                out.octets.extend(done.to_le_bytes());
+                out.octets.extend(of.to_le_bytes());
+            }
+            Self::Written => out.octets.push(24),
+            Self::Refused { consent, why } => {
+                out.octets.extend([25, u8::from(*consent)]);
+                out.words(why);
+            }
+            _ => out.octets.push(21),
         }
     }
 
@@ -490,7 +588,33 @@ impl Fields<'_> {
             14 => Message::Told(self.words()?),
             15 => Message::Key(self.words()?),
             16 => Message::Repair(self.words()?),
+            17 => Message::Update(self.one_of(&UPDATE_ACTS)?),
+            kind @ 20..=25 => self.message_install(kind)?,
             _ => return Err(Wrong("its kind is unknown")),
+        })
+    }
+
+    fn message_install(&mut self, kind: u8) -> Result<Message, Wrong> {
+        let steps = [InstallStep::Checking, InstallStep::Writing, InstallStep::ReadingBack];
+        Ok(match kind {
+            20 => Message::Install {
+                consent: self.flag()?,
+                epoch: u32::from_le_bytes(self.take()?),
+                running: self.words()?,
+            },
+            21 => Message::Go,
+            22 => Message::Found {
+                id: self.take()?,
+                epoch: u32::from_le_bytes(self.take()?),
+                version: self.words()?,
+            },
+            23 => Message::Progress {
+                step: self.one_of(&steps)?,
+                done: u32::from_le_bytes(self.take()?),
+                of: u32::from_le_bytes(self.take()?),
+            },
+            24 => Message::Written,
+            _ => Message::Refused { consent: self.flag()?, why: self.words()? },
         })
     }
 

@@ -37,6 +37,7 @@ pub(crate) const CHECK_LINES: usize = 3;
 /// partition that is looked at elsewhere belong to nobody there.
 pub(crate) const SERVER_USER: u32 = 61_025;
 pub(crate) const NETD_USER: u32 = 61_026;
+pub(crate) const INSTALLER_USER: u32 = 61_027;
 /// Connections, and the store's and settings' files.
 pub(crate) const CHILD_DESCRIPTORS: u64 = 16 * 1024;
 /// A child that ended starts again after this, then twice as long each time.
@@ -55,8 +56,6 @@ pub(crate) const HEALTH_SAID: Duration = Duration::from_secs(5);
 pub(crate) const HEALTH_STALE: Duration = Duration::from_secs(60);
 /// The same before its first word: a large store is opened meanwhile.
 pub(crate) const HEALTH_FIRST: Duration = Duration::from_secs(5 * 60);
-/// A new system that serves this long in good health is confirmed.
-pub(crate) const TRIAL_HEALTHY: Duration = Duration::from_secs(60);
 /// How long the server may take to end: its connections get [`super::SHUTDOWN_GRACE`].
 pub(crate) const CHILD_ENDS: Duration = Duration::from_secs(20);
 /// Waiting messages that are counted: a person does not need more digits.
@@ -104,6 +103,25 @@ pub(crate) const SNTP_SLEW: Duration = Duration::from_millis(500);
 /// How wrong a server may be that is right.
 pub(crate) const SNTP_SERVER_ERROR: Duration = Duration::from_millis(50);
 
+// ---- updates ----
+
+/// The file by which PID 1 tells how updates stand: about 30 KiB when all its texts are as long as
+/// they may be, and of letters of two octets.
+pub(crate) const UPDATE_STATE_BYTES: usize = 128 * 1024;
+/// Updates that are remembered: years of them.
+pub(crate) const UPDATE_HISTORY: usize = 20;
+/// Letters of a file's name, as file systems allow, of a board and of a kernel.
+pub(crate) const UPDATE_NAME_LETTERS: usize = 255;
+/// Letters of a reason: a sentence or two, with a name in it.
+pub(crate) const UPDATE_WHY_LETTERS: usize = 600;
+/// The partitions of a stick appear within this after the stick itself.
+pub(crate) const STICK_SETTLES: Duration = Duration::from_secs(2);
+/// How often the kernel looks whether a card reader has another card: readers do not say it.
+pub(crate) const CARD_LOOK_MILLIS: &str = "2000";
+/// How long a new system has, from its start, to prove that mail works. The check of a large disk
+/// and the opening of a large store are within it.
+pub(crate) const TRIAL_MOST: Duration = Duration::from_secs(10 * 60);
+
 // ---- the network ----
 
 /// The longest that netd waits without looking around.
@@ -146,4 +164,8 @@ pub(crate) const NETWORK_BREATH: Duration = Duration::from_secs(2);
 
 const _: () = assert!(WATCHDOG_FEED.as_secs() * 2 < WATCHDOG_SECONDS.cast_unsigned() as u64);
 const _: () = assert!(HEALTH_SAID.as_secs() * 4 < HEALTH_STALE.as_secs());
+// A letter has at most four octets, or six where JSON writes it as \u0000.
+const _: () = assert!(
+    6 * (UPDATE_HISTORY + 1) * (UPDATE_WHY_LETTERS + UPDATE_NAME_LETTERS) < UPDATE_STATE_BYTES
+);
 const _: () = assert!(super::SHUTDOWN_GRACE.as_secs() < CHILD_ENDS.as_secs());

@@ -16,6 +16,7 @@ pub(crate) mod console;
 pub(crate) mod init;
 pub(crate) mod netd;
 pub(crate) mod pair;
+pub(crate) mod sticks;
 pub(crate) mod supervisor;
 pub(crate) mod syscall;
 

@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::request::{Message, SIZE};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockType, sockopt};
+use std::fs::File;
 use std::io::{self, IoSliceMut, Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -39,9 +40,16 @@ impl Pair {
 
     /// Waits for the next; `None`: PID 1 closed its end.
     pub(crate) fn hear(&self) -> io::Result<Option<Heard>> {
+        let Some((message, files)) = self.take()? else { return Ok(None) };
+        let file = files.into_iter().next().map(contents).transpose()?;
+        Ok(Some(Heard { message, file }))
+    }
+
+    /// The next message, and what PID 1 opened for it.
+    pub(crate) fn take(&self) -> io::Result<Option<(Message, Vec<File>)>> {
         let mut octets = [0; SIZE + 1];
         let mut parts = [IoSliceMut::new(&mut octets)];
-        let mut space = nix::cmsg_space!([i32; 1]);
+        let mut space = nix::cmsg_space!([i32; 2]);
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let got = nix::sys::socket::recvmsg::<()>(
             self.0.as_raw_fd(),
@@ -53,22 +61,20 @@ impl Pair {
         let mut files = Vec::new();
         for control in got.cmsgs()? {
             if let ControlMessageOwned::ScmRights(descriptors) = control {
-                files.extend(descriptors);
+                files.extend(descriptors.into_iter().map(super::syscall::adopt));
             }
         }
-        let file = files.first().map(|descriptor| contents(*descriptor)).transpose()?;
         if length == 0 {
             return Ok(None);
         }
         let message = Message::decode(octets.get(..length).unwrap_or_default());
         let message = message.map_err(|wrong| io::Error::other(wrong.to_string()))?;
-        Ok(Some(Heard { message, file }))
+        Ok(Some((message, files)))
     }
 }
 
-/// The whole file behind a descriptor that came with a message.
-fn contents(descriptor: i32) -> io::Result<Vec<u8>> {
-    let mut file = super::syscall::adopt(descriptor);
+/// The whole file that came with a message.
+fn contents(mut file: File) -> io::Result<Vec<u8>> {
     file.rewind()?;
     let mut octets = Vec::new();
     file.take(limits::BOOT_FILE_BYTES).read_to_end(&mut octets)?;

@@ -240,6 +240,8 @@ impl Supervisor<'_> {
                     self.trouble(fault);
                 }
             }
+            // Looked at by what updates.
+            Happening::Disk => (),
             Happening::Said(program, line) => self.said(&program, line),
             Happening::Ended(program, how) => {
                 self.crashed(&program, how);

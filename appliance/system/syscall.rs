@@ -4,20 +4,21 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod events;
 pub(super) mod filter;
 pub(crate) mod link;
+pub(crate) mod opened;
 pub(crate) mod program;
 
 use crate::limits;
 use crate::request::{Message, SIZE};
+use events::{device_socket, happening_of};
 use nix::mount::{MntFlags, MsFlags};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::reboot::RebootMode;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType,
-};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType};
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
@@ -28,6 +29,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+pub(crate) use opened::Opened;
 
 /// What PID 1 asks of the operating system.
 pub(crate) trait System {
@@ -64,6 +67,8 @@ pub(crate) trait System {
     fn kill(&mut self, program: &Program, how: Kill);
     /// Says a message to a child, with a file's octets along where there are some.
     fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()>;
+    /// Says a message, with descriptors of these along, in their order.
+    fn hand(&mut self, to: &Program, message: &Message, opened: &[Opened]) -> io::Result<()>;
     /// What happened, or nothing within this time.
     fn wait(&mut self, most: Duration) -> Vec<Happening>;
     /// Opens the watchdog; returns its time-out as it granted it.
@@ -103,6 +108,8 @@ pub(crate) enum Program {
     /// In place of the server while the box is under repair.
     Repair,
     Netd,
+    /// Checks an update file and writes it into the slot that does not run.
+    Installer,
     /// e2fsck of this device.
     Check(String),
 }
@@ -113,6 +120,7 @@ impl Program {
             Self::Server => "server",
             Self::Repair => "repair",
             Self::Netd => "netd",
+            Self::Installer => "installer",
             Self::Check(_) => "e2fsck",
         }
     }
@@ -134,6 +142,8 @@ pub(crate) enum Happening {
     Said(Program, String),
     /// A device came that asks for its driver by this name.
     Device(String),
+    /// A disk, a stick or a card came, went, or is another one.
+    Disk,
     /// A signal asks for the end.
     End {
         off: bool,
@@ -233,18 +243,27 @@ impl Linux {
         nix::poll::poll(&mut watched, PollTimeout::from(most))
     }
 
+    fn send(&self, to: &Program, message: &Message, files: &[OwnedFd]) -> io::Result<()> {
+        let child = self.children.iter().find(|child| child.program == *to);
+        let socket = child.and_then(|child| child.socket.as_ref());
+        let socket = socket.ok_or(io::Error::from(io::ErrorKind::NotConnected))?;
+        let descriptors: Vec<i32> = files.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let rights: &[ControlMessage<'_>] = if files.is_empty() { &[] } else { &rights };
+        let octets = message.encode();
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let parts = [IoSlice::new(&octets)];
+        nix::sys::socket::sendmsg::<()>(socket.as_raw_fd(), &parts, rights, flags, None)?;
+        Ok(())
+    }
+
     fn new_devices(&mut self, happened: &mut Vec<Happening>) {
         let Some(socket) = &self.devices else { return };
         let mut octets = [0; limits::UEVENT_BYTES];
         let flags = MsgFlags::MSG_DONTWAIT;
         while let Ok(length) = nix::sys::socket::recv(socket.as_raw_fd(), &mut octets, flags) {
             let told = octets.get(..length).unwrap_or_default();
-            let mut fields = told.split(|octet| *octet == 0);
-            if fields.next().is_some_and(|first| first.starts_with(b"add@")) {
-                let alias = fields.find_map(|field| field.strip_prefix(b"MODALIAS="));
-                let alias = alias.map(|alias| String::from_utf8_lossy(alias).into_owned());
-                happened.extend(alias.map(Happening::Device));
-            }
+            happened.extend(happening_of(told));
         }
     }
 }
@@ -294,18 +313,6 @@ impl Child {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
         Happening::Said(self.program.clone(), line)
     }
-}
-
-/// The kernel's multicast group of device events.
-fn device_socket() -> nix::Result<OwnedFd> {
-    let socket = nix::sys::socket::socket(
-        AddressFamily::Netlink,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkKObjectUEvent,
-    )?;
-    nix::sys::socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 1))?;
-    Ok(socket)
 }
 
 impl System for Linux {
@@ -512,18 +519,13 @@ impl System for Linux {
     }
 
     fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()> {
-        let child = self.children.iter().find(|child| child.program == *to);
-        let socket = child.and_then(|child| child.socket.as_ref());
-        let socket = socket.ok_or(io::Error::from(io::ErrorKind::NotConnected))?;
         let memory = file.map(in_memory).transpose()?;
-        let descriptors: Vec<i32> = memory.iter().map(AsRawFd::as_raw_fd).collect();
-        let rights = [ControlMessage::ScmRights(&descriptors)];
-        let rights: &[ControlMessage<'_>] = if memory.is_some() { &rights } else { &[] };
-        let octets = message.encode();
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let parts = [IoSlice::new(&octets)];
-        nix::sys::socket::sendmsg::<()>(socket.as_raw_fd(), &parts, rights, flags, None)?;
-        Ok(())
+        self.send(to, message, memory.as_slice())
+    }
+
+    fn hand(&mut self, to: &Program, message: &Message, opened: &[Opened]) -> io::Result<()> {
+        let files = opened.iter().map(Opened::open).collect::<io::Result<Vec<_>>>()?;
+        self.send(to, message, &files)
     }
 
     fn wait(&mut self, most: Duration) -> Vec<Happening> {

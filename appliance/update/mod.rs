@@ -2,4 +2,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod install;
+pub(crate) mod ledger;
+pub(crate) mod release;
 pub(crate) mod slot;
+pub(crate) mod state;

@@ -2,7 +2,9 @@
 //! down every call that changes something.
 
 use crate::request::Message;
-use crate::system::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
+use crate::system::syscall::{
+    Access, Ended, Happening, Kill, Mount, Opened, Program, System,
+};
 use crate::update::slot::{self, Slot, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -339,6 +341,10 @@ impl System for Fake {
     fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()> {
         let along = file.map_or_else(String::new, |file| format!(" with {} octets", file.len()));
         self.note(format!("tell {} {message:?}{along}", to.name()))
+    }
+
+    fn hand(&mut self, to: &Program, message: &Message, opened: &[Opened]) -> io::Result<()> {
+        self.note(format!("hand {} {message:?} with {opened:?}", to.name()))
     }
 
     fn wait(&mut self, most: Duration) -> Vec<Happening> {

@@ -50,17 +50,22 @@ impl Disk {
 
 /// Every disk with this id in its table.
 pub(crate) fn with_id(system: &mut dyn System, id: u32) -> Vec<Disk> {
-    let names = system.list("/sys/block").unwrap_or_default();
-    let not_disks = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
-    let disks = names.into_iter().filter(|name| !not_disks.iter().any(|no| name.starts_with(no)));
     let mut found = Vec::new();
-    for name in disks {
+    for name in whole_disks(system) {
         let disk = Disk { name, id };
         if Table::read(system, &disk).is_ok_and(|table| table.id() == id) {
             found.push(disk);
         }
     }
     found
+}
+
+/// The names of all disks, as in /sys/block.
+pub(crate) fn whole_disks(system: &mut dyn System) -> Vec<String> {
+    let not_disks = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
+    let mut names = system.list("/sys/block").unwrap_or_default();
+    names.retain(|name| !not_disks.iter().any(|no| name.starts_with(no)));
+    names
 }
 
 /// Sector 0.

@@ -148,6 +148,10 @@ pub(crate) enum Event {
         why: String,
     },
     /// Something of the box itself is not as it should be.
+    /// A new system proved itself.
+    UpdateKept {
+        version: String,
+    },
     BoxTrouble {
         what: String,
     },
@@ -257,6 +261,7 @@ impl fmt::Display for Event {
             Self::CertificateReplaced { host } => write!(f, "certificate of {host} replaced"),
             Self::CertificateTrouble { why } => write!(f, "certificate: {why}"),
             Self::UnitFailed { unit, why } => write!(f, "{unit}: failed: {why}"),
+            Self::UpdateKept { version } => write!(f, "box: version {version} proved itself"),
             Self::BoxTrouble { what } => write!(f, "box: {what}"),
             Self::WorldChanged { what, meaning } => write!(f, "changed: {what}: {meaning}"),
             Self::AccountRemoved { login } => write!(f, "{login} was closed and is gone now"),

@@ -38,9 +38,10 @@ pub(crate) enum Role {
 pub(crate) enum Message {
     // ---- init to server ----
     /// The first message: what the server must know to start. With `preset` the descriptor of the
-    /// owner's mailroom.toml comes along.
+    /// owner's mailroom.toml comes along. On `trial` it must prove that mail works.
     Start {
         preset: bool,
+        trial: bool,
         code: Code,
     },
     // ---- init to repair ----
@@ -63,6 +64,10 @@ pub(crate) enum Message {
     End {
         off: bool,
     },
+    /// Mail works: a system on trial may be kept.
+    Proved,
+    /// Not yet: which step failed, and what was heard.
+    Unproved(Words),
     // ---- server to init, init to netd; and back to the server: what holds now ----
     Network(Plan),
     /// The new static address works: keep it.
@@ -116,9 +121,9 @@ pub(crate) enum Message {
     },
     /// The slot holds the new system, and can be booted.
     Written,
-    /// The file is not taken; `consent`: it would be with the owner's.
+    /// The file is not taken.
     Refused {
-        consent: bool,
+        kind: RefusedFor,
         why: Words,
     },
 }
@@ -133,6 +138,17 @@ pub(crate) enum UpdateAct {
     Now,
     /// Restart into the system of the other slot.
     Back,
+}
+
+/// Why a file is not taken, as far as it matters who consents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefusedFor {
+    /// Nobody can consent to it.
+    Good,
+    /// The version that runs.
+    Same,
+    /// An older one.
+    Older,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,7 +317,9 @@ impl Message {
             | Self::SetupCode(_)
             | Self::Key(_)
             | Self::Update(_)
-            | Self::End { .. } => sender == Role::Server,
+            | Self::End { .. }
+            | Self::Proved
+            | Self::Unproved(_) => sender == Role::Server,
             Self::Link { .. }
             | Self::Address { .. }
             | Self::AddressGone(_)
@@ -325,8 +343,8 @@ impl Message {
 
     fn print(&self, out: &mut Printer) {
         match self {
-            Self::Start { preset, code } => {
-                out.octets.extend([1, u8::from(*preset)]);
+            Self::Start { preset, trial, code } => {
+                out.octets.extend([1, u8::from(*preset), u8::from(*trial)]);
                 out.octets.extend(code.0);
             }
             Self::Health(health) => out.health(health),
@@ -376,6 +394,11 @@ impl Message {
                 out.octets.push(16);
                 out.words(words);
             }
+            Self::Proved => out.octets.push(18),
+            Self::Unproved(why) => {
+                out.octets.push(19);
+                out.words(why);
+            }
             Self::Update(act) => out.octets.extend([17, *act as u8]),
             Self::Install { .. }
             | Self::Go
@@ -405,8 +428,8 @@ impl Message {
                 out.octets.extend(of.to_le_bytes());
             }
             Self::Written => out.octets.push(24),
-            Self::Refused { consent, why } => {
-                out.octets.extend([25, u8::from(*consent)]);
+            Self::Refused { kind, why } => {
+                out.octets.extend([25, *kind as u8]);
                 out.words(why);
             }
             _ => out.octets.push(21),
@@ -570,7 +593,10 @@ impl Fields<'_> {
 
     fn message(&mut self) -> Result<Message, Wrong> {
         Ok(match self.octet()? {
-            1 => Message::Start { preset: self.flag()?, code: self.code()? },
+            1 => {
+                let (preset, trial) = (self.flag()?, self.flag()?);
+                Message::Start { preset, trial, code: self.code()? }
+            }
             2 => Message::Health(self.health()?),
             3 => Message::PresetTaken,
             4 => {
@@ -588,6 +614,8 @@ impl Fields<'_> {
             14 => Message::Told(self.words()?),
             15 => Message::Key(self.words()?),
             16 => Message::Repair(self.words()?),
+            18 => Message::Proved,
+            19 => Message::Unproved(self.words()?),
             17 => Message::Update(self.one_of(&UPDATE_ACTS)?),
             kind @ 20..=25 => self.message_install(kind)?,
             _ => return Err(Wrong("its kind is unknown")),
@@ -614,7 +642,10 @@ impl Fields<'_> {
                 of: u32::from_le_bytes(self.take()?),
             },
             24 => Message::Written,
-            _ => Message::Refused { consent: self.flag()?, why: self.words()? },
+            _ => {
+                let kinds = [RefusedFor::Good, RefusedFor::Same, RefusedFor::Older];
+                Message::Refused { kind: self.one_of(&kinds)?, why: self.words()? }
+            }
         })
     }
 

@@ -12,3 +12,4 @@ mod modules;
 mod presets;
 mod resolvers;
 mod sntp;
+mod updates;

@@ -45,6 +45,7 @@ pub(crate) const SERVER: Cage = Cage {
     // How many processors there are for it stands in the last two.
     read: &[
         folder::RESOLV,
+        folder::UPDATE,
         "/etc",
         "/proc",
         "/dev/urandom",
@@ -79,6 +80,16 @@ pub(crate) const NETD: Cage = Cage {
         nix::libc::AF_NETLINK,
         nix::libc::AF_PACKET,
     ],
+};
+
+/// The installer: what it was given, and no file and no network beside it.
+pub(crate) const INSTALLER: Cage = Cage {
+    user: limits::INSTALLER_USER,
+    capabilities: &[],
+    write: &[],
+    read: &[],
+    calls: calls::INSTALLER,
+    sockets: &[],
 };
 
 impl Cage {
@@ -150,7 +161,10 @@ impl Cage {
         rules.insert(nix::libc::SYS_clone, vec![masked(0, thread, thread)?]);
         let families = self.sockets.iter().map(|family| is(0, u64::from(family.cast_unsigned())));
         let families = families.collect::<Result<Vec<_>, _>>()?;
-        rules.insert(nix::libc::SYS_socket, families);
+        // A call without a rule would be allowed whatever its arguments.
+        if !families.is_empty() {
+            rules.insert(nix::libc::SYS_socket, families);
+        }
         let name = u64::from(nix::libc::PR_SET_NAME.cast_unsigned());
         let vma = u64::from(nix::libc::PR_SET_VMA.cast_unsigned());
         rules.insert(nix::libc::SYS_prctl, vec![is(0, name)?, is(0, vma)?]);

@@ -35,6 +35,8 @@ pub(crate) struct View {
     pub key: Option<String>,
     pub preset_wrong: Option<String>,
     pub repair: Option<String>,
+    /// What an update does.
+    pub update: Option<String>,
     pub troubles: VecDeque<String>,
 }
 
@@ -55,6 +57,7 @@ impl View {
             key: None,
             preset_wrong: None,
             repair: booted.repair.clone(),
+            update: None,
             troubles: booted
                 .faults
                 .iter()
@@ -205,6 +208,9 @@ impl View {
         }
         if let Some(wrong) = &self.preset_wrong {
             lines.push(format!("mailroom.toml was not taken: {wrong}"));
+        }
+        if let Some(update) = &self.update {
+            lines.push(format!("update    {update}"));
         }
         if let Some(why) = &self.repair {
             lines.push(format!("REPAIR    {why}"));

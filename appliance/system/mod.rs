@@ -5,6 +5,7 @@
 //! init         the boot, a numbered list; then the supervisor
 //!   server     all mail and pages, as a user without capabilities
 //!   netd       links, addresses, names, the clock
+//!   installer  checks one update file and writes it into the slot that does not run
 //!   e2fsck     once, before data is mounted
 //! ```
 //!
@@ -14,6 +15,7 @@
 pub(crate) mod confine;
 pub(crate) mod console;
 pub(crate) mod init;
+pub(crate) mod installer;
 pub(crate) mod netd;
 pub(crate) mod pair;
 pub(crate) mod sticks;

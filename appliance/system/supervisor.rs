@@ -11,8 +11,10 @@
 //!
 //! A full or read-only disk is said by the server and shown; it restarts nothing.
 
+mod updating;
+
 use super::console::{Console, View};
-use super::init::{Booted, DATA, boot_partition, folder, load, note, slots, start_child};
+use super::init::{Booted, DATA, boot_partition, folder, load, note, start_child};
 use super::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -114,6 +116,7 @@ pub(crate) struct Supervisor<'a> {
     /// What comes back when the new address is not confirmed, and when it does.
     trial: Option<(Plan, Duration)>,
     end: Option<bool>,
+    updates: updating::Updates,
 }
 
 /// Runs until the box restarts (false) or is switched off (true).
@@ -138,7 +141,9 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         name: None,
         trial: None,
         end: None,
+        updates: updating::Updates::default(),
     };
+    supervisor.updates_begin();
     let off = supervisor.until_end();
     supervisor.shut_down(off);
     off
@@ -155,6 +160,7 @@ impl Supervisor<'_> {
             self.start_due(now);
             self.end_trial(now);
             self.look_at_health(now);
+            self.updates_go_on(now);
             self.view.now = self.system.now();
             self.console.show(self.system, &self.view);
             for happening in self.system.wait(limits::WATCHDOG_FEED.min(self.next(now))) {
@@ -171,6 +177,7 @@ impl Supervisor<'_> {
         };
         let children = [&self.server, &self.repair, &self.netd];
         let soonest = children.into_iter().map(until).min();
+        let soonest = soonest.map(|soonest| soonest.min(self.updates_wait(now)));
         soonest.unwrap_or(limits::WATCHDOG_FEED).max(limits::INIT_BREATH)
     }
 
@@ -215,14 +222,7 @@ impl Supervisor<'_> {
             self.server.heard(now);
         }
         let Some(healthy) = self.server.running_for(now) else { return };
-        let disk = self.booted.disk.clone();
-        let (Some(disk), Some(slot)) = (disk, self.booted.slot) else { return };
-        if self.booted.standing == Standing::OnTrial && healthy > limits::TRIAL_HEALTHY {
-            self.booted.standing = Standing::Confirmed;
-            if let Err(error) = slots::confirm(self.system, &disk, slot) {
-                self.trouble(format!("this system cannot be confirmed: {error}"));
-            }
-        }
+        let Some(disk) = self.booted.disk.clone() else { return };
         if self.booted.restarts > 0 && healthy > limits::CRASH_WINDOW {
             self.booted.restarts = 0;
             if let Err(error) = note::write(self.system, &disk, 0) {
@@ -240,9 +240,9 @@ impl Supervisor<'_> {
                     self.trouble(fault);
                 }
             }
-            // Looked at by what updates.
-            Happening::Disk => (),
+            Happening::Disk => self.disks_changed(now),
             Happening::Said(program, line) => self.said(&program, line),
+            Happening::Ended(Program::Installer, how) => self.installer_ended(how),
             Happening::Ended(program, how) => {
                 self.crashed(&program, how);
                 self.ended(&program, now);
@@ -254,6 +254,9 @@ impl Supervisor<'_> {
             }
             Happening::Told(Program::Netd, message) if message.fits(Role::Netd) => {
                 self.netd_said(message, now);
+            }
+            Happening::Told(Program::Installer, message) if message.fits(Role::Installer) => {
+                self.installer_said(message);
             }
             Happening::Told(program, _) => self.distrust(&program, "it is not its to say"),
         }
@@ -310,6 +313,9 @@ impl Supervisor<'_> {
         if ends < limits::CRASHES {
             return;
         }
+        if self.booted.standing == Standing::OnTrial {
+            return self.trial_failed("the server ended three times");
+        }
         let restarts = self.booted.restarts;
         let disk = self.booted.disk.clone();
         let noted = disk
@@ -349,6 +355,9 @@ impl Supervisor<'_> {
                 self.write_paper();
             }
             Message::End { off } => self.end = Some(off),
+            Message::Update(act) => self.update_act(act),
+            Message::Proved => self.proved(),
+            Message::Unproved(why) => self.unproved(why.text()),
             Message::Network(plan) => self.network(plan, now),
             Message::NetworkKept => self.network_kept(now),
             Message::Name(name) => {
@@ -492,6 +501,7 @@ impl Supervisor<'_> {
         }
         self.system.kill(&Program::Server, Kill::AtOnce);
         self.system.kill(&Program::Netd, Kill::AtOnce);
+        self.system.kill(&Program::Installer, Kill::AtOnce);
         self.system.sync();
         let data = Mount {
             source: String::new(),

@@ -41,6 +41,8 @@ pub(crate) trait System {
     fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()>;
     /// The whole file or none of it, on the disk when it returns, readable by PID 1 alone.
     fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()>;
+    /// As `replace`, in memory, and readable by every child that may read there.
+    fn show(&mut self, path: &str, octets: &[u8]) -> io::Result<()>;
     /// Writes to what is there: /proc, /sys, a terminal.
     fn put(&mut self, path: &str, octets: &[u8]) -> io::Result<()>;
     fn remove(&mut self, path: &str) -> io::Result<()>;
@@ -339,6 +341,13 @@ impl System for Linux {
 
     fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
         crate::settings::replace_file(Path::new(path), octets)
+    }
+
+    fn show(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        let new = format!("{path}.new");
+        fs::write(&new, octets)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::rename(&new, path)
     }
 
     fn put(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ use crate::request::{ClockState, Code, Message, Words};
 use crate::settings::{self, Ports, Settings};
 use crate::system::confine::{NETD, REPAIR, SERVER};
 use crate::system::init::folder;
+use crate::system::installer;
 use crate::system::netd;
 use crate::system::pair::Pair;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,6 +32,7 @@ pub(crate) fn run(role: &str) -> ExitCode {
     let ran = match role {
         "server" => server(),
         "repair" => repair(),
+        "installer" => pair().and_then(|pair| installer::run(&pair)),
         "netd" => pair().and_then(|pair| NETD.enter().and_then(|()| netd::run(pair))),
         #[cfg(debug_assertions)]
         "planted-server" => crate::system::confine::planted::run(Some(&SERVER)),

@@ -1,6 +1,6 @@
 //! The supervisor: children that crash, hang, babble, and ask.
 
-use super::fake::{BUILD, Disks, Fake};
+use super::fake::{BUILD, Fake};
 use crate::net::notice::Notice;
 use crate::request::{
     ClockState, Code, From, Health, Mail, Message, Plan, Static, StoreState, Words,
@@ -8,11 +8,10 @@ use crate::request::{
 use crate::system::init::{Outcome, boot};
 use crate::system::supervisor::{self, Watch};
 use crate::system::syscall::{Ended, Happening, Program};
-use crate::update::slot::{self, Slot, State};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-const GOOD: Health =
+pub(super) const GOOD: Health =
     Health { mail: Mail::Open, store: StoreState::Good, owned: false, accounts: 0, waiting: 0 };
 
 const ON_TRIAL: Static = Static {
@@ -27,7 +26,7 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn server(message: Message) -> Happening {
+pub(super) fn server(message: Message) -> Happening {
     Happening::Told(Program::Server, message)
 }
 
@@ -37,7 +36,7 @@ fn netd(message: Message) -> Happening {
 
 /// Starts the box and plays the script; returns what was done after the boot, and whether it ended
 /// switched off.
-fn play(fake: &mut Fake, script: Vec<(u64, Happening)>) -> (Vec<String>, bool) {
+pub(super) fn play(fake: &mut Fake, script: Vec<(u64, Happening)>) -> (Vec<String>, bool) {
     let booted = match boot(fake, BUILD).expect("it starts") {
         Outcome::Up(booted) => *booted,
         Outcome::End { .. } => panic!("it ends"),
@@ -49,11 +48,11 @@ fn play(fake: &mut Fake, script: Vec<(u64, Happening)>) -> (Vec<String>, bool) {
     (done.into_iter().filter(|line| line != "feed the watchdog").collect(), off)
 }
 
-fn count(done: &[String], what: &str) -> usize {
+pub(super) fn count(done: &[String], what: &str) -> usize {
     done.iter().filter(|line| line.starts_with(what)).count()
 }
 
-fn crash() -> Happening {
+pub(super) fn crash() -> Happening {
     Happening::Ended(Program::Server, Ended::Signal(6))
 }
 
@@ -70,6 +69,7 @@ fn an_orderly_end_lets_the_server_finish_and_writes_all_out() {
         "kill server Ask",
         "kill server AtOnce",
         "kill netd AtOnce",
+        "kill installer AtOnce",
         "sync",
         "mount /data   again, read-only",
         "sync",
@@ -434,32 +434,6 @@ fn the_server_is_told_what_the_clock_is_worth_also_one_that_starts_later() {
         fake.disks.files.insert("/data/system/clock".to_string(), saved.to_string().into());
         let (_, _) = play(&mut fake, Vec::new());
         assert_eq!(told_of_the_clock(&fake.trace), [want]);
-    }
-}
-
-#[test]
-fn a_system_on_trial_is_confirmed_by_a_minute_of_health_and_not_before() {
-    let trial = |disks: Disks| {
-        let mut fake = Fake::again(disks);
-        let state =
-            State { trial: Some(slot::Trial { slot: Slot::B, left: 0 }), ..State::first(Slot::A) };
-        for at in slot::COPIES {
-            fake.disks.put("/dev/vda", at / 512, slot::print(&state));
-        }
-        let id = fake.disks.id();
-        fake.command_line("b", id);
-        fake
-    };
-    let mut fake = Fake::fresh();
-    let (_, _) = play(&mut fake, Vec::new());
-    for (healthy, good) in [(6, Slot::A), (14, Slot::B)] {
-        let mut fake = trial(fake.disks.clone());
-        let script = (0..healthy).map(|_| (5, server(Message::Health(GOOD)))).collect();
-        let (_, _) = play(&mut fake, script);
-        for at in slot::COPIES {
-            let state = slot::parse(&fake.disks.sector("/dev/vda", at / 512)).expect("a state");
-            assert_eq!(state.good, good, "after {healthy} words");
-        }
     }
 }
 

@@ -27,6 +27,7 @@ fn view() -> View {
         key: None,
         preset_wrong: None,
         repair: None,
+        update: None,
         troubles: VecDeque::new(),
     }
 }

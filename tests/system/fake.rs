@@ -2,9 +2,7 @@
 //! down every call that changes something.
 
 use crate::request::Message;
-use crate::system::syscall::{
-    Access, Ended, Happening, Kill, Mount, Opened, Program, System,
-};
+use crate::system::syscall::{Access, Ended, Happening, Kill, Mount, Opened, Program, System};
 use crate::update::slot::{self, Slot, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -154,6 +152,11 @@ impl Fake {
         self.note(line)
     }
 
+    /// The power went: a change came after the last that was to reach the disk.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.is_some_and(|cut| self.changes > cut)
+    }
+
     fn lasting(path: &str) -> bool {
         path.starts_with("/data/") || path.starts_with("/boot/")
     }
@@ -244,6 +247,11 @@ impl System for Fake {
             self.note(line)?
         }
         self.on_disk(path).insert(path.to_string(), octets.to_vec());
+        Ok(())
+    }
+
+    fn show(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        self.files.insert(path.to_string(), octets.to_vec());
         Ok(())
     }
 

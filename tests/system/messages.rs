@@ -1,7 +1,8 @@
 //! The messages between PID 1 and its children.
 
 use crate::request::{
-    ClockState, Code, From, Health, Mail, Message, Plan, Role, SIZE, Static, StoreState, Words,
+    ClockState, Code, From, Health, InstallStep, Mail, Message, Plan, RefusedFor, Role, SIZE,
+    Static, StoreState, UpdateAct, Words,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +20,7 @@ fn all() -> Vec<Message> {
     };
     let six: IpAddr = "2001:db8::1".parse().expect("an address");
     vec![
-        Message::Start { preset: true, code },
+        Message::Start { preset: true, trial: true, code },
         Message::Repair(Words::new("the disk")),
         Message::Health(health),
         Message::PresetTaken,
@@ -36,6 +37,16 @@ fn all() -> Vec<Message> {
         Message::AddressGone(Ipv4Addr::new(10, 0, 0, 9).into()),
         Message::Clock { state: ClockState::Synced, seconds: 1_800_000_000 },
         Message::Told(Words::new("no time server answers\u{7}")),
+        Message::Proved,
+        Message::Unproved(Words::new("smtp: nobody answers")),
+        Message::Update(UpdateAct::Take),
+        Message::Update(UpdateAct::Back),
+        Message::Install { consent: true, epoch: 7, running: Words::new("qemu-virt 1.2.3") },
+        Message::Go,
+        Message::Found { id: [9; 16], epoch: 7, version: Words::new("1.3.0") },
+        Message::Progress { step: InstallStep::ReadingBack, done: 127, of: 128 },
+        Message::Written,
+        Message::Refused { kind: RefusedFor::Older, why: Words::new("it is older") },
     ]
 }
 
@@ -50,7 +61,7 @@ fn what_is_said_is_heard() {
 #[test]
 fn every_message_fits_its_sender_alone() {
     for message in all() {
-        let senders: Vec<Role> = [Role::Init, Role::Server, Role::Netd]
+        let senders: Vec<Role> = [Role::Init, Role::Server, Role::Netd, Role::Installer]
             .into_iter()
             .filter(|r| message.fits(*r))
             .collect();
@@ -98,6 +109,10 @@ fn what_is_out_of_range_is_no_message() {
         (12, [&[4][..], &[10, 0, 0, 9, 1]].concat()),
         (11, [&[4][..], &[10; 4], &[0; 12], &[33, 0]].concat()),
         (11, [&[4][..], &[10; 4], &[0; 12], &[24, 4]].concat()),
+        (17, vec![4]),
+        (20, vec![2]),
+        (23, vec![3]),
+        (25, vec![3]),
         (13, vec![3]),
         (13, [&[2][..], &i64::MIN.to_le_bytes()].concat()),
         (13, [&[2][..], &(1_i64 << 33).to_le_bytes()].concat()),

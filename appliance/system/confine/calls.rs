@@ -124,6 +124,9 @@ pub(super) const SERVER: &[i64] = &[
     SYS_readahead,
 ];
 
+/// The slot: written, and on the disk.
+pub(super) const INSTALLER: &[i64] = &[SYS_fsync, SYS_fdatasync];
+
 /// The clock and the host name's file.
 pub(super) const NETD: &[i64] = &[
     SYS_clock_settime,

@@ -9,6 +9,7 @@
 //!   network             how the box gets its address, as a message of request.rs
 //!   host-name           the box's name in the network
 //!   crash.log           the last words of children that crashed
+//!   updates             what was installed and what came of it (update::ledger)
 //! /data/mail/           0700, the server's: its data folder
 //! ```
 
@@ -22,6 +23,8 @@ pub(crate) const FOLDER: &str = "/data/system";
 pub(crate) const MAIL: &str = "/data/mail";
 /// What the server may write for netd and netd for the server.
 pub(crate) const RESOLV: &str = "/run/net";
+/// What PID 1 tells the server of updates (`update::state`).
+pub(crate) const UPDATE: &str = "/run/update";
 
 impl Boot<'_> {
     pub(super) fn system_folder(&mut self) {
@@ -31,6 +34,9 @@ impl Boot<'_> {
             .and_then(|()| self.system.link(&format!("{RESOLV}/resolv.conf"), "/etc/resolv.conf"));
         if let Err(error) = shared {
             self.fault(format!("{RESOLV}: {error}"));
+        }
+        if let Err(error) = self.system.folder(UPDATE, 0o755, 0) {
+            self.fault(format!("{UPDATE}: {error}"));
         }
         if self.booted.repair.is_some() {
             return;

@@ -34,6 +34,7 @@ pub(crate) mod slots;
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};
 use crate::limits;
 use crate::request::{ClockState, Code, Message, Plan, Words};
+use crate::update::ledger;
 use crate::update::slot::{Slot, Standing};
 use boot_partition::Preset;
 use disk::Disk;
@@ -324,6 +325,11 @@ impl Boot<'_> {
             let found = slots::look(self.system, &disk, slot);
             self.booted.standing = found.standing;
             found.faults.into_iter().for_each(|fault| self.fault(fault));
+            if found.standing == Standing::OnTrial
+                && let Err(error) = note::write_trial(self.system, &disk, ledger::STARTED)
+            {
+                self.fault(format!("how far this trial came cannot be noted: {error}"));
+            }
         }
     }
 
@@ -410,6 +416,10 @@ impl Boot<'_> {
                 self.fault(format!("/proc/sys/{name} cannot be set: {error}"));
             }
         }
+        let cards = "/sys/module/block/parameters/events_dfl_poll_msecs";
+        if let Err(error) = self.system.put(cards, limits::CARD_LOOK_MILLIS.as_bytes()) {
+            self.fault(format!("cards that are changed in a reader are not noticed: {error}"));
+        }
         // The server's pages are handed on over it.
         if let Err(error) = self.system.loopback_up() {
             self.fault(format!("the loopback network cannot be switched on: {error}"));
@@ -448,7 +458,8 @@ pub(crate) fn start_child(
         Program::Server => {
             let code = booted.code.unwrap_or(Code::new([0; 8]));
             let file = booted.preset.octets();
-            let start = Message::Start { preset: file.is_some(), code };
+            let trial = booted.standing == Standing::OnTrial;
+            let start = Message::Start { preset: file.is_some(), trial, code };
             let clock = Message::Clock { state: booted.clock, seconds: system.now() };
             let told = system.tell(program, &start, file);
             let told = told.and_then(|()| system.tell(program, &clock, None));

@@ -45,9 +45,29 @@ pub(crate) fn look(system: &mut dyn System, disk: &Disk, running: Slot) -> Found
 
 /// The running slot proved healthy.
 pub(crate) fn confirm(system: &mut dyn System, disk: &Disk, running: Slot) -> io::Result<()> {
+    change(system, disk, running, |state| Some(state.confirm(running)))
+}
+
+/// The other slot is booted next, once.
+pub(crate) fn begin_trial(system: &mut dyn System, disk: &Disk, running: Slot) -> io::Result<()> {
+    change(system, disk, running, |state| state.begin_trial(running))
+}
+
+/// What came of the trial is kept elsewhere.
+pub(crate) fn end_trial(system: &mut dyn System, disk: &Disk, running: Slot) -> io::Result<()> {
+    change(system, disk, running, |state| Some(state.end_trial()))
+}
+
+fn change(
+    system: &mut dyn System,
+    disk: &Disk,
+    running: Slot,
+    to: impl FnOnce(State) -> Option<State>,
+) -> io::Result<()> {
     let copies = COPIES.map(|at| read(system, disk, at));
     let chosen = slot::choose(&copies);
-    let state = chosen.state.unwrap_or_else(|| State::first(running)).confirm(running);
+    let state = to(chosen.state.unwrap_or_else(|| State::first(running)));
+    let state = state.ok_or(io::Error::other("the running system is not confirmed"))?;
     chosen.order.into_iter().try_for_each(|copy| write(system, disk, copy, &state))
 }
 

@@ -2,12 +2,13 @@
 
 use crate::board::{self, Board, Common, Origin};
 use crate::disk;
-use crate::initramfs::{self, Entry, Release};
+use crate::initramfs::{self, Entry, Release, Tree};
 use crate::inputs::{self, Archive, Package};
 use crate::lock::{self, Lock, Row};
 use crate::slot::{self, Slot, State};
 use crate::window::Window;
-use crate::{emulate, ext4, fat, kernel, layout, sbom, scratch, tool};
+use crate::{bundle, emulate, ext4, fat, kernel, layout, sbom, scratch, tool};
+use semver::Version;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -29,6 +30,10 @@ pub(crate) struct Order<'a> {
     /// Where to leave the image.
     pub into: &'a Path,
     pub time: u64,
+    /// Of the system in the image; that of these sources where none is named.
+    pub version: Option<Version>,
+    /// The file of public keys that the box is to take updates by.
+    pub keys: &'a Path,
     pub locked: bool,
     pub accept: bool,
 }
@@ -38,12 +43,14 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
     let common = board::common(order.project)?;
     let board = board::board(order.project, order.board)?;
     board.check()?;
+    let keys = update_keys(order.keys)?;
     let parts = Parts::gather(order, &common, &board)?;
     let difference = parts.hold_against_lock(order)?;
     std::fs::create_dir_all(order.into).map_err(|error| error.to_string())?;
     let work = scratch::Scratch::at(&order.into.join("work"))?;
-    let release = parts.release(order, &common, &board)?;
-    let slot = make_slot(order, &parts, &common, &board, &release, work.path())?;
+    let release = parts.release(order, &common, &board);
+    let system = parts.system(order, &common, &board, &release, keys, work.path())?;
+    let slot = make_slot(order, &parts, &system, &release, work.path())?;
     let data = work.path().join("data.ext4");
     let plan = ext4::Plan {
         label: "data",
@@ -137,14 +144,37 @@ impl Parts {
         Ok(format!("accepted into image/inputs.lock:\n{list}"))
     }
 
-    fn release(&self, order: &Order, common: &Common, board: &Board) -> Result<Release, String> {
-        Ok(Release {
-            version: env!("CARGO_PKG_VERSION").into(),
+    fn release(&self, order: &Order, common: &Common, board: &Board) -> Release {
+        let ours = || env!("CARGO_PKG_VERSION").to_string();
+        Release {
+            version: order.version.as_ref().map_or_else(ours, Version::to_string),
             board: board.name.clone(),
             kernel: self.kernel.version.clone(),
             epoch: common.epoch,
             built: order.time,
-        })
+        }
+    }
+
+    /// What PID 1 wakes up in.
+    fn system(
+        &self,
+        order: &Order,
+        common: &Common,
+        board: &Board,
+        release: &Release,
+        keys: Vec<u8>,
+        work: &Path,
+    ) -> Result<Tree, String> {
+        let shipped = self.kernel.wanted(common, board)?;
+        self.kernel.check(board, &shipped)?;
+        let mut tree = initramfs::base();
+        tree.extend(self.kernel.tree(&shipped, &work.join("modules"))?);
+        tree.insert("init".into(), Entry::Program(kernel::read(order.binary)?));
+        let e2fsck = self.file("e2fsck-static", "sbin/e2fsck.static")?;
+        tree.insert("sbin/e2fsck".into(), Entry::Program(e2fsck));
+        tree.insert("etc/release.toml".into(), Entry::File(printed(release)?));
+        tree.insert("etc/update-keys".into(), Entry::File(keys));
+        Ok(tree)
     }
 
     /// What the arguments of an emulator may name.
@@ -179,30 +209,31 @@ fn host_program(name: &str, asked: &str) -> Result<Row, String> {
     Ok(Row { version, sha256: tool::sha256(Path::new(path))?, source: "host".into() })
 }
 
+/// The keys that are to sign the next updates, each checked: with a wrong one in it a box would
+/// take no update at all.
+fn update_keys(file: &Path) -> Result<Vec<u8>, String> {
+    bundle::trusted(file)?;
+    kernel::read(file)
+}
+
+fn printed(release: &Release) -> Result<Vec<u8>, String> {
+    toml::to_string(release).map(String::into_bytes).map_err(|error| error.to_string())
+}
+
 /// The file system that both slots hold.
 fn make_slot(
     order: &Order,
     parts: &Parts,
-    common: &Common,
-    board: &Board,
+    system: &Tree,
     release: &Release,
     work: &Path,
 ) -> Result<PathBuf, String> {
-    let shipped = parts.kernel.wanted(common, board)?;
-    parts.kernel.check(board, &shipped)?;
-    let mut tree = initramfs::base();
-    tree.extend(parts.kernel.tree(&shipped, &work.join("modules"))?);
-    tree.insert("init".into(), Entry::Program(kernel::read(order.binary)?));
-    let e2fsck = parts.file("e2fsck-static", "sbin/e2fsck.static")?;
-    tree.insert("sbin/e2fsck".into(), Entry::Program(e2fsck));
-    let release = toml::to_string(release).map_err(|error| error.to_string())?;
-    tree.insert("etc/release.toml".into(), Entry::File(release.clone().into_bytes()));
-    let archive = initramfs::archive(&tree, order.time)?;
+    let archive = initramfs::archive(system, order.time)?;
     let archive = zstd::encode_all(&archive[..], 19).map_err(|error| error.to_string())?;
     let files = [
         ("Image.gz".to_string(), gzip(&parts.kernel.image()?)?),
         ("initramfs".to_string(), archive),
-        ("release.toml".to_string(), release.into_bytes()),
+        ("release.toml".to_string(), printed(release)?),
     ];
     let into = work.join("slot.ext4");
     let plan = ext4::Plan {
@@ -345,6 +376,21 @@ fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_keys_with_a_wrong_line_makes_no_image() {
+        let project: PathBuf = [env!("CARGO_MANIFEST_DIR"), ".."].iter().collect();
+        update_keys(&project.join(bundle::KEYS)).expect("the project's own");
+        let scratch = scratch::Scratch::new("update-keys");
+        let file = scratch.path().join("keys");
+        let good = minisign::KeyPair::generate_unencrypted_keypair().expect("a pair").pk;
+        let good = format!("# ours\n{}\n", good.to_base64());
+        std::fs::write(&file, &good).expect("written");
+        assert_eq!(update_keys(&file).expect("a key"), good.into_bytes());
+        std::fs::write(&file, "RWQnot\n").expect("written");
+        let why = update_keys(&file).expect_err("no key");
+        assert!(why.contains("update-keys") && why.contains("\"RWQnot\" is no key"), "{why}");
+    }
 
     #[test]
     fn the_boot_script_is_filled_in_for_every_board() {

@@ -17,20 +17,21 @@ use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where the keys stand that a box trusts.
+/// Where the keys stand that go into every image: those a box trusts.
 pub(crate) const KEYS: &str = "config/update-keys";
 
 /// zstd's level: a slot is packed once and read by every box.
 const LEVEL: i32 = 19;
 
 pub(crate) struct Order<'a> {
-    pub project: &'a Path,
     pub image: &'a Path,
     /// A secret key of minisign.
     pub key: &'a Path,
     pub from: Version,
     /// Where to leave the bundle.
     pub into: &'a Path,
+    /// The file of the keys that the boxes trust.
+    pub keys: &'a Path,
 }
 
 /// Makes the bundle of an image: its slot a, signed, and read back as a box reads it.
@@ -46,7 +47,7 @@ pub(crate) fn bundle(order: &Order) -> Result<String, String> {
     if order.from > version {
         return Err(format!("nothing older than {version} could be updated by {version}"));
     }
-    let (secret, keys) = (secret(order.key)?, trusted(order.project)?);
+    let (secret, keys) = (secret(order.key)?, trusted(order.keys)?);
     let file = order.into.join(format!("mailroom-{version}-{}.mru", release.board));
     let place = layout::SLOTS[0];
     let (blocks, sha256, packed) = packed(Window::new(&image, place.start, place.size))?;
@@ -97,7 +98,7 @@ fn signed(manifest: &[u8], secret: &SecretKey, comment: &str) -> Result<Vec<u8>,
 }
 
 /// Signs a bundle anew: with the next key, or one that lies on another machine.
-pub(crate) fn sign(project: &Path, file: &Path, key: &Path) -> Result<String, String> {
+pub(crate) fn sign(file: &Path, key: &Path, keys: &Path) -> Result<String, String> {
     let fault = |why: &dyn fmt::Display| format!("{}: {why}", file.display());
     let mut opened = BufReader::new(crate::opened(file, false)?);
     let (manifest, _) = bundled::parts(&mut opened).map_err(|why| fault(&why))?;
@@ -106,7 +107,7 @@ pub(crate) fn sign(project: &Path, file: &Path, key: &Path) -> Result<String, St
     opened.read_to_end(&mut blocks).map_err(|error| fault(&error))?;
     let signature = signed(&manifest, &secret(key)?, &comment(&read))?;
     let head = print_head(&manifest, &signature).map_err(|why| fault(&why))?;
-    written(file, &[&head, &blocks], &trusted(project)?)
+    written(file, &[&head, &blocks], &trusted(keys)?)
 }
 
 /// Makes a key: the secret part for its owner alone, the public part for [`KEYS`].
@@ -143,10 +144,9 @@ fn secret(file: &Path) -> Result<SecretKey, String> {
     }
 }
 
-pub(crate) fn trusted(project: &Path) -> Result<Keys, String> {
-    let file = project.join(KEYS);
+pub(crate) fn trusted(file: &Path) -> Result<Keys, String> {
     let text =
-        std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Keys::parse(&text).map_err(|why| format!("{}: {why}", file.display()))
 }
 
@@ -218,10 +218,9 @@ mod tests {
     use super::*;
     use crate::{inspect::tests::disk, scratch::Scratch};
 
-    /// A folder with the keys of two pairs, as the project has it.
-    fn project(scratch: &Scratch, names: &[&str]) -> PathBuf {
-        let project = scratch.path().join("project");
-        std::fs::create_dir_all(project.join("config")).expect("a folder");
+    /// The secret keys of pairs, each by its name, and the file with the public ones.
+    fn keys(scratch: &Scratch, names: &[&str]) -> PathBuf {
+        let file = scratch.path().join("update-keys");
         let mut keys = String::from("# for a test\n");
         for name in names {
             let said = key(&scratch.path().join(name)).expect("a key");
@@ -229,18 +228,18 @@ mod tests {
             let public = line.split_whitespace().nth(2).expect("the key");
             keys.push_str(&format!("{public}\n"));
         }
-        std::fs::write(project.join(KEYS), keys).expect("written");
-        project
+        std::fs::write(&file, keys).expect("written");
+        file
     }
 
     #[test]
     fn a_bundle_holds_the_slot_of_its_image_and_is_signed_again() {
         let scratch = Scratch::new("bundle");
-        let (project, image) = (project(&scratch, &["release", "next"]), disk(&scratch));
+        let (keys, image) = (keys(&scratch, &["release", "next"]), disk(&scratch));
         let (first, next) = (scratch.path().join("release"), scratch.path().join("next"));
         let from = Version::new(1, 0, 0);
         let into = scratch.path();
-        let order = Order { project: &project, image: &image, key: &first, from, into };
+        let order = Order { image: &image, key: &first, from, into, keys: &keys };
         let said = bundle(&order).expect("a bundle");
         assert!(
             said.contains("version     1.2.3 for the board qemu-virt, security epoch 1"),
@@ -250,8 +249,8 @@ mod tests {
         let mut opened = File::open(&file).expect("the bundle");
         assert!(is_bundle(&mut opened) && !is_bundle(&mut File::open(&image).expect("an image")));
 
-        let keys = trusted(&project).expect("keys");
-        let manifest = bundled::open(&mut opened, &keys).expect("a manifest");
+        let known = trusted(&keys).expect("keys");
+        let manifest = bundled::open(&mut opened, &known).expect("a manifest");
         let (mut slot, mut block) = (Vec::new(), Vec::new());
         let mut blocks = Blocks::new(&manifest, opened);
         while blocks.next(&mut block).expect("right") {
@@ -264,7 +263,7 @@ mod tests {
         assert!(slot == whole);
 
         let before = std::fs::read(&file).expect("the bundle");
-        sign(&project, &file, &next).expect("signed again");
+        sign(&file, &next, &keys).expect("signed again");
         let after = std::fs::read(&file).expect("the bundle");
         assert!(before != after && before.len() == after.len());
         assert!(!file.with_extension("mru.part").exists());
@@ -273,7 +272,7 @@ mod tests {
     #[test]
     fn a_key_the_boxes_do_not_know_makes_no_bundle() {
         let scratch = Scratch::new("strange");
-        let (project, image) = (project(&scratch, &["release"]), disk(&scratch));
+        let (keys, image) = (keys(&scratch, &["release"]), disk(&scratch));
         let strange = scratch.path().join("strange");
         key(&strange).expect("a key");
         let mode = std::os::unix::fs::PermissionsExt::mode;
@@ -282,11 +281,11 @@ mod tests {
         let why = key(&strange).expect_err("it is there already");
         assert!(why.contains("File exists"), "{why}");
         let order = |key| Order {
-            project: &project,
             image: &image,
             key,
             from: Version::new(0, 1, 0),
             into: scratch.path(),
+            keys: &keys,
         };
         let why = bundle(&order(&strange)).expect_err("refused");
         assert!(why.contains("made with another key"), "{why}");

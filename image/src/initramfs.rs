@@ -4,6 +4,7 @@
 //! /init                            the binary
 //! /sbin/e2fsck                     static
 //! /etc/e2fsck.conf                 the clock may be wrong
+//! /etc/update-keys                 who may sign the next update: config/update-keys
 //! /etc/release.toml                version, board, kernel, time of building: `Release`
 //! /lib/modules/VERSION/kernel/...  modules as Debian made them
 //! /lib/modules/VERSION/modules.*   dep alias softdep order builtin: what depmod says of them

@@ -18,6 +18,7 @@ mod inputs;
 mod inspect;
 mod kernel;
 mod layout;
+mod line;
 mod lock;
 mod modules;
 #[path = "../../appliance/system/init/pattern.rs"]
@@ -30,113 +31,12 @@ mod slot;
 mod tool;
 mod window;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use line::{Act, Line};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// Builds the disk images that Mailroom is shipped in, shows what is in one, boots one in QEMU
-#[derive(Parser)]
-#[command(name = "image", version, max_term_width = 100)]
-struct Line {
-    #[command(subcommand)]
-    act: Act,
-}
-
-#[derive(Subcommand)]
-enum Act {
-    /// Builds the image of a board; `make image` calls this
-    Build {
-        /// The name of a file in board/
-        #[arg(long)]
-        board: String,
-        /// The binary of the box
-        #[arg(long, default_value = "target/box/mailroom")]
-        binary: PathBuf,
-        /// What compiled it: name, version, SHA-256, a line each
-        #[arg(long, default_value = "target/box/compilers")]
-        compilers: PathBuf,
-        /// The folder for the image
-        #[arg(long, default_value = "target/image")]
-        into: PathBuf,
-        /// Seconds since 1970 that stand as the time of everything
-        #[arg(long)]
-        time: u64,
-        /// Take exactly the inputs of image/inputs.lock, or refuse
-        #[arg(long, conflicts_with = "accept")]
-        locked: bool,
-        /// Write the inputs used into image/inputs.lock
-        #[arg(long)]
-        accept: bool,
-    },
-    /// Makes the signed update file of an image; `make release` calls this
-    Bundle {
-        image: PathBuf,
-        /// The secret key of minisign that signs it
-        #[arg(long)]
-        key: PathBuf,
-        /// The oldest version that can be updated by it
-        #[arg(long, default_value = "0.1.0")]
-        from: semver::Version,
-        /// The folder for the update file
-        #[arg(long, default_value = "target/image")]
-        into: PathBuf,
-    },
-    /// Signs an update file anew, in its place
-    Sign {
-        file: PathBuf,
-        /// The secret key of minisign
-        #[arg(long)]
-        key: PathBuf,
-    },
-    /// Makes a key that signs updates, and prints the line for config/update-keys
-    Key {
-        /// A new file for the secret part
-        file: PathBuf,
-    },
-    /// Shows what is in an image, a disk or an update file, and whether it is whole
-    Inspect {
-        #[arg(long)]
-        json: bool,
-        file: PathBuf,
-    },
-    /// Boots an image in QEMU, with the console on the terminal; Ctrl-A X ends it
-    Emulate {
-        image: PathBuf,
-        /// The disk of the box: kept and written to, copied from the image when there is none yet
-        #[arg(long)]
-        disk: PathBuf,
-        /// Begin with a new disk
-        #[arg(long)]
-        fresh: bool,
-        /// MiB of a new disk; a power of two for an SD card
-        #[arg(long, default_value_t = 1024)]
-        size: u64,
-        /// A port of this machine and a port of the box, 2025:25
-        #[arg(long, value_parser = emulate::forward)]
-        forward: Vec<(u16, u16)>,
-        /// Where the cable leads, as QEMU's -netdev has it without id: tap,ifname=lan0,script=no
-        #[arg(long, conflicts_with = "forward")]
-        lan: Option<String>,
-        /// What the box is to begin with, as mailroom.toml: its first start reads it
-        #[arg(long)]
-        preset: Option<PathBuf>,
-        /// Serve the console on this Unix socket
-        #[arg(long)]
-        serial: Option<PathBuf>,
-        /// Serve QEMU's monitor protocol on this Unix socket
-        #[arg(long)]
-        monitor: Option<PathBuf>,
-        /// Further arguments of QEMU
-        #[arg(last = true)]
-        more: Vec<String>,
-    },
-    /// Writes a file to the boot partition of an image, such as mailroom.toml before first boot
-    Put { image: PathBuf, file: PathBuf },
-    /// Prints a file of the boot partition of an image
-    Get { image: PathBuf, name: String },
-}
 
 /// The box looks for it on its boot partition.
 const PRESET: &str = "mailroom.toml";
@@ -159,26 +59,33 @@ fn main() -> ExitCode {
 fn act(act: &Act) -> Result<Vec<u8>, String> {
     let project = project()?;
     match act {
-        Act::Build { board, binary, compilers, into, time, locked, accept } => {
+        Act::Build(line) => {
             let order = build::Order {
                 project: &project,
-                board,
-                binary,
-                compilers,
-                into,
-                time: *time,
-                locked: *locked,
-                accept: *accept,
+                board: &line.board,
+                binary: &line.binary,
+                compilers: &line.compilers,
+                into: &line.into,
+                time: line.time,
+                version: line.version.clone(),
+                keys: &keys(&project, line.keys.as_deref()),
+                locked: line.locked,
+                accept: line.accept,
             };
             build::build(&order).map(String::into_bytes)
         }
-        Act::Bundle { image, key, from, into } => {
-            let order = bundle::Order { project: &project, image, key, from: from.clone(), into };
+        Act::Bundle { image, key, from, into, keys: named } => {
+            let keys = &keys(&project, named.as_deref());
+            let order = bundle::Order { image, key, from: from.clone(), into, keys };
             bundle::bundle(&order).map(String::into_bytes)
         }
-        Act::Sign { file, key } => bundle::sign(&project, file, key).map(String::into_bytes),
+        Act::Sign { file, key, keys: named } => {
+            bundle::sign(file, key, &keys(&project, named.as_deref())).map(String::into_bytes)
+        }
         Act::Key { file } => bundle::key(file).map(String::into_bytes),
-        Act::Inspect { json, file } => inspect_file(&project, file, *json),
+        Act::Inspect { json, file, keys: named } => {
+            inspect_file(file, *json, &keys(&project, named.as_deref()))
+        }
         Act::Emulate { image, disk, fresh, size, forward, lan, preset, serial, monitor, more } => {
             new_or_old(disk, preset.as_deref(), || emulate::disk(image, disk, size << 20, *fresh))?;
             let order = emulate::Order {
@@ -209,10 +116,15 @@ fn project() -> Result<PathBuf, String> {
     found.ok_or_else(|| "run this in the folder of the project".to_string())
 }
 
-fn inspect_file(project: &Path, file: &Path, json: bool) -> Result<Vec<u8>, String> {
+/// The file with the keys that sign updates: the one named, or the project's.
+fn keys(project: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| project.join(bundle::KEYS), Path::to_path_buf)
+}
+
+fn inspect_file(file: &Path, json: bool, keys: &Path) -> Result<Vec<u8>, String> {
     let mut open = opened(file, false)?;
     if bundle::is_bundle(&mut open) {
-        let report = bundle::read_back(file, &bundle::trusted(project)?)?;
+        let report = bundle::read_back(file, &bundle::trusted(keys)?)?;
         return shown(&report, json);
     }
     let report = inspect::inspect(&open);

@@ -27,9 +27,9 @@ from box import TOOL, Box  # noqa: E402
 from first import ALICE, PASSWORD, PRESET  # noqa: E402
 from lan import LENT, ROUTER, Lan  # noqa: E402
 from names import Names  # noqa: E402
+from slot_files import archive, change, take  # noqa: E402
 
 INSIDE = "MAILROOM_BENCH_INSIDE"
-SLOT_AT = 64 << 20
 IMAGE = ROOT / "target/image/mailroom-qemu-virt.img"
 STARTS, SESSIONS, LETTERS = 3, 500, 200
 # The server lets one address hold only so many connections, and one account.
@@ -56,31 +56,9 @@ def measured_image(folder):
     subprocess.run(["cp", "--sparse=always", IMAGE, image], check=True)
     note = IMAGE.with_suffix(".emulate.json")
     image.with_suffix(".emulate.json").write_text(note.read_text())
-    slot, initramfs = f"{image}?offset={SLOT_AT}", folder / "initramfs"
-    debugfs(slot, f"dump initramfs {initramfs}")
-    with initramfs.open("ab") as file:
-        # The kernel reads one archive after the other; each begins on four octets.
-        file.write(bytes(-file.tell() % 4))
-        file.write(archive({"init": program, "init.real": ROOT / "target/box/mailroom"}))
-    debugfs(slot, "rm initramfs", "-w")
-    debugfs(slot, f"write {initramfs} initramfs", "-w")
+    files = {"init": program.read_bytes(), "init.real": (ROOT / "target/box/mailroom").read_bytes()}
+    change(image, {"initramfs": take(image, "initramfs") + archive(files)}, folder)
     return image
-
-
-def debugfs(slot, request, *write):
-    subprocess.run(["debugfs", *write, "-R", request, slot], capture_output=True, check=True)
-
-
-def archive(files):
-    """A cpio archive of programs, as the kernel's initramfs is."""
-    made = b""
-    entries = [(name, path.read_bytes(), 0o100755) for name, path in files.items()]
-    for at, (name, content, mode) in enumerate([*entries, ("TRAILER!!!", b"", 0)]):
-        fields = [at + 1, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
-        head = b"070701" + b"".join(b"%08x" % field for field in fields)
-        head += name.encode() + b"\0"
-        made += head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
-    return made
 
 
 class Measured:

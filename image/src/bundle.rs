@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 /// Where the keys stand that go into every image: those a box trusts.
 pub(crate) const KEYS: &str = "config/update-keys";
 
-/// zstd's level: a slot is packed once and read by every box.
-const LEVEL: i32 = 19;
+/// zstd's level: what is large in a slot, kernel and programs, is packed already.
+const LEVEL: i32 = 3;
 
 pub(crate) struct Order<'a> {
     pub image: &'a Path,

@@ -7,11 +7,13 @@ mod checks;
 mod outgoing;
 pub(crate) mod preset;
 mod scanner;
+mod update;
 
 pub(crate) use certificate::{Algorithm, Certificate, Method, Update};
 pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
 pub(crate) use scanner::{Device, Scanner, ScannerTls, Who};
+pub(crate) use update::Restart;
 
 use crate::limits;
 use crate::wire::address::check_domain;
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub certificate: Certificate,
     /// What others are asked to do when mail to us cannot be encrypted. RFC 8461 5
     pub mta_sts: Mode,
+    /// Of a box, into an update.
+    pub restart: Restart,
 }
 
 /// The port of each protocol; 0: not served.
@@ -197,6 +201,7 @@ pub(crate) fn print(settings: &Settings) -> String {
         + &checks::print(&settings.checks)
         + &certificate::print(&settings.certificate)
         + &print_public(settings.mta_sts)
+        + &update::print(settings.restart)
 }
 
 /// Replaces a file whole or not at all, readable by the server alone.
@@ -232,6 +237,7 @@ impl Settings {
             checks: Checks::default(),
             certificate: Certificate::default(),
             mta_sts: Mode::Testing,
+            restart: Restart::default(),
         }
     }
 }
@@ -261,6 +267,8 @@ struct Written {
     certificate: certificate::WrittenCertificate,
     #[serde(default)]
     public: WrittenPublic,
+    #[serde(default)]
+    update: update::WrittenUpdate,
 }
 
 #[derive(Deserialize, Default)]
@@ -344,6 +352,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         checks: checks::checks(&written.checks)?,
         certificate: certificate::certificate(&written.certificate)?,
         mta_sts: mta_sts(&written.public)?,
+        restart: update::restart(&written.update)?,
     })
 }
 

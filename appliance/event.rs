@@ -5,6 +5,9 @@
 //! you need to say; its words are written for the owner of the box.
 
 pub(crate) mod counts;
+mod news;
+
+pub(crate) use news::News;
 
 use crate::clock;
 use std::collections::VecDeque;
@@ -164,6 +167,8 @@ pub(crate) enum Event {
     AccountRemoved {
         login: String,
     },
+    /// Of the system of a box.
+    Update(News),
     /// A line of a child's error output.
     ChildSaid {
         line: String,
@@ -193,6 +198,7 @@ impl Event {
             | Self::AccountRemoved { .. }
             | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
+            Self::Update(news) => news.level(),
             _ => Level::Warn,
         }
     }
@@ -265,6 +271,7 @@ impl fmt::Display for Event {
             Self::BoxTrouble { what } => write!(f, "box: {what}"),
             Self::WorldChanged { what, meaning } => write!(f, "changed: {what}: {meaning}"),
             Self::AccountRemoved { login } => write!(f, "{login} was closed and is gone now"),
+            Self::Update(news) => write!(f, "update: {news}"),
             Self::ChildSaid { line } => f.write_str(line),
         }
     }

@@ -18,6 +18,7 @@
 //! leaving       counts the days of closed accounts, and removes those whose days are over
 //! moves         looks at domains that come here from elsewhere, and brings their old mail
 //! looks         looks once a day how the world sees the box, and tells what changed
+//! updates       restarts a box into an update when the settings allow it; tells what came of it
 //! check         reads the whole store once a night, slowly, and says whether it is good
 //! outbox        sends what is due, to the servers of other domains
 //! import        brings over all that those mailboxes hold, once
@@ -37,6 +38,7 @@ pub(crate) mod import;
 pub(crate) mod preset;
 pub(crate) mod probe;
 pub(crate) mod repair;
+pub(crate) mod updates;
 mod web;
 
 use crate::admin::Place;
@@ -72,7 +74,7 @@ use ring::rand::SecureRandom;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -80,12 +82,14 @@ use tokio::task::JoinSet;
 use web::Web;
 
 /// How the server is started, beside its settings.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ServeOptions {
     /// Each port is this far above its well-known one, whatever the settings say.
     pub port_base: Option<u16>,
     /// Makes a domain and two people to try it with.
     pub demo: bool,
+    /// Stands for what PID 1 of a box tells of updates.
+    pub update_state: Option<PathBuf>,
 }
 
 /// Serves the folder `data` until the process is asked to stop. The error says what is wrong.
@@ -112,7 +116,7 @@ fn serve_as(
         Some(boxed) => boxed.code,
         None => new_code()?,
     });
-    while serve_once(data, options, &boxed, &place)? == Ended::Restore {
+    while serve_once(data, &options, &boxed, &place)? == Ended::Restore {
         place.put_backup(data);
         // What was made for the store that is gone is in the one that came, or not wanted there.
         options.demo = false;
@@ -124,7 +128,7 @@ fn serve_as(
 /// Serves one store, until the process is asked to stop or another store is to be served.
 fn serve_once(
     data: &Path,
-    options: ServeOptions,
+    options: &ServeOptions,
     boxed: &Option<Boxed>,
     place: &Arc<Place>,
 ) -> Result<Ended, String> {
@@ -172,7 +176,7 @@ enum Ended {
 
 async fn run(
     data: &Path,
-    options: ServeOptions,
+    options: &ServeOptions,
     mut settings: Settings,
     store: &Store,
     (place, boxed): (Arc<Place>, Option<Boxed>),
@@ -185,11 +189,12 @@ async fn run(
     let (stopper, stop) = watch::channel(false);
     // These stand before the first port is open: who can connect finds everything there.
     let socket = data.join("control.sock");
-    let control = control::start(&socket, store.clone(), act::answer)
+    let updates = Arc::new(updates::of(data, options, boxed.as_ref()));
+    let control = control::start(&socket, store.clone(), act::answering(&updates))
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let of_store = (store, &logins);
     let network = boxed.as_ref().map(|boxed| boxed.network.clone());
-    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), network)?;
+    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), (network, updates))?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
     let probe = boxed.map(|boxed| boxed.probe(store, data));
@@ -203,6 +208,7 @@ async fn run(
     let pages = web.start(&mut base, &stop)?;
     base.spawn(background::certificate(tls.clone(), stop.clone()));
     base.spawn(background::looks(house.clone(), stop.clone()));
+    base.spawn(updates::run(house.clone(), stop.clone()));
     standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
     let ended = loop {
         match mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? {
@@ -518,7 +524,7 @@ where
 }
 
 /// The settings in `data`, written there at the first start.
-fn settings_of(data: &Path, options: ServeOptions) -> Result<Settings, String> {
+fn settings_of(data: &Path, options: &ServeOptions) -> Result<Settings, String> {
     let path = data.join("mailroom.toml");
     let above = options
         .port_base

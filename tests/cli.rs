@@ -13,8 +13,10 @@ mod salvage;
 mod tls;
 mod token;
 mod transfer;
+mod update;
 mod world;
 
+use crate::act::update::Updates;
 use crate::act::{self, check, words};
 use crate::admin::finding;
 use crate::cli::print::Screen;
@@ -56,8 +58,12 @@ impl Data {
     }
 
     fn serve(&self) -> Server {
-        let store = self.store();
-        let control = start(&self.0.join("control.sock"), store.clone(), act::answer).unwrap();
+        self.serve_with(Updates::new(&self.0, None))
+    }
+
+    fn serve_with(&self, updates: Updates) -> Server {
+        let (store, answer) = (self.store(), act::answering(&Arc::new(updates)));
+        let control = start(&self.0.join("control.sock"), store.clone(), answer).unwrap();
         Server { control: Some(control), store }
     }
 

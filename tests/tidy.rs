@@ -36,13 +36,13 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "act",
-        "limits session event clock settings wire message store net smtp delivery serve collect \
-         words",
+        "limits session event clock request settings wire message store net smtp delivery serve \
+         collect words update",
     ),
     (
         "admin",
         "limits session event clock request settings wire message store net delivery collect \
-         serve act clients public words",
+         serve act clients public words update",
     ),
     ("words", ""),
     ("update", "limits"),

@@ -1,5 +1,7 @@
 //! Starting the server: what is wrong is found before anything is served.
 
+mod updates;
+
 use crate::store::writer::Options;
 use crate::store::{Store, account, address};
 use crate::tests::net::toy::Folder;
@@ -24,7 +26,8 @@ fn wrong_settings_stop_the_start_with_file_line_and_reason() {
     let why = refused(&folder.0, ServeOptions::default());
     assert!(why.contains("mailroom.toml:3: unknown field `prots`"), "{why}");
     assert!(!folder.0.join("store").exists(), "nothing else was touched");
-    let why = refused(&folder.0, ServeOptions { port_base: Some(65_000), demo: false });
+    let why =
+        refused(&folder.0, ServeOptions { port_base: Some(65_000), ..ServeOptions::default() });
     assert!(why.contains("65000 is too high"), "{why}");
 }
 

@@ -2,4 +2,5 @@
 
 mod bundle;
 mod install;
-mod state;
+pub(crate) mod sent;
+pub(crate) mod state;

@@ -2,6 +2,7 @@
 //! process with the store opened for itself alone.
 
 use super::failure::Failure;
+use super::update::Hindrance;
 use super::{AnswerLine, Progress, Reply, Request, act, office};
 use crate::net::unix::Caller;
 use crate::store::writer::Options;
@@ -27,6 +28,7 @@ pub(crate) fn perform(
             "it is in the memory of the server, and none runs",
             "start it: mailroom serve",
         )),
+        None if matches!(request, Request::Update(_)) => Err(Hindrance::NoBox.into()),
         None => {
             let store = open(data)?;
             let result = act(&store, request, now, progress);

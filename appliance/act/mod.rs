@@ -17,10 +17,12 @@ pub(crate) mod records;
 pub(crate) mod tls;
 pub(crate) mod token;
 pub(crate) mod transfer;
+pub(crate) mod update;
 pub(crate) mod words;
 
 use crate::clock;
 use crate::limits::TRACE_SHOWN_AT_MOST;
+use crate::serve::control;
 use crate::store::format::Trace;
 use crate::store::salvage::Salvaged;
 use crate::store::{MailId, Store, backup, trace, verify};
@@ -32,9 +34,11 @@ use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tls::{StsPolicyView, TlsAct, TlsDayView};
 use token::{TokenAct, TokenMade, TokenView};
 use transfer::{Export, Exported, FromImap, Import, Imported, Many, OneOfMany, Revive};
+use update::{Hindrance, UpdateOrder, UpdateView, Updates};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +66,8 @@ pub(crate) enum Request {
     Move(MoveAct),
     Export(Export),
     Revive(Revive),
+    /// Of a box.
+    Update(UpdateOrder),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -128,6 +134,7 @@ pub(crate) enum Reply {
     SignIn(SignInView),
     /// Nobody has typed in the code yet; ask again after so many seconds.
     SignInWaits(u64),
+    Update(Box<UpdateView>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -199,15 +206,23 @@ pub(crate) enum AnswerLine {
     Failure(Failure),
 }
 
+/// What answers at the control socket.
+pub(crate) fn answering(updates: &Arc<Updates>) -> control::Act {
+    let updates = updates.clone();
+    Arc::new(move |store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])| {
+        answer(store, &updates, request, say);
+    })
+}
+
 /// Reads a request, does it and says the answer: the server's side of the control socket.
-pub(crate) fn answer(store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])) {
+fn answer(store: &Store, updates: &Updates, request: &[u8], say: &mut dyn FnMut(&[u8])) {
     let mut line = |answer: &AnswerLine| {
         if let Ok(text) = serde_json::to_vec(answer) {
             say(&text);
         }
     };
     let result = match serde_json::from_slice(request) {
-        Ok(request) => act(store, request, clock::now(), &mut |done| {
+        Ok(request) => act_of_server(store, updates, request, clock::now(), &mut |done| {
             line(&AnswerLine::Progress(done));
         }),
         Err(error) => Err(Failure::new(
@@ -220,6 +235,20 @@ pub(crate) fn answer(store: &Store, request: &[u8], say: &mut dyn FnMut(&[u8])) 
         Ok(reply) => AnswerLine::Reply(reply),
         Err(failure) => AnswerLine::Failure(failure),
     });
+}
+
+/// Does what is asked of a server that runs.
+pub(crate) fn act_of_server(
+    store: &Store,
+    updates: &Updates,
+    request: Request,
+    now: i64,
+    told: &mut dyn FnMut(Progress),
+) -> Result<Reply, Failure> {
+    match request {
+        Request::Update(order) => updates.act(order, now),
+        request => act(store, request, now, told),
+    }
 }
 
 /// Does what is asked; `progress` hears how far it is.
@@ -266,6 +295,8 @@ pub(crate) fn act(
         Request::Export(export) => transfer::export(store, &export, progress)
             .map(Reply::Exported)
             .map_err(|why| Failure::new("cannot export", why, "")),
+        // Whoever can do it has done it before.
+        Request::Update(_) => Err(Hindrance::NoBox.into()),
     }
 }
 

@@ -10,6 +10,8 @@ use super::restore::Restores;
 use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
+use crate::act::update::Updates;
+use crate::act::{self, Reply, Request};
 use crate::clock::{self, Ticks};
 use crate::collect::board::Board;
 use crate::limits;
@@ -59,6 +61,7 @@ pub(crate) struct House {
     pub is_box: bool,
     /// Of a box.
     pub network: Option<Arc<Network>>,
+    pub updates: Arc<Updates>,
 }
 
 impl Place {
@@ -114,7 +117,13 @@ impl House {
             networks: None,
             is_box: false,
             network: None,
+            updates: Arc::new(Updates::new(data, None)),
         }
+    }
+
+    /// Does an act of the owner.
+    pub(crate) fn act(&self, act: Request, now: i64) -> Result<Reply, Failure> {
+        act::act_of_server(&self.store, &self.updates, act, now, &mut |_| ())
     }
 
     /// The settings in use.

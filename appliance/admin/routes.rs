@@ -489,7 +489,7 @@ impl<'a> Visit<'a> {
 
     /// An act that changes nothing, and is not written down.
     pub(crate) fn ask(&self, act: Act) -> Result<act::Reply, Failure> {
-        act::act(&self.house.store, act, self.request.now, &mut |_| ())
+        self.house.act(act, self.request.now)
     }
 
     /// What was said on top of a page is not said again.

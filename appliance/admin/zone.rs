@@ -14,6 +14,13 @@ pub(crate) fn show(zone: &str, at: i64) -> String {
     }
 }
 
+/// The hour of the day in this zone, 0 to 23.
+pub(crate) fn hour(zone: &str, at: i64) -> u8 {
+    let zone = TimeZone::get(zone).ok().filter(|_| !zone.is_empty()).unwrap_or(TimeZone::UTC);
+    let hour = Timestamp::from_second(at).map_or(0, |moment| moment.to_zoned(zone).hour());
+    u8::try_from(hour).unwrap_or(0)
+}
+
 /// When a day such as "2026-11-25" begins in this zone, or the day so many after it.
 pub(crate) fn day(zone: &str, text: &str, more: i64) -> Option<i64> {
     let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;

@@ -8,6 +8,7 @@ use crate::act::people::{AccountAct, AddressAct, DomainAct};
 use crate::act::tls::TlsAct;
 use crate::act::token::TokenAct;
 use crate::act::transfer::{Export, Revive};
+use crate::act::update::UpdateOrder;
 use crate::act::{Backup, Request, StorySearch};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
 use clap::{Args, Parser, Subcommand};
@@ -139,6 +140,14 @@ pub(crate) enum Command {
     /// The certificate: how it stands, and a new one of an authority
     #[command(subcommand)]
     Certificate(Certificate),
+    /// The system of a box: what runs, and another version of it
+    ///
+    /// A server that is no box is updated as it was installed.
+    #[command(
+        after_help = "Examples:\n  mailroom update          shows how it stands\n  mailroom update \
+                            mailroom-0.5.0-qemu-virt.mru\n  mailroom update --now"
+    )]
+    Update(Update),
     /// Look at this machine, and at what the world sees of it; exits 1 if anything is wrong
     #[command(after_help = "Space, clock, settings, certificate, server and ports; then the name \
                       servers, the name and address of the box, the way out to other servers, \
@@ -193,6 +202,25 @@ pub(crate) struct Serve {
     /// On the first start make the domain office.test with alice@ and bob@, to try things with
     #[arg(long)]
     pub demo: bool,
+    /// Take this file for what PID 1 of a box tells of updates, and write beside it what is asked
+    /// of PID 1: for whoever tries the pages
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub update_state: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Update {
+    /// An update file, whose name ends in .mru
+    pub file: Option<PathBuf>,
+    /// Install the file that was refused, although it is older or the same
+    #[arg(long, conflicts_with = "file")]
+    pub consent: bool,
+    /// Restart now into the update that is installed
+    #[arg(long, conflicts_with_all = ["file", "consent"])]
+    pub now: bool,
+    /// Restart into the older system that is still there
+    #[arg(long, conflicts_with_all = ["file", "consent", "now"])]
+    pub back: bool,
 }
 
 #[derive(Args, Debug)]
@@ -484,6 +512,7 @@ pub(crate) fn request(
         Command::Verify => Request::Verify,
         Command::Compact => Request::Compact,
         Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),
+        Command::Update(update) => Request::Update(order(update)?),
         Command::Export(mut export) => {
             export.to = absolute(export.to)?;
             Request::Export(export)
@@ -502,6 +531,16 @@ pub(crate) fn request(
         | Command::Certificate(_)
         | Command::Check { .. } => return Ok(None),
     }))
+}
+
+fn order(update: Update) -> Result<UpdateOrder, String> {
+    Ok(match update {
+        Update { file: Some(file), .. } => UpdateOrder::Take { file: absolute(file)? },
+        Update { consent: true, .. } => UpdateOrder::Consent,
+        Update { now: true, .. } => UpdateOrder::Now,
+        Update { back: true, .. } => UpdateOrder::Back,
+        _ => UpdateOrder::Show,
+    })
 }
 
 fn moving(act: Move) -> MoveAct {

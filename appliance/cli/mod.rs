@@ -82,8 +82,8 @@ fn perform(
 ) -> Result<Option<Reply>, Failure> {
     let now = clock::now();
     match command {
-        Command::Serve(args::Serve { port_base, demo }) => {
-            let options = units::ServeOptions { port_base, demo };
+        Command::Serve(args::Serve { port_base, demo, update_state }) => {
+            let options = units::ServeOptions { port_base, demo, update_state };
             units::serve(data, options).map_err(|why| Failure::new("cannot serve", why, ""))?;
             Ok(None)
         }

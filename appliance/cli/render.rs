@@ -8,6 +8,7 @@ use crate::act::people::{AccountView, AddressView, DomainView, FoundView, Passwo
 use crate::act::records;
 use crate::act::tls;
 use crate::act::token;
+use crate::act::update;
 use crate::act::words::{date_time, octets, plain, table};
 use crate::act::{Reply, Step, Story, Verified};
 
@@ -73,6 +74,7 @@ pub(crate) fn text(reply: &Reply) -> String {
         Reply::Known(known) => collect::said::printed_known(known),
         Reply::Outside(one) => collect::said::printed_one(one),
         Reply::Token(made) => token::printed_new(made),
+        Reply::Update(view) => update::printed(view),
     }
 }
 

@@ -108,6 +108,19 @@ pub(crate) const SNTP_SERVER_ERROR: Duration = Duration::from_millis(50);
 /// The file by which PID 1 tells how updates stand: about 30 KiB when all its texts are as long as
 /// they may be, and of letters of two octets.
 pub(crate) const UPDATE_STATE_BYTES: usize = 128 * 1024;
+/// PID 1 looks at a file that was sent within a second or two; after this a page no longer says
+/// that it is about to.
+pub(crate) const UPDATE_BEGINS_SECONDS: i64 = 30;
+/// The same of a restart: the server may have [`CHILD_ENDS`] to end.
+pub(crate) const UPDATE_RESTARTS_SECONDS: i64 = 120;
+/// How often the server looks how updates stand: while one is being installed, and else.
+pub(crate) const UPDATE_LOOK_SOON: Duration = Duration::from_secs(2);
+pub(crate) const UPDATE_LOOK: Duration = Duration::from_secs(10);
+/// An update that waits for an hour of the night restarts a box that does not know the time after
+/// this.
+pub(crate) const UPDATE_WAITS_WITHOUT_CLOCK: Duration = Duration::from_secs(60 * 60);
+/// What came of an update that ended before the server started is news for so long.
+pub(crate) const UPDATE_NEWS_SECONDS: i64 = 60 * 60;
 /// Updates that are remembered: years of them.
 pub(crate) const UPDATE_HISTORY: usize = 20;
 /// Letters of a file's name, as file systems allow, of a board and of a kernel.

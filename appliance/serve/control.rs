@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 /// Does what a request line asks and says lines, the last of which is the result. Blocks.
-pub(crate) type Act = fn(&Store, &[u8], &mut dyn FnMut(&[u8]));
+pub(crate) type Act = Arc<dyn Fn(&Store, &[u8], &mut dyn FnMut(&[u8])) + Send + Sync>;
 
 /// The socket while it is open. Dropping it takes no further callers and removes the socket.
 pub(crate) struct Control {
@@ -36,7 +36,7 @@ pub(crate) fn start(path: &Path, store: Store, act: Act) -> io::Result<Control> 
     let seen = Arc::clone(&stopping);
     let thread = std::thread::Builder::new()
         .name("control".into())
-        .spawn(move || take_callers(&door, &store, act, &seen))?;
+        .spawn(move || take_callers(&door, &store, &act, &seen))?;
     Ok(Control { path: path.to_path_buf(), stopping, thread: Some(thread) })
 }
 
@@ -51,7 +51,7 @@ impl Drop for Control {
     }
 }
 
-fn take_callers(door: &Door, store: &Store, act: Act, stopping: &AtomicBool) {
+fn take_callers(door: &Door, store: &Store, act: &Act, stopping: &AtomicBool) {
     let callers = Arc::new(AtomicUsize::new(0));
     loop {
         let caller = door.accept();
@@ -61,9 +61,10 @@ fn take_callers(door: &Door, store: &Store, act: Act, stopping: &AtomicBool) {
         match caller {
             Ok(mut caller) if callers.load(Ordering::SeqCst) < CONTROL_CALLERS => {
                 callers.fetch_add(1, Ordering::SeqCst);
-                let (store, counted) = (store.clone(), Counted(Arc::clone(&callers)));
+                let (store, act) = (store.clone(), Arc::clone(act));
+                let counted = Counted(Arc::clone(&callers));
                 let begun = std::thread::Builder::new().name("act".into()).spawn(move || {
-                    answer(&mut caller, &store, act);
+                    answer(&mut caller, &store, &act);
                     // A caller who sees the connection closed knows that its place is free.
                     drop(counted);
                     drop(caller);
@@ -94,7 +95,7 @@ impl Drop for Counted {
 }
 
 /// An act once begun runs to its end, even if the caller is gone.
-fn answer(caller: &mut Caller, store: &Store, act: Act) {
+fn answer(caller: &mut Caller, store: &Store, act: &Act) {
     match caller.request() {
         Ok(request) => act(store, &request, &mut |line| {
             let _ = caller.send(line);

@@ -2,6 +2,7 @@
 
 use super::first::Setup;
 use super::{cannot_listen, keep_running};
+use crate::act::update::Updates;
 use crate::admin::fingerprint;
 use crate::admin::network::Network;
 use crate::admin::{self, House, Pages, Place};
@@ -31,7 +32,7 @@ impl Web {
         settings: &Settings,
         (store, logins): (&Store, &Arc<Logins>),
         (tls, place): (&Arc<Tls>, Arc<Place>),
-        network: Option<Arc<Network>>,
+        (network, updates): (Option<Arc<Network>>, Arc<Updates>),
     ) -> Result<Web, String> {
         let mut doors = Vec::new();
         let ports = [("http", settings.ports.http, false), ("https", settings.ports.https, true)];
@@ -45,7 +46,7 @@ impl Web {
         }
         let (store, tls) = ((store.clone(), logins.clone()), tls.clone());
         let house = House::new(place, store, data, settings, tls);
-        let house = House { is_box: network.is_some(), network, ..house };
+        let house = House { is_box: network.is_some(), network, updates, ..house };
         Ok(Web { doors, house: Arc::new(house) })
     }
 

@@ -42,6 +42,11 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 pub(crate) const MANIFEST_BYTES: u32 = 64 << 10;
 /// Two comments and two lines of base64.
 pub(crate) const SIGNATURE_BYTES: u32 = 4 << 10;
+/// Octets of the largest file.
+pub(crate) const BUNDLE_BYTES: u64 = 16
+    + MANIFEST_BYTES as u64
+    + SIGNATURE_BYTES as u64
+    + SLOT_BYTES / BLOCK_BYTES as u64 * PACKED_BYTES;
 
 /// What is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

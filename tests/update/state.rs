@@ -6,12 +6,12 @@ use crate::update::slot::{Slot, Standing};
 use crate::update::state::{Other, Outcome, Past, Refused, Step, Told, Way, Work, parse, print};
 use semver::Version;
 
-fn version(text: &str) -> Version {
+pub(crate) fn version(text: &str) -> Version {
     text.parse().expect("a version")
 }
 
 /// A box that has seen everything.
-fn full() -> Told {
+pub(crate) fn full() -> Told {
     Told {
         board: "qemu-virt".to_string(),
         version: version("0.4.0"),
@@ -45,6 +45,12 @@ fn full() -> Told {
             why: "no mail".to_string(),
         }],
     }
+}
+
+/// One where nothing is under way.
+pub(crate) fn quiet() -> Told {
+    let standing = Standing::Confirmed;
+    Told { standing, other: None, work: None, refused: None, history: Vec::new(), ..full() }
 }
 
 #[test]

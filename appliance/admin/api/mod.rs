@@ -273,7 +273,7 @@ impl Call<'_> {
     }
 
     fn done(&self, act: Act) -> Result<act::Reply, Failure> {
-        act::act(&self.house.store, act, self.request.now, &mut |_| ())
+        self.house.act(act, self.request.now)
     }
 
     fn note(&self, what: &str, about: &str, failure: Option<&Failure>) {

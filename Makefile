@@ -9,6 +9,7 @@ KILLS ?= 200
 SESSIONS ?= 2000
 CUTS ?= 50
 POINTS ?= 1000
+MOMENTS ?= 100
 SECONDS_EACH ?= 60
 BOARD ?= qemu-virt
 IMAGE := target/image/mailroom-$(BOARD).img
@@ -72,7 +73,7 @@ soak: needs ## kill the server KILLS=200 times, cut power CUTS=50 times, random 
 	tools/cross here
 	MAILROOM_BIN=target/box-here/mailroom tests/box/run --sessions $(SESSIONS)
 	MAILROOM_SECONDS=$(SECONDS_EACH) cargo test --locked --lib imap_model -- --nocapture
-	tests/boot/run all
+	POINTS=$(MOMENTS) BOOTS=20 tests/boot/run all
 
 fuzz: needs ## feed the parsers with damaged input, SECONDS_EACH=60 for each of them
 	@tools/needs fuzz

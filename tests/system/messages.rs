@@ -20,7 +20,8 @@ fn all() -> Vec<Message> {
     };
     let six: IpAddr = "2001:db8::1".parse().expect("an address");
     vec![
-        Message::Start { preset: true, trial: true, code },
+        Message::Start { preset: true, trial: false, code },
+        Message::Start { preset: false, trial: true, code },
         Message::Repair(Words::new("the disk")),
         Message::Health(health),
         Message::PresetTaken,
@@ -95,6 +96,10 @@ fn what_is_out_of_range_is_no_message() {
         (0, vec![]),
         (99, vec![]),
         (3, vec![1]),
+        (1, [&[0, 2][..], b"ABCD-2345"].concat()),
+        (17, vec![4]),
+        (18, vec![1]),
+        (19, vec![3, b'i', b'm']),
         (6, vec![2]),
         (2, vec![2, 0, 0]),
         (2, vec![0, 3, 0]),
@@ -146,7 +151,7 @@ proptest! {
         let mut message = [0; SIZE];
         message[..3].copy_from_slice(b"MR\x01");
         message[3..253].copy_from_slice(&octets);
-        message[3] %= 16;
+        message[3] %= 26;
         if let Ok(read) = Message::decode(&message) {
             prop_assert_eq!(read.encode(), message);
         }

@@ -3,7 +3,7 @@
 use super::format::{Account, Credential, Leaving, MailboxTail, Route, Sent, Version, tag};
 use super::key::{self, load, save};
 use super::writer::Usage;
-use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox};
+use super::{AccountId, Batch, MailboxId, Read, Result, StoreError, address, mailbox, proof};
 use crate::limits;
 use crate::wire::address::Address;
 use crate::wire::scram;
@@ -23,12 +23,11 @@ const FIRST_MAILBOXES: [(&str, &str); 6] = [
 /// Makes an account with its log-in address (whose domain must be a domain of ours), the mailboxes
 /// INBOX, Sent, Drafts, Junk, Trash, Archive (special use set, subscribed), and its route.
 pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result<AccountId> {
-    let login = account.login.to_string();
     check(&account.name, &account.credentials)?;
     let mut version: Version = load(batch, &key::version())?.unwrap_or_default();
     let id = AccountId(version.next_account.max(1));
     let route = Route {
-        address: login.clone(),
+        address: account.login.to_string(),
         accounts: vec![id.0],
         primary: true,
         created: now,
@@ -37,8 +36,14 @@ pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result
     address::add_route(batch, &account.login, &route)?;
     version.next_account = id.0.checked_add(1).ok_or(StoreError::Limit("accounts"))?;
     save(batch, &key::version(), &version)?;
+    put(batch, id, account, now)?;
+    Ok(id)
+}
+
+/// The row of an account, and its first mailboxes.
+pub(super) fn put(batch: &mut Batch, id: AccountId, account: NewAccount, now: i64) -> Result<()> {
     let row = Account {
-        login,
+        login: account.login.to_string(),
         name: account.name,
         quota: account.quota,
         suspended: false,
@@ -57,7 +62,7 @@ pub(crate) fn create(batch: &mut Batch, account: NewAccount, now: i64) -> Result
         mailbox::create(batch, id, name, special_use, now)?;
         mailbox::subscribe(batch, id, name)?;
     }
-    Ok(id)
+    Ok(())
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +90,9 @@ pub(crate) fn is_open(read: &impl Read, id: AccountId, credential: u64) -> Resul
 /// By log-in address, case folded.
 pub(crate) fn by_login(read: &impl Read, login: &str) -> Result<Option<(AccountId, Account)>> {
     let Ok(login) = Address::parse(login) else { return Ok(None) };
+    if proof::is_its(&login) {
+        return proof::by_login(read, &login);
+    }
     let route = address::route(read, &login)?.filter(|route| route.primary);
     let Some(&id) = route.as_ref().and_then(|route| route.accounts.first()) else {
         return Ok(None);
@@ -92,9 +100,14 @@ pub(crate) fn by_login(read: &impl Read, login: &str) -> Result<Option<(AccountI
     Ok(get(read, AccountId(id))?.map(|account| (AccountId(id), account)))
 }
 
+/// Everybody's, as all that follows: where their rows begin, after the one of [`proof`].
+fn people() -> Vec<u8> {
+    key::account(AccountId(proof::ACCOUNT.0 + 1))
+}
+
 pub(crate) fn list(read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
     let mut all = Vec::new();
-    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+    read.scan(&people(), &[tag::ACCOUNT + 1], &mut |key, payload| {
         all.push((AccountId(key::u32_at(key, 1)?), key::decode(key, payload)?));
         Ok(true)
     })?;
@@ -104,7 +117,7 @@ pub(crate) fn list(read: &impl Read) -> Result<Vec<(AccountId, Account)>> {
 /// How many there are.
 pub(crate) fn count(read: &impl Read) -> Result<usize> {
     let mut count = 0;
-    read.keys(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |_| {
+    read.keys(&people(), &[tag::ACCOUNT + 1], &mut |_| {
         count += 1;
         Ok(true)
     })?;
@@ -115,7 +128,7 @@ pub(crate) fn count(read: &impl Read) -> Result<usize> {
 /// Where all are closed, the first of them, since somebody must.
 pub(crate) fn first(read: &impl Read) -> Result<Option<AccountId>> {
     let (mut first, mut open) = (None, None);
-    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+    read.scan(&people(), &[tag::ACCOUNT + 1], &mut |key, payload| {
         let id = AccountId(key::u32_at(key, 1)?);
         first = first.or(Some(id));
         let account: Account = key::decode(key, payload)?;
@@ -178,7 +191,7 @@ pub(crate) fn is_over(read: &impl Read, id: AccountId) -> Result<bool> {
 /// The account made first of those whose log-in address is in this domain and that are not closed.
 pub(crate) fn first_of(read: &impl Read, domain: &str) -> Result<Option<AccountId>> {
     let mut first = None;
-    read.scan(&[tag::ACCOUNT], &[tag::ACCOUNT + 1], &mut |key, payload| {
+    read.scan(&people(), &[tag::ACCOUNT + 1], &mut |key, payload| {
         let account: Account = key::decode(key, payload)?;
         let is_in = account.login.rsplit('@').next() == Some(domain);
         if is_in && account.leaving.is_none() {

@@ -5,7 +5,7 @@
 
 use super::format::{Domain, Route, tag};
 use super::key::{self, load, save};
-use super::{AccountId, Batch, Read, Result, StoreError, account};
+use super::{AccountId, Batch, Read, Result, StoreError, account, proof};
 use crate::limits::{ALIAS_DEPTH, ALIAS_TARGETS};
 use crate::wire::address::{Address, check_domain};
 use std::collections::HashSet;
@@ -27,6 +27,9 @@ pub(crate) enum Found {
 /// Order: the exact address; without its +tag; postmaster and abuse, which always exist; the
 /// catch-all. Bare `postmaster` comes here as postmaster at the first domain.
 pub(crate) fn find(read: &impl Read, address: &Address) -> Result<Found> {
+    if proof::is_its(address) {
+        return proof::find(read, address);
+    }
     let Some(home) = domain(read, address.domain())? else { return Ok(Found::NotOurs) };
     let tagless = address.without_tag();
     for candidate in std::iter::once(address).chain(&tagless) {
@@ -158,6 +161,9 @@ pub(crate) fn add_domain(batch: &mut Batch, name: &str, now: i64) -> Result<()> 
     let name = folded(name)?;
     if domain(batch, &name)?.is_some() {
         return Err(StoreError::Exists("domain"));
+    }
+    if name == proof::DOMAIN {
+        return Err(StoreError::Invalid("the box keeps that domain for itself"));
     }
     let in_it = |target: &String| target.rsplit('@').next() == Some(name.as_str());
     if routes(batch)?.iter().any(|route| route.targets.iter().any(in_it)) {

@@ -39,6 +39,7 @@
 //! 'B' account source folder 00              BroughtFolder  a folder on another server
 //! 'B' account source folder 01 uidvalidity run  Brought    what was brought in from it
 //!
+//! account 0: nobody's, there while mail is proven to work (`proof`); no Route leads to it
 //! account, mailbox, uid, outside: u32 · mail, modseq, due, act: u64 · part, day: u32
 //! domain, local: UTF-8
 //! hash1: the last octet of SHA-256 of an address in lower case, the 16th of that of a unique-id

@@ -23,6 +23,7 @@ pub(crate) mod mailbox;
 pub(crate) mod outbox;
 pub(crate) mod outside;
 pub(crate) mod owner;
+pub(crate) mod proof;
 pub(crate) mod remote;
 pub(crate) mod salvage;
 pub(crate) mod seal;

@@ -9,7 +9,7 @@ use crate::store::format::{
     Subscribed, ThreadRef, Version, tag,
 };
 use crate::store::outbox::{self, State};
-use crate::store::{AccountId, MailboxId, key};
+use crate::store::{AccountId, MailboxId, key, proof};
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -212,6 +212,8 @@ impl Office {
                     self.uncertain.remove(&None);
                 }
             }
+            // What a proof left behind is nobody's.
+            tag::ACCOUNT if account == proof::ACCOUNT => {}
             tag::ACCOUNT => {
                 let mut row = Account::decode(payload).ok()?;
                 if trust != Trust::True {

@@ -37,10 +37,10 @@ use crate::store::format::{Outgoing, Trace, TraceStep};
 use crate::store::mail::{FlagSet, NewMail, Prepared};
 use crate::store::{
     AccountId, Batch, INBOX, MailId, MailboxId, Read, Result, Store, StoreError, account, known,
-    mail, mailbox, outbox, trace, writer,
+    mail, mailbox, outbox, proof, trace, writer,
 };
 use crate::wire::address::Address;
-use crate::wire::smtp::Reply;
+use crate::wire::smtp::{ForwardPath, Reply};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -150,8 +150,10 @@ impl Post {
             return Reply::new(554, 4, 6, text).into();
         }
         let checked = match &self.checkpoint {
-            Some(checkpoint) => checkpoint.look((&self.store, &self.srs), &mut arrived, now).await,
-            None => None,
+            Some(checkpoint) if !is_proof(&arrived.recipients) => {
+                checkpoint.look((&self.store, &self.srs), &mut arrived, now).await
+            }
+            _ => None,
         };
         if let Some(checked) = &checked
             && let Some(reply) = checked.refusal()
@@ -287,6 +289,9 @@ impl Letter {
     }
 
     fn tell(&self, id: MailId, octets: usize, junk: usize) {
+        if is_proof(&self.arrived.recipients) {
+            return;
+        }
         emit(Event::Received {
             id: id.0,
             from: self.story.from.clone(),
@@ -357,7 +362,9 @@ fn write(batch: &mut Batch, work: &Work) -> Result<Written> {
     story.steps.extend(plan.steps);
     story.steps.extend(confirm(batch, work, &leads, body)?);
     story.steps.push(story::accepted(work.reply.to_string(), work.story.size, work.now));
-    trace::put(batch, work.id, &story)?;
+    if !is_proof(&work.recipients) {
+        trace::put(batch, work.id, &story)?;
+    }
     let junk = plan.copies.iter().filter(|copy| is_unwanted(work, copy.account)).count();
     Ok(Written::Done { junk })
 }
@@ -383,6 +390,12 @@ fn confirm(batch: &mut Batch, work: &Work, leads: &Leads, body: MailId) -> Resul
     let micros = u64::try_from(work.now).unwrap_or(0).saturating_mul(1_000_000).max(work.id.0);
     let moment = Moment { micros, chance: work.srs.chance(work.id) };
     confirm::success(batch, (&work.host, moment), &row, &work.recipients, leads)
+}
+
+/// Is it the letter of a proof that mail works? It is nobody's, and not to be judged or told of.
+fn is_proof(recipients: &[Recipient]) -> bool {
+    let is_its = |to: &ForwardPath| matches!(to, ForwardPath::To(to) if proof::is_its(to));
+    recipients.iter().all(|recipient| is_its(&recipient.to))
 }
 
 /// Is one of its recipients never turned away for want of room?

@@ -10,8 +10,9 @@ use crate::limits::{
 };
 use crate::net::{Handler, Service, network};
 use crate::session::Peer;
-use crate::smtp::{Answer, Ask, Destination, Permit, Server, Setting, Story};
+use crate::smtp::{Answer, Ask, Destination, Permit, Refusal, Server, Setting, Story};
 use crate::store::format::Trace;
+use crate::store::proof;
 use crate::wire::address::Address;
 use crate::wire::budget::Budget;
 use crate::wire::sasl::LoginAnswer;
@@ -46,7 +47,25 @@ pub(crate) struct Knocks {
 }
 
 /// The machine of one connection.
-pub(crate) struct Machine(Arc<Desk>);
+pub(crate) struct Machine {
+    desk: Arc<Desk>,
+    near: Near,
+}
+
+/// Does a connection come from this machine itself?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Near {
+    Here,
+    Elsewhere,
+}
+
+impl Near {
+    fn of(peer: &Peer) -> Near {
+        let remote = peer.remote.ip().to_canonical();
+        let here = remote.is_loopback() || remote == peer.local.ip().to_canonical();
+        if here { Near::Here } else { Near::Elsewhere }
+    }
+}
 
 impl Smtp {
     /// `budget`: memory for messages, also of the ports of submission.
@@ -62,7 +81,8 @@ impl Service for Smtp {
     type Handler = Machine;
 
     fn connect(&self, peer: Peer) -> (Server, Machine) {
-        (Server::new(self.setting.clone(), peer), Machine(self.desk.clone()))
+        let machine = Machine { desk: self.desk.clone(), near: Near::of(&peer) };
+        (Server::new(self.setting.clone(), peer), machine)
     }
 
     fn refusal(&self) -> &'static str {
@@ -77,7 +97,7 @@ impl Handler<Server> for Machine {
             Ask::Login(_) => Answer::Login(LoginAnswer::Unavailable),
             Ask::Sender { .. } => Answer::Sender(Permit::Unavailable),
             Ask::Recipient { from, to, size, .. } => {
-                let found = look_up(&self.0.post, (from.as_ref(), &to), size);
+                let found = look_up(&self.desk.post, self.near, (from.as_ref(), &to), size);
                 Answer::Recipient(match found {
                     Destination::Returned if !self.may_return() => Destination::TooManyReturned,
                     found => found,
@@ -87,7 +107,7 @@ impl Handler<Server> for Machine {
                 let (now, now_micros) = (clock::now(), clock::now_micros());
                 let remote = arrived.caller.remote;
                 let Received { reply, story } =
-                    self.0.post.receive(*arrived, now, now_micros).await;
+                    self.desk.post.receive(*arrived, now, now_micros).await;
                 match story {
                     None => Answer::Received(reply),
                     Some(story) => self.judged(remote, reply, story).await,
@@ -104,9 +124,14 @@ impl Handler<Server> for Machine {
 /// What RCPT is told of an address, `from` of a message of the first to the second.
 pub(super) fn look_up(
     post: &Post,
+    near: Near,
     from: (Option<&Address>, &ForwardPath),
     size: Option<u64>,
 ) -> Destination {
+    // The mailbox of a proof is there for this machine alone.
+    if near == Near::Elsewhere && matches!(from.1, ForwardPath::To(to) if proof::is_its(to)) {
+        return Destination::NotOurs;
+    }
     let (size, now) = (size.unwrap_or(0), clock::now());
     let read = post.store().snapshot();
     let found = read.and_then(|read| local::destination(&read, post.srs(), from, size, now));
@@ -120,10 +145,14 @@ impl Machine {
     /// May one more report go back to the sender of passed-on mail?
     fn may_return(&self) -> bool {
         let minute = clock::now() / 60;
-        self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_return(minute))
+        self.desk.knocks.lock().is_ok_and(|mut knocks| knocks.may_return(minute))
     }
 
     async fn tell(&self, story: Story) {
+        // What a proof was refused is told by the proof.
+        if self.near == Near::Here && story.refusals.told.iter().all(is_of_proof) {
+            return;
+        }
         for refusal in &story.refusals.told {
             emit(Event::Refused {
                 remote: story.caller.remote,
@@ -133,7 +162,7 @@ impl Machine {
             });
         }
         if self.may_tell(story.caller.remote) {
-            self.0.post.remember(story, clock::now_micros()).await;
+            self.desk.post.remember(story, clock::now_micros()).await;
         }
     }
 
@@ -145,15 +174,19 @@ impl Machine {
             reply: reply.to_string(),
         });
         if self.may_tell(remote) {
-            self.0.post.tell(story, clock::now_micros()).await;
+            self.desk.post.tell(story, clock::now_micros()).await;
         }
         Answer::Judged(reply)
     }
 
     fn may_tell(&self, remote: SocketAddr) -> bool {
         let (minute, from) = (clock::now() / 60, network(remote.ip()));
-        self.0.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from))
+        self.desk.knocks.lock().is_ok_and(|mut knocks| knocks.may_tell(minute, from))
     }
+}
+
+fn is_of_proof(refusal: &Refusal) -> bool {
+    Address::parse(&refusal.from).is_ok_and(|from| proof::is_its(&from))
 }
 
 impl Knocks {

@@ -12,7 +12,7 @@
 //! this door for them, also for a password in clear. Everybody else is told what to do.
 
 use super::login::{Desk as LoginDesk, Logins};
-use super::receive::{Knocks, look_up};
+use super::receive::{Knocks, Near, look_up};
 use super::submit::moment;
 use crate::clock;
 use crate::delivery::submit::{self, Counter};
@@ -151,7 +151,7 @@ impl Machine {
 
     fn recipient(&self, path: (Option<&Address>, &ForwardPath), size: Option<u64>) -> Destination {
         let Some(device) = self.device() else { return Destination::NotOurs };
-        let found = look_up(self.shared.counter.post(), path, size);
+        let found = look_up(self.shared.counter.post(), Near::Elsewhere, path, size);
         match found {
             Destination::NotOurs if !device.outside => return Destination::InsideOnly,
             Destination::NotOurs | Destination::Ours => {}

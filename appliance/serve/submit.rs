@@ -1,7 +1,7 @@
 //! Ports 587 and 465: answers what the session of a person who sends asks.
 
 use super::login::{Desk as LoginDesk, Logins};
-use super::receive::{Knocks, look_up};
+use super::receive::{Knocks, Near, look_up};
 use crate::clock;
 use crate::delivery::report::Moment;
 use crate::delivery::submit::{Counter, permit};
@@ -114,7 +114,7 @@ impl Machine {
         size: Option<u64>,
         sending: Option<Sending>,
     ) -> Destination {
-        let found = look_up(self.shared.counter.post(), from, size);
+        let found = look_up(self.shared.counter.post(), Near::Elsewhere, from, size);
         let (Destination::NotOurs, Some(Sending { account, outside })) = (found, sending) else {
             return found;
         };

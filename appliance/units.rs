@@ -27,6 +27,7 @@
 //! keys          makes the first DKIM keys of each domain
 //! control       DATA/control.sock, threads of its own
 //! health        tells PID 1 of a box how mail is; there the mail ports open with the first domain
+//! proof         of a box on trial: a letter to itself, until it is read back
 //! ```
 
 pub(crate) mod background;
@@ -37,6 +38,7 @@ pub(crate) mod first;
 pub(crate) mod import;
 pub(crate) mod preset;
 pub(crate) mod probe;
+pub(crate) mod proof;
 pub(crate) mod repair;
 pub(crate) mod updates;
 mod web;
@@ -70,6 +72,7 @@ use crate::{act, cli, clock, limits};
 use certificate::Keeper;
 use child::Boxed;
 use probe::Probe;
+use proof::{Proof, Ways};
 use ring::rand::SecureRandom;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -134,6 +137,7 @@ fn serve_once(
 ) -> Result<Ended, String> {
     let settings = settings_of(data, options)?;
     let store = open_store(data)?;
+    proof::clear_up(&store);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .thread_stack_size(limits::THREAD_STACK_BYTES)
@@ -162,6 +166,17 @@ struct Standing {
     logins: Arc<Logins>,
     place: Arc<Place>,
     probe: Option<Probe>,
+    proof: Option<Proof>,
+}
+
+impl Standing {
+    /// On trial: tries whether mail works, until what is returned is dropped.
+    fn proving(&self, settings: &Settings) -> JoinSet<()> {
+        let mut proving = JoinSet::new();
+        let proof = self.proof.clone().map(|proof| proof.run(Ways::of(settings)));
+        proof.into_iter().for_each(|run| drop(proving.spawn(run)));
+        proving
+    }
 }
 
 /// Why the units of mail ended.
@@ -197,10 +212,12 @@ async fn run(
     let web = Web::open(data, &settings, of_store, (&tls, place.clone()), (network, updates))?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
+    let proof = boxed.as_ref().map(|boxed| boxed.proof(store, data));
     let probe = boxed.map(|boxed| boxed.probe(store, data));
     let (store, keys) = (store.clone(), Keys::of(data));
     let files = Files::of(data);
-    let standing = Standing { store, keys, files, secret, tls: tls.clone(), logins, place, probe };
+    let own = tls.clone();
+    let standing = Standing { store, keys, files, secret, tls: own, logins, place, probe, proof };
     // Before PID 1 hears of us: it may ask us to end at once.
     let mut asked = Asked::listen()?;
     let mut base = JoinSet::new();
@@ -211,6 +228,7 @@ async fn run(
     base.spawn(updates::run(house.clone(), stop.clone()));
     standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
     let ended = loop {
+        let _proving = standing.proving(&settings);
         match mail(&standing, &settings, &std::mem::take(&mut lines), &mut asked).await? {
             Ended::Again => {
                 settings = settings_of(data, options)?;
@@ -243,7 +261,7 @@ async fn mail(
     {
         return Ok(ended);
     }
-    let Standing { store, keys, files, secret, tls, logins, place, probe } = standing;
+    let Standing { store, keys, files, secret, tls, logins, place, probe, .. } = standing;
     let (stopper, stop) = watch::channel(false);
     let mut units = Units::new(settings, tls.clone(), stop.clone());
     let Ports { smtp, submission, submissions, imap, imaps, pop3, pop3s, .. } = settings.ports;

@@ -1,5 +1,6 @@
 //! Starting the server: what is wrong is found before anything is served.
 
+mod proof;
 mod updates;
 
 use crate::store::writer::Options;

@@ -334,7 +334,7 @@ fn ports(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Where a server that listens on all addresses is reached from here.
-fn reachable(address: IpAddr) -> IpAddr {
+pub(crate) fn reachable(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

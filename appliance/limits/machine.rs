@@ -56,6 +56,12 @@ pub(crate) const HEALTH_SAID: Duration = Duration::from_secs(5);
 pub(crate) const HEALTH_STALE: Duration = Duration::from_secs(60);
 /// The same before its first word: a large store is opened meanwhile.
 pub(crate) const HEALTH_FIRST: Duration = Duration::from_secs(5 * 60);
+/// A system on trial tries so often whether it does mail, until it does.
+pub(crate) const PROOF_AGAIN: Duration = Duration::from_secs(5);
+/// One step of it: a commit on a poor card may take seconds, and so may argon2.
+pub(crate) const PROOF_STEP: Duration = Duration::from_secs(30);
+/// An answer of the setup page is longer; its first line is not.
+pub(crate) const PROOF_ANSWER_BYTES: usize = 4 * 1024;
 /// How long the server may take to end: its connections get [`super::SHUTDOWN_GRACE`].
 pub(crate) const CHILD_ENDS: Duration = Duration::from_secs(20);
 /// Waiting messages that are counted: a person does not need more digits.

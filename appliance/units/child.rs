@@ -1,6 +1,6 @@
 //! The children of a box: what PID 1 starts from the same binary.
 
-use super::{ServeOptions, preset, probe};
+use super::{ServeOptions, preset, probe, proof};
 use crate::admin::network::Network;
 use crate::clock;
 use crate::event::{self, Event, emit};
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The server's end of the talk with PID 1, and what the owner preset.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct Boxed {
     pub preset: Option<settings::preset::Preset>,
     /// Opens the setup page.
     pub code: Code,
+    /// It must still be proven that mail works.
+    pub trial: Arc<AtomicBool>,
 }
 
 /// Runs a child by its role; the error goes to PID 1, which shows it.
@@ -70,7 +73,7 @@ fn server() -> Result<(), String> {
     SERVER.enter()?;
     let first = pair.hear().map_err(|error| format!("PID 1: {error}"))?;
     let Some(heard) = first else { return Ok(()) };
-    let Message::Start { code, .. } = heard.message else {
+    let Message::Start { code, trial, .. } = heard.message else {
         return Err("the first message is not the start's".to_string());
     };
     let data = Path::new(folder::MAIL);
@@ -94,7 +97,8 @@ fn server() -> Result<(), String> {
     let to_init = pair.clone();
     let network = Network::new(Box::new(move |message| to_init.say(message)));
     listen(pair.clone(), network.clone())?;
-    let boxed = Boxed { pair, network, preset, code };
+    let trial = Arc::new(AtomicBool::new(trial));
+    let boxed = Boxed { pair, network, preset, code, trial };
     super::serve_box(data, ServeOptions::default(), boxed)
 }
 
@@ -167,5 +171,12 @@ impl Boxed {
 
     pub(super) fn probe(&self, store: &crate::store::Store, data: &Path) -> probe::Probe {
         probe::Probe::new(self.pair.clone(), store.clone(), &data.join("tls"))
+    }
+
+    pub(super) fn proof(&self, store: &crate::store::Store, data: &Path) -> proof::Proof {
+        let pair = self.pair.clone();
+        let say = Arc::new(move |message: &Message| pair.say(message));
+        let (due, store) = (self.trial.clone(), store.clone());
+        proof::Proof { say, due, store, tls: data.join("tls") }
     }
 }

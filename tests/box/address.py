@@ -119,7 +119,7 @@ def suite(binary, check):
     lan = Lan()
     lan.run("ip", "addr", "add", DESK + "/24", "dev", "lan0")
     server = Child(binary, "server", "/run/address.log", calls="/run/address.calls")
-    server.tell(START, b"\1" + CODE.encode(), b'domain = "office.test"\n')
+    server.tell(START, b"\1\0" + CODE.encode(), b'domain = "office.test"\n')
     check("address: the presets are taken", server.hear(lambda kind, _: kind == TAKEN) is not None)
     up = server.hear(lambda kind, fields: kind == HEALTH and fields[0] == 1)
     check("address: the server is up", up is not None, server.said())

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import time
 
-from machine import HEALTH, SERVER, START, TAKEN, Child
+from machine import HEALTH, PROVED, SERVER, START, TAKEN, Child
 
 PEOPLE = [f"p{number}@load.test" for number in range(16)]
 PASSWORD = "wonder-land"
@@ -31,10 +31,12 @@ def suite(binary, check, sessions):
     subprocess.check_call(["find", "/data/mail", "-mindepth", "1", "-delete"])
     environment = {"MAILROOM_TEST_MAP_BYTES": str(MAP)}
     child = Child(binary, "server", "/run/load.log", environment, calls="/run/load.calls")
-    child.tell(START, b"\1AAAA-AAAA", PRESET.encode())
+    child.tell(START, b"\1\1AAAA-AAAA", PRESET.encode())
     check("load: the presets are taken", child.hear(lambda kind, _: kind == TAKEN) is not None)
     health = child.hear(lambda kind, fields: kind == HEALTH and fields[0] == OPEN)
     check("load: mail is open", health is not None, child.said())
+    proved = child.hear(lambda kind, _: kind == PROVED)
+    check("load: a system on trial proves mail", proved is not None, child.said())
     tls = ssl.create_default_context(cafile="/data/mail/tls/ca.pem")
     tls.check_hostname = False
 

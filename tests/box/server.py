@@ -7,7 +7,19 @@ import ssl
 import subprocess
 import time
 
-from machine import CLOCK, CODE, HEALTH, START, TAKEN, WRONG, Child, name_server, words
+from machine import (
+    CLOCK,
+    CODE,
+    HEALTH,
+    PROVED,
+    START,
+    TAKEN,
+    UNPROVED,
+    WRONG,
+    Child,
+    name_server,
+    words,
+)
 from names import Names
 
 ALICE, PASSWORD = "alice@office.test", "wonder-land"
@@ -26,9 +38,9 @@ FAR = "198.51.100.9"
 NOT_SET = "clock of this server is not set"
 
 
-def start(binary, log, preset=None):
+def start(binary, log, preset=None, trial=False):
     child = Child(binary, "server", log)
-    child.tell(START, bytes([preset is not None]) + b"AAAA-AAAA", preset)
+    child.tell(START, bytes([preset is not None, trial]) + b"AAAA-AAAA", preset)
     return child
 
 
@@ -53,6 +65,7 @@ def suite(binary, check):
     mail(check)
     late(binary, child, check)
     check("an orderly end", child.end() == 0, child.said())
+    trial(binary, check)
     with open("/data/mail/mailroom.toml") as file:
         settings = file.read()
     check("the settings name the host", 'host = "mail.office.test"' in settings, settings)
@@ -62,12 +75,14 @@ def suite(binary, check):
 
 def broken(binary, check):
     """A broken file is told by line, and the box comes up without it: its ports stay closed."""
-    child = start(binary, "/run/broken.log", b'domain = "office.test"\npeple = 1\n')
+    child = start(binary, "/run/broken.log", b'domain = "office.test"\npeple = 1\n', True)
     wrong = child.hear(lambda kind, _: kind == WRONG)
     check("what is wrong has its line", wrong and wrong[0] == 2, wrong)
     check("and a reason", wrong and "peple" in words(wrong, 4), wrong)
     health = child.hear(lambda kind, _: kind == HEALTH)
     check("the server is up and mail closed", health and health[0] == 0, child.said())
+    proved = child.hear(lambda kind, _: kind in (PROVED, UNPROVED))
+    check("on trial the setup page is its proof", is_success(proved), proved)
     check("port 25 is closed", refused(25))
     check("port 993 is closed", refused(993))
     check("it ends when it is asked", child.end() == 0, child.said())
@@ -121,6 +136,27 @@ def late(binary, child, check):
             break
     check("the name server is asked without a restart", "spf=pass" in found, found)
     check("the clock is set without a restart", NOT_SET not in told, told)
+
+
+def trial(binary, check):
+    """On trial it writes to itself, in nobody's sight; and what is closed is told."""
+    child = start(binary, "/run/trial.log", trial=True)
+    told = child.hear(lambda kind, _: kind in (PROVED, UNPROVED))
+    check("mail is proven", is_success(told), told)
+    health = child.hear(lambda kind, _: kind == HEALTH)
+    check("one account still", health and health[3] == 1, health)
+    check("no story tells of it", "proof.invalid" not in story(binary, "proof.invalid"))
+    with smtplib.SMTP("127.0.0.1", 25, timeout=60, source_address=(FAR, 0)) as smtp:
+        smtp.ehlo()
+        smtp.mail("f@far.test")
+        code, why = smtp.rcpt("abcd@proof.invalid")
+        check("nobody writes there from afar", code == 550, why)
+    check("it ends when it was on trial", child.end() == 0, child.said())
+
+
+def is_success(told):
+    """Proved has no words, and Unproved has."""
+    return told is not None and not any(told)
 
 
 def letter(subject):

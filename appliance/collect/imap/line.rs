@@ -32,10 +32,19 @@ impl Line {
         resolver: &Resolver,
         login: Login,
     ) -> Result<Line, Trouble> {
-        let mut call = reach::reach(place, resolver).await?;
+        let call = reach::reach(place, resolver).await?;
         let clear = place.tls != Security::StartTls;
         let start_tls = place.tls == Security::StartTls;
-        let mut client = Client::new(Terms { start_tls, clear, login });
+        Line::enter(call, Terms { start_tls, clear, login }, Some(place)).await
+    }
+
+    /// Over a connection whose TLS stands.
+    pub(crate) async fn over(call: Call, login: Login) -> Result<Line, Trouble> {
+        Line::enter(call, Terms { start_tls: false, clear: true, login }, None).await
+    }
+
+    async fn enter(mut call: Call, terms: Terms, place: Option<&Place>) -> Result<Line, Trouble> {
+        let mut client = Client::new(terms);
         let mut out = Vec::new();
         let mut input = Input::Opened;
         loop {
@@ -43,6 +52,9 @@ impl Line {
                 Step::Read(within) => within,
                 Step::Secure => {
                     write(&mut call, &mut out).await?;
+                    let Some(place) = place else {
+                        return Err(Trouble::new(Ill::Lasting, "There is TLS already."));
+                    };
                     call = reach::secure(call, place).await?;
                     input = Input::Secured;
                     continue;

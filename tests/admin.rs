@@ -21,5 +21,6 @@ mod setup;
 mod splice;
 pub(crate) mod stage;
 mod strangers;
+mod update;
 mod ways_in;
 mod words;

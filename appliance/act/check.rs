@@ -11,16 +11,19 @@ use super::certificate::{standing, view};
 use super::dns;
 use super::failure::Failure;
 use super::outbox::{OutboxAct, OutgoingView};
+use super::update::UpdateOrder;
 use super::words::octets;
 use super::{LastCheck, Reply, Request};
 use crate::limits::{
     CERTIFICATE_SOON, CHECK_OLD_SECONDS, DISK_LOW_PERCENT, DISK_RESERVE_BYTES, OUTBOX_LOOK,
-    OUTBOX_OLD_SECONDS, STORE_WORTH_COMPACTING_BYTES,
+    OUTBOX_OLD_SECONDS, STORE_WORTH_COMPACTING_BYTES, UPDATE_BACK_TOLD_SECONDS,
 };
 use crate::net::acme::plan::Health;
 use crate::net::tls;
 use crate::net::unix::{Caller, listens};
 use crate::settings::{self, Ports, Settings};
+use crate::update::slot::Standing;
+use crate::update::state::{Outcome, Past, Told};
 use said::{Said, Value, english, say};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -109,6 +112,7 @@ pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
     let mut found = vec![clock(now), space(data), store(ask)];
     found.extend(last_check(ask, now));
     found.extend(outbox(ask, now));
+    found.extend(system(ask, now));
     let settings = settings::load(&data.join("mailroom.toml"));
     found.push(match &settings {
         Ok(settings) => {
@@ -264,6 +268,35 @@ pub(crate) fn waiting_mail(waiting: &[OutgoingView], now: i64) -> Finding {
         }
         None => Finding::new(WHAT, State::Ok, said, ""),
     }
+}
+
+/// The system of a box, where it is another than it should be.
+fn system(ask: Ask<'_>, now: i64) -> Option<Finding> {
+    match ask(Request::Update(UpdateOrder::Show)) {
+        Ok(Reply::Update(view)) => updated(&view.system, now),
+        // No box, or nothing is told: its page says why.
+        _ => None,
+    }
+}
+
+/// What came of the last update.
+pub(crate) fn updated(told: &Told, now: i64) -> Option<Finding> {
+    const WHAT: &str = "update";
+    if told.standing == Standing::Substitute {
+        let said = say("found.update-substitute", [Value::from(&told.version)]);
+        let remedy = "install an update, which writes the other system anew";
+        return Some(Finding::new(WHAT, State::Wrong, said, remedy));
+    }
+    let last = told.history.iter().find(|past| past.result != Outcome::Refused)?;
+    let Past { at, version, from, result, why, .. } = last;
+    let fresh = (0..UPDATE_BACK_TOLD_SECONDS).contains(&now.saturating_sub(*at));
+    if *result != Outcome::Back || !fresh {
+        return None;
+    }
+    let version = version.as_ref().map_or("-".to_string(), ToString::to_string);
+    let values = [version.into(), Value::Time(*at), from.into(), why.as_str().into()];
+    let remedy = "see what it says, and take the next version when there is one";
+    Some(Finding::new(WHAT, State::Warn, say("found.update-back", values), remedy))
 }
 
 fn certificate_in_use(data: &Path, settings: Option<&Settings>, now: i64) -> Finding {

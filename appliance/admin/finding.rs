@@ -63,7 +63,8 @@ pub(super) const FACTS: [(&str, &str); 6] = [
 ];
 
 /// The same of the others.
-const NAMES: [(&str, &str); 6] = [
+const NAMES: [(&str, &str); 7] = [
+    ("update", "what.update"),
     ("settings", "what.settings"),
     ("server", "what.server"),
     ("world", "what.world"),
@@ -107,6 +108,7 @@ const PEOPLE: Link = Some(("/people", "nav.people"));
 const QUEUE: Link = Some(("/queue", "nav.queue"));
 const CERTIFICATE: Link = Some(("/setup/certificate", "setup.certificate"));
 const DOMAIN: Link = Some(("/setup/domain", "nav.domain"));
+const UPDATE: Link = Some(("/update", "nav.update"));
 const WAY: Link = Some(("/setup/way", "setup.way"));
 
 /// How it is mended, by the first thing that is said of it.
@@ -127,6 +129,8 @@ fn mend(finding: &Finding) -> Option<(&'static str, Link)> {
         "found.server-stopped" | "found.server-never" => ("mend.server", None),
         "found.port-shut" => ("mend.port", None),
         "found.world-unnamed" => ("mend.unnamed", DOMAIN),
+        "found.update-back" => ("mend.update-back", UPDATE),
+        "found.update-substitute" => ("mend.update-anew", UPDATE),
         "found.names-none" => ("mend.names", None),
         "found.unknown" => ("mend.later", None),
         "found.address-none" | "found.address-inner" => ("mend.address", DOMAIN),

@@ -44,6 +44,7 @@ pub(crate) mod tally;
 mod tokens;
 mod trace;
 mod trouble;
+mod update;
 pub(crate) mod upload;
 mod welcome;
 pub(crate) mod who;
@@ -128,13 +129,14 @@ fn made(house: &House, request: &mut tiny_http::Request, peer: Peer) -> Result<R
     if !matches!(asked.method, Method::Post | Method::Put) {
         return Ok(routes::answer(house, &asked));
     }
-    if asked.path == api::RESTORE {
+    if [api::RESTORE, api::UPDATE].contains(&asked.path.as_str()) {
         let length = request.body_length().unwrap_or(0);
         let upload = upload::Upload::bare(length as u64, request.as_reader());
         return Ok(routes::answer_with(house, &asked, Some(upload)));
     }
     let kind = asked.header("content-type").map(str::to_string);
-    if asked.path != routes::UPLOAD || !upload::is_one(kind.as_deref()) {
+    let takes = routes::UPLOADS.contains(&asked.path.as_str());
+    if !takes || !upload::is_one(kind.as_deref()) {
         asked.body = http::body(request.as_reader())?;
         return Ok(routes::answer(house, &asked));
     }

@@ -20,6 +20,19 @@ const KNOWN: &[(&str, &str)] = &[
     ("damaged", "refusal.damaged"),
     ("it was sent, given up", "refusal.sent"),
     ("the account is closed", "refusal.closed"),
+    ("this server is not a box", "update.no-box"),
+    ("the box does not tell", "update.untold"),
+    ("another update file is being sent", "update.busy"),
+    ("an update is being installed", "update.working"),
+    ("an update is installed and waits", "update.first-restart"),
+    ("the version that runs is still on trial", "update.trial"),
+    ("this is not an update file", "update.foreign"),
+    ("it is larger than any update file", "update.large"),
+    ("the disk has no room for it", "update.full"),
+    ("PID 1 does not listen", "update.unheard"),
+    ("no file was refused", "update.gone"),
+    ("no update waits", "update.gone"),
+    ("there is no older system", "update.gone"),
 ];
 
 /// In the language of the page; what is not known is told as it is.

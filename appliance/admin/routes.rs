@@ -18,7 +18,7 @@ use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
     addresses, api, assets, audit, clients, enter, lan, moving, my, outside, people, queue,
-    restore, security, setup, strangers, tokens, trace, welcome,
+    restore, security, setup, strangers, tokens, trace, update, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
@@ -59,8 +59,10 @@ const fn post(path: &'static str, may: May, handler: Handler) -> Route {
     Route { method: Method::Post, path, may, handler }
 }
 
-/// Where a backup is sent to: the one body that is larger than a form.
-pub(super) const UPLOAD: &str = "/setup/begin/restore";
+/// Where files are sent to: the bodies that are larger than a form.
+pub(super) const UPLOADS: [&str; 2] = [BACKUP, UPDATE];
+const BACKUP: &str = "/setup/begin/restore";
+const UPDATE: &str = "/update/file";
 
 /// Every page.
 pub(crate) const ROUTES: &[Route] = &[
@@ -75,7 +77,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/setup", May::Setup, setup::go_on),
     get("/setup/begin", May::Setup, setup::begin::page),
     post("/setup/begin", May::Setup, setup::begin::new),
-    post(UPLOAD, May::Setup, setup::begin::restore),
+    post(BACKUP, May::Setup, setup::begin::restore),
     get("/setup/time", May::Setup, setup::time::page),
     post("/setup/time", May::Setup, setup::time::save),
     get("/setup/network", May::Owner, setup::network::page),
@@ -148,6 +150,12 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/move/{}/skip", May::Owner, moving::skip),
     post("/move/{}/back", May::Owner, moving::back),
     post("/move/{}/end", May::Owner, moving::end),
+    get("/update", May::Owner, update::page),
+    post(UPDATE, May::Owner, update::send),
+    post("/update/consent", May::Owner, update::consent),
+    post("/update/now", May::Owner, update::restart),
+    post("/update/back", May::Owner, update::back),
+    post("/update/when", May::Owner, update::when),
     get("/people/{}/clients", May::Owner, clients::of_anybody),
     get("/people/{}/apple", May::Owner, clients::apple_of_anybody),
     get("/people/{}/outside", May::Owner, outside::page),
@@ -200,6 +208,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/setup/domain", "nav.domain"),
     (May::Owner, "/move", "nav.move"),
     (May::Owner, "/security", "nav.security"),
+    (May::Owner, "/update", "nav.update"),
     (May::Person, "/my", "nav.my"),
     (May::Person, "/my/outside", "outside.title"),
     (May::Person, "/my/clients", "clients.title"),
@@ -229,8 +238,11 @@ pub(crate) struct Visit<'a> {
 /// How large the body of a request may be. `net::splice` holds it.
 pub(crate) fn allowance(house: &House, wish: &Wish<'_>) -> Allowed {
     let octets = match wish.method {
-        "POST" if wish.path == UPLOAD => return restore::allowance(house, wish.cookie),
-        "POST" if wish.path == api::RESTORE => return api::allowance(house, wish.authorization),
+        "POST" if wish.path == BACKUP => return restore::allowance(house, wish.cookie),
+        "POST" if wish.path == UPDATE => return update::allowance(house, wish.cookie),
+        "POST" if [api::RESTORE, api::UPDATE].contains(&wish.path) => {
+            return api::allowance(house, wish);
+        }
         "POST" if public::may_be(wish.path) => limits::PUBLIC_BODY_BYTES,
         "POST" => limits::WEB_BODY_BYTES,
         // Also what comes by a wrong method is told that it is wrong.

@@ -127,6 +127,8 @@ pub(crate) const UPDATE_LOOK: Duration = Duration::from_secs(10);
 pub(crate) const UPDATE_WAITS_WITHOUT_CLOCK: Duration = Duration::from_secs(60 * 60);
 /// What came of an update that ended before the server started is news for so long.
 pub(crate) const UPDATE_NEWS_SECONDS: i64 = 60 * 60;
+/// An update that went back is told on the first page for so long: 30 days.
+pub(crate) const UPDATE_BACK_TOLD_SECONDS: i64 = 30 * 24 * 60 * 60;
 /// Updates that are remembered: years of them.
 pub(crate) const UPDATE_HISTORY: usize = 20;
 /// Letters of a file's name, as file systems allow, of a board and of a kernel.

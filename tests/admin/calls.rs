@@ -95,6 +95,11 @@ const ACTS: &[(&str, &[&str])] = &[
     ("/move/{}/skip", &["POST /api/v1/moves/{}/skip"]),
     ("/move/{}/back", &["POST /api/v1/moves/{}/back"]),
     ("/move/{}/end", &["DELETE /api/v1/moves/{}"]),
+    ("/update/file", &["POST /api/v1/update"]),
+    ("/update/consent", &["POST /api/v1/update/consent"]),
+    ("/update/now", &["POST /api/v1/update/now"]),
+    ("/update/back", &["POST /api/v1/update/back"]),
+    ("/update/when", &["PUT /api/v1/update/when"]),
     // What people do for themselves the owner does for them.
     ("/my/password", &["PUT /api/v1/accounts/{}/password"]),
     ("/my/app", &["PUT /api/v1/accounts/{}/app-passwords/{}"]),

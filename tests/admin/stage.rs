@@ -1,6 +1,7 @@
 //! A house with a store, and browsers that visit it without a socket.
 
 use crate::act::people::{self, AccountAct, DomainAct, Password};
+use crate::act::update::Updates;
 use crate::admin::http::{Method, Reply, Request, encoded, pairs};
 use crate::admin::lan::Lan;
 use crate::admin::network::Network;
@@ -136,6 +137,16 @@ impl World {
         self.house = Arc::new(House { clock: || NOW, networks, is_box: true, network, ..house });
     }
 
+    /// From now on it is a box that is updated so.
+    pub(crate) fn become_updated(&mut self, updates: Updates) {
+        let old = &self.house;
+        let (place, tls) = (old.place.clone(), old.tls.clone());
+        let of_store = (old.store.clone(), old.logins.clone());
+        let house = House::new(place, of_store, &old.data, &old.settings(), tls);
+        let (networks, updates) = (old.networks.clone(), Arc::new(updates));
+        self.house = Arc::new(House { clock: || NOW, networks, is_box: true, updates, ..house });
+    }
+
     /// The page for who comes without TLS.
     pub(crate) fn in_clear(&self) -> String {
         let mut browser = self.browser();
@@ -223,6 +234,7 @@ impl Browser<'_> {
 
     pub(crate) fn post_multipart(&mut self, target: &str, kind: &str, mut body: &[u8]) -> Reply {
         let mut request = self.request(Method::Post, target, Vec::new());
+        request.headers.push(("content-length".to_string(), body.len().to_string()));
         let (fields, upload) = Upload::open(kind, &mut body).expect("a form");
         let pair = |(name, value): &(String, String)| format!("{name}={}", encoded(value));
         request.body = fields.iter().map(pair).collect::<Vec<_>>().join("&").into_bytes();

@@ -2,12 +2,10 @@
 
 use super::{Call, Outcome, Refused, json, reply};
 use crate::act::failure::{Failure, Kind};
-use crate::admin::House;
 use crate::admin::network::{Kept, Network, State, Trial, hardware};
 use crate::admin::restore::{self, Refused as NotTaken, Stage};
 use crate::admin::setup::network::{Wrong, checked};
 use crate::admin::upload::BadUpload;
-use crate::net::splice::Allowed;
 use crate::request::{Plan, SERVERS, Static};
 use crate::store::StoreError;
 use crate::store::format::Audit;
@@ -222,12 +220,4 @@ pub(super) fn restore(call: &Call<'_>) -> Outcome {
     };
     call.note("store/restore", "", Some(&failure));
     Err(failure.into())
-}
-
-/// How large a backup may be that somebody with this Authorization header sends.
-pub(in crate::admin) fn allowance(house: &House, authorization: &str) -> Allowed {
-    match super::bearer(authorization).map(|token| super::whose(house, token)) {
-        Some(Ok(Some(_))) => restore::room(house),
-        _ => restore::refused("It came without a token of the owner, and nothing was taken.\n"),
-    }
 }

@@ -20,17 +20,19 @@ mod outside;
 mod people;
 mod refused;
 mod sessions;
+mod update;
 
 use super::House;
 use super::audit;
 use super::http::{Method, Reply, Request};
+use super::restore;
 use super::routes::matches;
 use super::upload::Upload;
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act, token};
 use crate::event::{Event, emit};
+use crate::net::splice::{Allowed, Wish};
 use crate::store::StoreError;
-pub(super) use machine::allowance;
 use refused::Refused;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,8 +84,9 @@ impl Route {
     }
 }
 
-/// Where a program sends a backup: the one body that is larger than a form.
+/// Where a program sends a backup, or an update: the bodies that are larger than a form.
 pub(super) const RESTORE: &str = "/api/v1/restore";
+pub(super) const UPDATE: &str = "/api/v1/update";
 
 /// Every call.
 pub(crate) const ROUTES: &[Route] = &[
@@ -166,6 +169,13 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/network/keep", machine::keep_network),
     get("/api/v1/restore", machine::restoring),
     post(RESTORE, machine::restore),
+    get(UPDATE, update::show),
+    post(UPDATE, update::send),
+    post("/api/v1/update/consent", update::consent),
+    post("/api/v1/update/now", update::restart),
+    post("/api/v1/update/back", update::back),
+    get("/api/v1/update/when", update::when),
+    put("/api/v1/update/when", update::set_when),
     get("/api/v1/acts", house::acts).with(&["before", "limit"]),
     get("/api/v1/relay", house::relay),
     put("/api/v1/relay", house::set_relay),
@@ -186,7 +196,7 @@ struct Call<'a> {
     /// The name of the token.
     program: String,
     parts: Vec<String>,
-    /// A backup that comes in.
+    /// A file that comes in.
     upload: Cell<Option<Upload<'a>>>,
 }
 
@@ -243,6 +253,15 @@ fn program(house: &House, request: &Request) -> Result<String, Refused> {
     let remote = request.peer.remote.ip();
     emit(Event::LoginDenied { unit: "api", remote, login: "token".to_string() });
     Err(Refused::wrong_token())
+}
+
+/// How large a file may be that a program sends. Asked before the first octet of it is read.
+pub(super) fn allowance(house: &House, wish: &Wish<'_>) -> Allowed {
+    match bearer(wish.authorization).map(|token| whose(house, token)) {
+        Some(Ok(Some(_))) if wish.path == UPDATE => super::update::room(house),
+        Some(Ok(Some(_))) => restore::room(house),
+        _ => restore::refused("It came without a token of the owner, and nothing was taken.\n"),
+    }
 }
 
 fn bearer(header: &str) -> Option<&str> {

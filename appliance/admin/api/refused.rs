@@ -32,6 +32,10 @@ impl From<StoreError> for Refused {
 }
 
 impl Refused {
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
     pub(super) fn reply(self) -> Reply {
         let body = serde_json::json!({ "failure": self.failure }).to_string().into_bytes();
         let (status, kind) = (self.status, "application/json");

@@ -34,11 +34,11 @@ for (const form of document.querySelectorAll("form")) {
 
 // A part of a page that follows what happens: <section data-live="/path"> is asked for anew until
 // it comes without that mark.
-for (const part of document.querySelectorAll("[data-live]")) {
+const follow = (part, path) => {
   let shown;
   const again = async () => {
     try {
-      const reply = await fetch(part.dataset.live, { headers: { "x-part": "yes" } });
+      const reply = await fetch(path, { headers: { "x-part": "yes" } });
       if (!reply.ok) { setTimeout(again, 5000); return; }
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const fresh = page.getElementById(part.id);
@@ -56,6 +56,13 @@ for (const part of document.querySelectorAll("[data-live]")) {
     }
   };
   setTimeout(again, 1500);
+};
+for (const part of document.querySelectorAll("[data-live]")) follow(part, part.dataset.live);
+
+// While a large form is on its way the part that it names shows how far it is.
+for (const form of document.querySelectorAll("form[data-follow]")) {
+  const part = document.getElementById(form.dataset.follow);
+  form.addEventListener("submit", () => follow(part, part.dataset.at));
 }
 
 // A sheet to print.

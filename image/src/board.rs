@@ -1,6 +1,7 @@
 //! The boards: one TOML file each in `board/`, and what all have in common. `board/README.md` says
 //! what the names mean.
 
+use crate::loaders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,10 @@ pub(crate) struct Board {
     pub console: Vec<String>,
     /// Where its memory begins.
     pub memory: u64,
-    /// What U-Boot hands to the kernel as device tree.
+    /// What U-Boot hands to the kernel as device tree, where the slot brings none.
     pub device_tree: String,
+    /// The tree of the kernel package that goes into the slot: for a board of one model.
+    pub slot_device_tree: Option<String>,
     #[serde(default)]
     pub packages: Vec<String>,
     /// Modules beside those that the device trees ask for.
@@ -49,11 +52,15 @@ pub(crate) struct Board {
     /// Name on the boot partition, and where it comes from.
     #[serde(default)]
     pub boot: BTreeMap<String, Origin>,
+    /// What is written before the first partition: where it comes from, and octets from the start
+    /// of the disk.
+    #[serde(default)]
+    pub loader: BTreeMap<Origin, u64>,
     pub emulate: Option<Emulate>,
 }
 
 /// `package:path/in/it`, or a path from the top of the project.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) enum Origin {
     Package(String, PathBuf),
@@ -103,17 +110,36 @@ pub(crate) fn names(project: &Path) -> Vec<String> {
 }
 
 impl Board {
-    /// Every package of Debian it needs beside those of all boards.
+    /// Files come from packages that are named, and loaders begin where there is room.
     pub(crate) fn check(&self) -> Result<(), String> {
-        for origin in self.boot.values() {
+        let name = &self.name;
+        for origin in self.boot.values().chain(self.loader.keys()) {
             if let Origin::Package(package, _) = origin
                 && !self.packages.contains(package)
             {
-                let name = &self.name;
                 return Err(format!("board {name}: {package} is not among its packages"));
             }
         }
-        Ok(())
+        // How long they are is known once their packages are there.
+        let begun = self.loader.iter().map(|(origin, at)| loaders::Row {
+            name: origin.file_name(),
+            at: *at,
+            octets: 1,
+            sha256: String::new(),
+        });
+        loaders::check(&begun.collect::<Vec<_>>()).map_err(|why| format!("board {name}: {why}"))
+    }
+
+    /// The device trees of the machines it runs on.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = &String> {
+        self.device_trees.iter().chain(&self.slot_device_tree)
+    }
+}
+
+impl Origin {
+    pub(crate) fn file_name(&self) -> String {
+        let (Origin::Package(_, path) | Origin::Project(path)) = self;
+        path.file_name().unwrap_or_default().to_string_lossy().to_string()
     }
 }
 
@@ -158,12 +184,24 @@ mod tests {
             let board = board(&project(), &name).expect("a board");
             board.check().expect("its packages");
             assert!(!board.console.is_empty(), "{name} has a console");
-            for origin in board.boot.values() {
+            for origin in board.boot.values().chain(board.loader.keys()) {
                 if let Origin::Project(path) = origin {
                     assert!(project().join(path).is_file(), "{name}: {}", path.display());
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_board_whose_loaders_begin_in_one_place_is_none() {
+        let mut board = board(&project(), "rock64").expect("the board");
+        assert_eq!(board.loader.values().copied().collect::<Vec<_>>(), [64 * 512, 16384 * 512]);
+        let (first, _) = board.loader.first_key_value().expect("a loader");
+        board.loader.insert(first.clone(), 16384 * 512);
+        let why = board.check().expect_err("both at 8 MiB");
+        assert!(why.contains("board rock64: u-boot.itb") && why.contains("idbloader"), "{why}");
+        board.packages.clear();
+        assert!(board.check().expect_err("no package").contains("u-boot-rockchip"));
     }
 
     /// The firmware of a Pi stops without a word when a file that config.txt names is not there.

@@ -4,6 +4,7 @@ use crate::board::{self, Board, Common, Origin};
 use crate::disk;
 use crate::initramfs::{self, Entry, Release, Tree};
 use crate::inputs::{self, Archive, Package};
+use crate::loaders::{self, Loader};
 use crate::lock::{self, Lock, Row};
 use crate::slot::{self, Slot, State};
 use crate::window::Window;
@@ -50,7 +51,7 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
     let work = scratch::Scratch::at(&order.into.join("work"))?;
     let release = parts.release(order, &common, &board);
     let system = parts.system(order, &common, &board, &release, keys, work.path())?;
-    let slot = make_slot(order, &parts, &system, &release, work.path())?;
+    let slot = make_slot(order, &parts, &board, &system, &release, work.path())?;
     let data = work.path().join("data.ext4");
     let plan = ext4::Plan {
         label: "data",
@@ -61,9 +62,13 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
         use_of: ext4::Use::Data,
     };
     ext4::make(&plan, work.path(), &data)?;
-    let boot = boot_files(order, &parts, &board, work.path())?;
+    let loaders = parts.loaders(order, &board)?;
+    let mut boot = boot_files(order, &parts, &board, work.path())?;
+    if let Some(note) = loaders::note(loaders::rows(&loaders)?)? {
+        boot.push((loaders::NOTE.to_string(), note));
+    }
     let image = order.into.join(format!("mailroom-{}.img", board.name));
-    write_disk(&image, &boot, &slot, &data)?;
+    write_disk(&image, &boot, &loaders, &slot, &data)?;
     emulate::note(&image, &board, parts.places(), &parts.kernel.device_trees())?;
     let bill = sbom::make(order.project, &parts.lock(order)?, &release)?;
     let bill_file = image.with_extension("cdx.json");
@@ -168,7 +173,7 @@ impl Parts {
         let shipped = self.kernel.wanted(common, board)?;
         self.kernel.check(board, &shipped)?;
         let mut tree = initramfs::base();
-        tree.extend(self.kernel.tree(&shipped, &work.join("modules"))?);
+        tree.extend(self.kernel.tree(board, &shipped, &work.join("modules"))?);
         tree.insert("init".into(), Entry::Program(kernel::read(order.binary)?));
         let e2fsck = self.file("e2fsck-static", "sbin/e2fsck.static")?;
         tree.insert("sbin/e2fsck".into(), Entry::Program(e2fsck));
@@ -188,6 +193,22 @@ impl Parts {
     fn file(&self, package: &str, path: &str) -> Result<Vec<u8>, String> {
         let folder = self.unpacked.get(package).ok_or_else(|| format!("no package {package}"))?;
         kernel::read(&folder.join(path))
+    }
+
+    /// Where a board's file says that something comes from.
+    fn from(&self, order: &Order, origin: &Origin) -> Result<Vec<u8>, String> {
+        match origin {
+            Origin::Package(package, path) => self.file(package, &path.to_string_lossy()),
+            Origin::Project(path) => kernel::read(&order.project.join(path)),
+        }
+    }
+
+    fn loaders(&self, order: &Order, board: &Board) -> Result<Vec<Loader>, String> {
+        let each = board.loader.iter().map(|(origin, at)| {
+            let content = self.from(order, origin)?;
+            Ok(Loader { name: origin.file_name(), at: *at, content })
+        });
+        each.collect()
     }
 }
 
@@ -224,17 +245,21 @@ fn printed(release: &Release) -> Result<Vec<u8>, String> {
 fn make_slot(
     order: &Order,
     parts: &Parts,
+    board: &Board,
     system: &Tree,
     release: &Release,
     work: &Path,
 ) -> Result<PathBuf, String> {
     let archive = initramfs::archive(system, order.time)?;
     let archive = zstd::encode_all(&archive[..], 19).map_err(|error| error.to_string())?;
-    let files = [
+    let mut files = vec![
         ("Image.gz".to_string(), gzip(&parts.kernel.image()?)?),
         ("initramfs".to_string(), archive),
         ("release.toml".to_string(), printed(release)?),
     ];
+    if let Some(tree) = &board.slot_device_tree {
+        files.push(("board.dtb".to_string(), parts.kernel.device_tree(tree)?));
+    }
     let into = work.join("slot.ext4");
     let plan = ext4::Plan {
         label: "slot",
@@ -262,11 +287,7 @@ fn boot_files(
 ) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut files = vec![("boot.scr".to_string(), boot_script(order, board, work)?)];
     for (name, origin) in &board.boot {
-        let content = match origin {
-            Origin::Package(package, path) => parts.file(package, &path.to_string_lossy())?,
-            Origin::Project(path) => kernel::read(&order.project.join(path))?,
-        };
-        files.push((name.clone(), content));
+        files.push((name.clone(), parts.from(order, origin)?));
     }
     for tree in &board.device_trees {
         let name = tree.rsplit('/').next().unwrap_or(tree);
@@ -290,15 +311,34 @@ fn boot_script(order: &Order, board: &Board, work: &Path) -> Result<Vec<u8>, Str
 /// The script with a board's values in place of @...@.
 fn filled_in(script: &str, board: &Board) -> String {
     let console: Vec<String> = board.console.iter().map(|c| format!("console={c}")).collect();
-    script
+    let script = script
         .replace("@CONSOLE@", &console.join(" "))
-        .replace("@MEMORY@", &format!("0x{:x}", board.memory))
-        .replace("@DEVICE_TREE@", &board.device_tree)
+        .replace("@DEVICE_TREE@", &board.device_tree);
+    // Places of memory: @0x0a000000@, counted from where it begins.
+    let mut parts = script.split('@');
+    let mut filled = parts.next().unwrap_or_default().to_string();
+    let mut is_place = true;
+    for part in parts {
+        let offset = part.strip_prefix("0x").and_then(|text| u64::from_str_radix(text, 16).ok());
+        match offset {
+            Some(offset) if is_place => {
+                filled += &format!("0x{:x}", board.memory + offset);
+                is_place = false;
+            }
+            _ => {
+                filled += if is_place { "@" } else { "" };
+                filled += part;
+                is_place = true;
+            }
+        }
+    }
+    filled
 }
 
 pub(crate) fn write_disk(
     image: &Path,
     boot: &[(String, Vec<u8>)],
+    loaders: &[Loader],
     slot: &Path,
     data: &Path,
 ) -> Result<(), String> {
@@ -312,6 +352,9 @@ pub(crate) fn write_disk(
     let state = slot::print(&State::first(Slot::A));
     for copy in slot::COPIES {
         file.seek(SeekFrom::Start(copy)).and_then(|_| file.write_all(&state)).map_err(fault)?;
+    }
+    for Loader { at, content, .. } in loaders {
+        file.seek(SeekFrom::Start(*at)).and_then(|_| file.write_all(content)).map_err(fault)?;
     }
     let mut window = Window::new(&file, layout::BOOT.start, layout::BOOT.size);
     fat::make(&mut window, layout::DISK_ID, boot)?;
@@ -411,6 +454,16 @@ mod tests {
             let last = format!("console={} loglevel", board.console.last().expect("a console"));
             assert!(arguments.contains(&last), "{name}: {arguments}");
         }
+        // What some board's U-Boot does not know.
+        let code = script.lines().filter(|line| !line.starts_with('#'));
+        assert!(code.into_iter().all(|line| !line.contains("setexpr")), "not on the ROCK64");
+        let pine64 = filled_in(&script, &board::board(&project, "pine64").expect("a board"));
+        assert!(pine64.contains("setenv kernel_addr_r 0x4a000000\n"), "{pine64}");
+        assert!(pine64.contains("setenv ramdisk_addr_r 0x50000000\n"), "{pine64}");
+        let words = pine64.split_whitespace().map(|word| word.trim_matches('"'));
+        let places: Vec<&str> = words.filter(|word| word.starts_with("0x4f0000")).collect();
+        let digits = (4..=19).map(|at| format!("0x4f0000{at:02x}"));
+        assert!(digits.into_iter().all(|at| places.contains(&at.as_str())), "16 digits of u64");
         // Where the script looks for the state, in sectors: where the drawing has it.
         let copies = slot::COPIES.map(|at| format!("0x{:x}", at / disk::SECTOR));
         assert!(script.contains(&format!("for copy in {}; do", copies.join(" "))));

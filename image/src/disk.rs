@@ -169,7 +169,7 @@ impl fmt::Display for Disk {
 }
 
 /// The largest unit in which it is a whole number.
-fn size(octets: u64) -> String {
+pub(crate) fn size(octets: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     match units.iter().find(|(shift, _)| octets != 0 && octets.trailing_zeros() >= *shift) {
         Some((shift, unit)) => format!("{} {unit}", octets >> shift),

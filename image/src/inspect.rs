@@ -4,7 +4,7 @@ use crate::disk::{self, Disk};
 use crate::initramfs::Release;
 use crate::slot::{self, Slot};
 use crate::window::Window;
-use crate::{fat, layout};
+use crate::{fat, layout, loaders};
 use ext4_view::{Ext4, Ext4Read};
 use serde::Serialize;
 use std::error::Error;
@@ -31,6 +31,8 @@ pub(crate) struct Mailroom {
     /// Which slot boots next, if nothing stands in the way.
     pub boots: String,
     pub slots: [SlotReport; 2],
+    /// Those that are noted on the boot partition, or why the note cannot be read.
+    pub loaders: Result<Vec<loaders::Found>, String>,
     /// Names and sizes, or why they cannot be read.
     pub boot_files: Result<Vec<(String, u64)>, String>,
 }
@@ -78,6 +80,7 @@ impl Mailroom {
             state,
             boots,
             slots: [slot_report(file, Slot::A)?, slot_report(file, Slot::B)?],
+            loaders: loaders::found(file),
             boot_files: fat::list(&mut window),
         })
     }
@@ -136,9 +139,14 @@ impl Ext4Read for Part {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.disk)?;
-        let Some(Mailroom { state, boots, slots, boot_files }) = &self.mailroom else {
+        let Some(Mailroom { state, boots, slots, loaders, boot_files }) = &self.mailroom else {
             return writeln!(f, "not laid out as a disk of Mailroom");
         };
+        match loaders {
+            Ok(loaders) if loaders.is_empty() => writeln!(f, "loaders: none is noted")?,
+            Ok(loaders) => loaders.iter().try_for_each(|loader| writeln!(f, "{loader}"))?,
+            Err(why) => writeln!(f, "loaders: {why}")?,
+        }
         for (copy, at) in state.iter().zip(slot::COPIES) {
             writeln!(f, "state at {} MiB: {copy}", at >> 20)?;
         }
@@ -173,10 +181,15 @@ impl fmt::Display for Names<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::loaders::{Loader, NOTE, note, rows};
     use crate::scratch::Scratch;
     use crate::{build, ext4};
     use std::io::Write;
     use std::path::PathBuf;
+
+    fn loader((at, length, name): (u64, usize, &str)) -> Loader {
+        Loader { name: name.to_string(), at, content: vec![3; length] }
+    }
 
     pub(crate) fn disk(scratch: &Scratch) -> PathBuf {
         let release = Release {
@@ -198,8 +211,13 @@ pub(crate) mod tests {
         let slot = made("slot", build::SLOT_UUID, layout::SLOTS[0], &files, ext4::Use::Slot);
         let data = made("data", build::DATA_UUID, layout::DATA, &[], ext4::Use::Data);
         let image = scratch.path().join("disk");
-        let boot = [("boot.scr".to_string(), vec![2; 34])];
-        build::write_disk(&image, &boot, &slot, &data).expect("a disk");
+        let loaders = [(0x2000, 0x8000, "spl"), (0xa000, 900_000, "u-boot")].map(loader);
+        let noted = note(rows(&loaders).expect("they may stand there")).expect("TOML");
+        let boot = [
+            ("boot.scr".to_string(), vec![2; 34]),
+            (NOTE.to_string(), noted.expect("two loaders")),
+        ];
+        build::write_disk(&image, &boot, &loaders, &slot, &data).expect("a disk");
         image
     }
 
@@ -210,12 +228,14 @@ pub(crate) mod tests {
         let mut file = File::options().read(true).write(true).open(&image).expect("a disk");
         let text = inspect(&file).expect("one of ours").to_string();
         for line in [
+            "loader spl: 32768 octets at 8 KiB, up to 40 KiB, as it was written",
+            "loader u-boot: 900000 octets at 40 KiB, up to 940960 octets, as it was written",
             "state at 4 MiB: generation 1, slot a confirmed",
             "state at 12 MiB: generation 1, slot a confirmed",
             "boots next: slot a",
             "slot a: Mailroom 1.2.3 for qemu-virt, kernel 6.1.0-1-arm64; Image.gz 12, release.toml",
             "slot b: Mailroom 1.2.3 for qemu-virt, kernel 6.1.0-1-arm64; Image.gz 12, release.toml",
-            "boot: boot.scr 34",
+            "boot: boot.scr 34, loaders.toml ",
             "4  type 83 (Linux)  starts at 320 MiB  size 192 MiB  ext4, label \"data\"",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
@@ -229,9 +249,13 @@ pub(crate) mod tests {
         write(slot::COPIES[0], &[0x55; slot::SECTOR]);
         write(slot::COPIES[1], &slot::print(&state));
         write(layout::SLOTS[1].start, &[0; 4096]);
+        // As another system's installation would.
+        write(0xa000 + 899_999, &[4]);
         let report = inspect(&file).expect("one of ours");
         let text = report.to_string();
         for line in [
+            "loader spl: 32768 octets at 8 KiB, up to 40 KiB, as it was written",
+            "up to 940960 octets, NOT WHAT WAS WRITTEN: the board may not start",
             "state at 4 MiB: damaged: its checksum is wrong",
             "state at 12 MiB: generation 7, slot a confirmed, slot b to be tried, boots left: 1",
             "boots next: slot b, on trial",

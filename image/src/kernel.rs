@@ -56,7 +56,7 @@ impl Package {
         let named = common.modules.iter().chain(&board.modules);
         let named = named.chain(board.drivers.values().flatten());
         let mut wanted: BTreeSet<String> = named.cloned().collect();
-        for tree in &board.device_trees {
+        for tree in board.trees() {
             let nodes = devicetree::nodes(&self.device_tree(tree)?);
             for node in nodes.map_err(|why| format!("{tree}: {why}"))? {
                 let driver = self.modules.driver(&node.modalias());
@@ -69,7 +69,7 @@ impl Package {
     /// Every device that a box cannot do without has a driver that is shipped or built in: what
     /// holds the disk, the network, USB, and the watchdog. The error names the first that has not.
     pub(crate) fn check(&self, board: &Board, shipped: &BTreeSet<String>) -> Result<(), String> {
-        for tree in &board.device_trees {
+        for tree in board.trees() {
             let nodes = devicetree::nodes(&self.device_tree(tree)?);
             let nodes = nodes.map_err(|why| format!("{tree}: {why}"))?;
             unserved(&self.modules, board, &nodes, shipped)
@@ -80,7 +80,12 @@ impl Package {
 
     /// The modules and their tables, as they stand in the initramfs. `stage` is a folder for
     /// depmod to work in.
-    pub(crate) fn tree(&self, shipped: &BTreeSet<String>, stage: &Path) -> Result<Tree, String> {
+    pub(crate) fn tree(
+        &self,
+        board: &Board,
+        shipped: &BTreeSet<String>,
+        stage: &Path,
+    ) -> Result<Tree, String> {
         let base = format!("lib/modules/{}", self.version);
         let mut tree = Tree::new();
         let mut put = |name: &str, content: Vec<u8>| -> Result<(), String> {
@@ -100,21 +105,40 @@ impl Package {
         }
         tool::run(tool::system("depmod").arg("-b").arg(stage).arg(&self.version))?;
         for name in TABLES {
-            let content = read(&stage.join(&base).join(name))?;
+            let mut content = read(&stage.join(&base).join(name))?;
+            if name == "modules.alias" {
+                content.extend(aliases(board, shipped).into_bytes());
+            }
             tree.insert(format!("{base}/{name}"), Entry::File(content));
         }
         Ok(tree)
     }
 }
 
+/// What a board's file says of drivers, as modules.alias has it: PID 1 loads by that.
+fn aliases(board: &Board, shipped: &BTreeSet<String>) -> String {
+    let mut lines = String::new();
+    for (compatible, drivers) in &board.drivers {
+        let names = drivers.iter().map(|driver| driver.replace('-', "_"));
+        for name in names.filter(|name| shipped.contains(name)) {
+            for end in ["", "C*"] {
+                lines += &format!("alias of:N*T*C{compatible}{end} {name}\n");
+            }
+        }
+    }
+    lines
+}
+
 /// Names of nodes, without their addresses, and whether every board has at least one of them.
-const DEVICES: [(&str, bool); 6] = [
+const DEVICES: [(&str, bool); 7] = [
     ("mmc", true),
     ("mmcnr", false),
     ("ethernet", true),
     ("usb", true),
     ("pcie", false),
     ("watchdog", true),
+    // The current of a card may go through it.
+    ("pmic", false),
 ];
 
 fn unserved(
@@ -193,6 +217,11 @@ mod tests {
             let told = unserved(&kernel, &board, &tree("acme,card"), &shipped);
             assert!(told.is_err(), "{left_out}");
         }
+        assert_eq!(
+            aliases(&board, &["leash".to_string()].into()),
+            "alias of:N*T*Cacme,dog leash\nalias of:N*T*Cacme,dogC* leash\n",
+            "PID 1 loads what is shipped; what is built in needs no loading"
+        );
         let bare = devicetree::nodes(&made(&[])).expect("a tree");
         assert!(unserved(&kernel, &board, &bare, &all).expect_err("no card").contains("mmc"));
     }

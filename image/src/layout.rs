@@ -1,10 +1,11 @@
 //! Where everything stands on a disk.
 //!
 //! ```text
-//!   0        boot record with the partition table; up to 4 MiB room for a board's loader
+//!   0        boot record with the partition table; behind it, up to 4 MiB, room for loaders
 //!   4 MiB    state of the slots, first copy (appliance/update/slot.rs)
-//!   8 MiB    room for a loader again
+//!            room for loaders (loaders.rs)
 //!  12 MiB    state of the slots, second copy
+//!  13 MiB    what PID 1 notes of its own restarts (appliance/system/init/note.rs)
 //!  16 MiB    1 FAT32  boot: board firmware, U-Boot, boot.scr; never written by an update
 //!  64 MiB    2 ext4   slot a: kernel, initramfs
 //! 192 MiB    3 ext4   slot b
@@ -13,6 +14,7 @@
 //! ```
 
 use crate::disk::SECTOR;
+use crate::slot;
 
 const MIB: u64 = 1 << 20;
 
@@ -32,6 +34,22 @@ pub(crate) const BOOT: Place = Place { start: 16 * MIB, size: 48 * MIB };
 pub(crate) const SLOTS: [Place; 2] =
     [Place { start: 64 * MIB, size: 128 * MIB }, Place { start: 192 * MIB, size: 128 * MIB }];
 pub(crate) const DATA: Place = Place { start: 320 * MIB, size: 192 * MIB };
+
+/// What PID 1 writes before the first partition, beside the state of the slots.
+pub(crate) const NOTE: u64 = 13 * MIB;
+
+/// What has its place before the first partition on every board.
+pub(crate) fn fixed() -> Vec<(String, Place)> {
+    let [first, second] = slot::COPIES;
+    [
+        ("the partition table", 0),
+        ("a copy of the slot state", first),
+        ("a copy of the slot state", second),
+        ("the note of PID 1", NOTE),
+    ]
+    .map(|(what, start)| (what.to_string(), Place { start, size: SECTOR }))
+    .to_vec()
+}
 
 /// The first sector.
 pub(crate) fn boot_record() -> Result<[u8; 512], String> {
@@ -56,7 +74,6 @@ pub(crate) fn boot_record() -> Result<[u8; 512], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot;
     use crate::{disk, scratch::Scratch};
     use std::io::Write;
 
@@ -80,19 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn the_state_lies_clear_of_loaders_and_partitions() {
-        let loaders: [(u64, u64); 3] = [
-            // Rockchip: the first at sector 64, the second at 8 MiB with room for 4 MiB.
-            (64 * 512, 4 << 20),
-            (8 << 20, 12 << 20),
-            // Allwinner: at 8 KiB, up to 1 MiB.
-            (8 << 10, 1 << 20),
-        ];
-        for copy in slot::COPIES {
-            let end = copy + slot::SECTOR as u64;
-            assert!(end <= BOOT.start);
-            assert!(loaders.iter().all(|(from, to)| end <= *from || copy >= *to), "{copy}");
-        }
+    fn what_the_box_writes_lies_before_the_first_partition_and_apart() {
+        let note = include_str!("../../appliance/system/init/note.rs");
+        assert!(note.contains(&format!("const AT: u64 = {} << 20;", NOTE >> 20)));
+        assert_eq!(slot::SECTOR as u64, SECTOR);
+        let mut places: Vec<u64> = fixed().into_iter().map(|(_, place)| place.start).collect();
+        places.push(BOOT.start);
+        assert!(places.windows(2).all(|pair| pair[0] + SECTOR <= pair[1]), "{places:?}");
+        // No erase block of a flash card holds both copies.
         assert!(slot::COPIES[1] - slot::COPIES[0] >= 4 << 20);
     }
 }

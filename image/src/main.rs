@@ -19,6 +19,7 @@ mod inspect;
 mod kernel;
 mod layout;
 mod line;
+mod loaders;
 mod lock;
 mod modules;
 #[path = "../../appliance/system/init/pattern.rs"]

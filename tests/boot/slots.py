@@ -18,12 +18,16 @@ FIRST = "gen=1 good=a"
 PENDING = "gen=1f good=a left=1 try=b"
 TRIED = "gen=20 good=a left=0 try=b"
 OTHER = "gen=9 good=b"
+CARRIED = ("gen=9ff good=a left=2 try=b", "gen=a00 good=a left=1 try=b")
+LONGER = ("gen=ffff good=a left=10 try=b", "gen=10000 good=a left=f try=b")
 BROKEN = None
 
 # What it is about; both copies before; the slot that boots; both copies after; what is destroyed.
 CASES = [
     ("nothing is on trial", (FIRST, FIRST), "a", (FIRST, FIRST), None),
     ("a trial is counted before it is booted", (PENDING, PENDING), "b", (TRIED, TRIED), None),
+    ("a generation that is carried", (CARRIED[0],) * 2, "b", (CARRIED[1],) * 2, None),
+    ("a generation that grows longer", (LONGER[0],) * 2, "b", (LONGER[1],) * 2, None),
     ("a trial that was not confirmed", (TRIED, TRIED), "a", (TRIED, TRIED), None),
     ("the first copy is newer", (PENDING, OTHER), "b", (TRIED, TRIED), None),
     ("the second copy is newer", (FIRST, OTHER), "b", (FIRST, OTHER), None),

@@ -32,12 +32,13 @@ test: needs ## everything that CI runs, each suite with its time
 check: needs ## format and lint, the quick part of the tests
 	@exec tests/run format lint
 
-image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1 new inputs, LOCKED=1 no others
+image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1, LOCKED=1, LABEL=1 (README)
 	@tools/needs image
 	tools/cross
 	@cargo build --quiet --locked -p image
 	@target/debug/image build --board $(BOARD) --time "$$(tools/epoch)" \
 	  $(if $(LOCKED),--locked) $(if $(ACCEPT),--accept)
+	$(if $(LABEL),@target/debug/image label $(IMAGE))
 
 emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=file for its first start
 	@tools/needs emulate

@@ -88,6 +88,8 @@ pub(crate) enum Act {
         #[arg(last = true)]
         more: Vec<String>,
     },
+    /// Makes a copy of an image with a setup code of its own, and a label to print for the box
+    Label { image: PathBuf },
     /// Writes a file to the boot partition of an image, such as mailroom.toml before first boot
     Put { image: PathBuf, file: PathBuf },
     /// Prints a file of the boot partition of an image

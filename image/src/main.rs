@@ -17,6 +17,7 @@ mod initramfs;
 mod inputs;
 mod inspect;
 mod kernel;
+mod label;
 mod layout;
 mod line;
 mod loaders;
@@ -100,6 +101,7 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
             };
             emulate::emulate(&order).map(|()| Vec::new())
         }
+        Act::Label { image } => label::label(&project, image).map(String::into_bytes),
         Act::Put { image, file } => put_file(image, file).map(|()| Vec::new()),
         Act::Get { image, name } => {
             let opened = opened(image, false)?;

@@ -1,7 +1,7 @@
 //! The owner's mailroom.toml: read with line and reason, put into the store once.
 
 use crate::request::{Mail, StoreState};
-use crate::settings::preset::parse;
+use crate::settings::preset::{Preset, parse};
 use crate::store::writer::Options;
 use crate::store::{Store, account, address};
 use crate::tests::net::toy::Folder;
@@ -49,6 +49,21 @@ fn all_that_can_be_preset_is_read() {
     let windows = format!("\u{FEFF}{}", WHOLE.replace('\n', "\r\n"));
     assert_eq!(parse(windows.as_bytes()), Ok(preset));
     assert!(parse(b"").is_ok());
+}
+
+#[test]
+fn the_preset_of_a_labelled_box_names_its_code_and_nothing_else() {
+    let text = include_str!("../../image/preset.toml");
+    let preset = parse(text.as_bytes()).expect("it is right");
+    assert_eq!(preset.setup_code.as_deref(), Some("AAAA-AAAA"));
+    let nothing = parse(b"").expect("nothing is preset");
+    assert_eq!(Preset { setup_code: None, ..preset.clone() }, nothing);
+    // It is taken, and the box waits for its owner.
+    let folder = Folder::new();
+    let store = Store::open(&folder.0.join("store"), Options::default()).expect("a store");
+    apply(&store, &preset, 5).expect("done");
+    let health = probe_health(&store, Mail::Closed).expect("health");
+    assert_eq!((health.owned, health.accounts), (false, 0));
 }
 
 #[test]

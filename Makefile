@@ -1,6 +1,6 @@
 # Everything a person does here. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check image emulate bench bench-firmware soak fuzz image-twice clean needs
+.PHONY: help run test check image release emulate bench bench-firmware soak fuzz image-twice clean needs
 SHELL := /bin/bash
 
 DATA ?= data
@@ -39,6 +39,15 @@ image: needs ## build the disk image of BOARD=qemu-virt; ACCEPT=1, LOCKED=1, LAB
 	@target/debug/image build --board $(BOARD) --time "$$(tools/epoch)" \
 	  $(if $(LOCKED),--locked) $(if $(ACCEPT),--accept)
 	$(if $(LABEL),@target/debug/image label $(IMAGE))
+
+release: needs ## images and updates of every board, signed with KEY=file, sums and sources
+	@test -n "$(KEY)" || { echo "KEY=file: the secret key that signs updates" >&2; exit 1; }
+	@tools/needs image
+	tools/cross
+	@cargo build --quiet --locked -p image
+	@target/debug/image release --time "$$(tools/epoch)" --key "$(KEY)" \
+	  $(if $(VERSION),--version "$(VERSION)") $(if $(FROM),--from "$(FROM)") \
+	  $(if $(WITHOUT_SOURCES),--without-sources)
 
 emulate: image ## boot it in QEMU, disk BOX=file; FRESH=1 a new one, PRESET=file for its first start
 	@tools/needs emulate

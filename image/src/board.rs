@@ -16,6 +16,9 @@ pub(crate) struct Common {
     pub epoch: u32,
     pub packages: Vec<String>,
     pub modules: Vec<String>,
+    /// Packages of sources that are owed for a package, though it does not say so.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Vec<String>>,
 }
 
 /// `board/NAME.toml`.

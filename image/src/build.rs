@@ -212,7 +212,7 @@ impl Parts {
     }
 }
 
-fn read_lock(project: &Path) -> Result<Lock, String> {
+pub(crate) fn read_lock(project: &Path) -> Result<Lock, String> {
     let file = project.join("image/inputs.lock");
     let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
     lock::parse(&text)

@@ -2,7 +2,7 @@
 //! `appliance/update/bundle.rs` draws them.
 
 use crate::bundled::{
-    self, BLOCK_BYTES, Block, Blocks, FORMAT, Hash, Keys, Manifest, PRODUCT, print_head,
+    self, BLOCK_BYTES, Block, Blocks, FORMAT, Hash, Keys, Manifest, PRODUCT, Refusal, print_head,
 };
 use crate::slot::Slot;
 use crate::window::Window;
@@ -25,8 +25,7 @@ const LEVEL: i32 = 3;
 
 pub(crate) struct Order<'a> {
     pub image: &'a Path,
-    /// A secret key of minisign.
-    pub key: &'a Path,
+    pub secret: &'a SecretKey,
     pub from: Version,
     /// Where to leave the bundle.
     pub into: &'a Path,
@@ -47,7 +46,7 @@ pub(crate) fn bundle(order: &Order) -> Result<String, String> {
     if order.from > version {
         return Err(format!("nothing older than {version} could be updated by {version}"));
     }
-    let (secret, keys) = (secret(order.key)?, trusted(order.keys)?);
+    let keys = trusted(order.keys)?;
     let file = order.into.join(format!("mailroom-{version}-{}.mru", release.board));
     let place = layout::SLOTS[0];
     let (blocks, sha256, packed) = packed(Window::new(&image, place.start, place.size))?;
@@ -64,7 +63,7 @@ pub(crate) fn bundle(order: &Order) -> Result<String, String> {
     };
     let comment = comment(&manifest);
     let manifest = manifest.print().map_err(|why| why.to_string())?;
-    let signature = signed(&manifest, &secret, &comment)?;
+    let signature = signed(&manifest, order.secret, &comment)?;
     let head = print_head(&manifest, &signature).map_err(|why| why.to_string())?;
     written(&file, &[&head, &packed], &keys)
 }
@@ -129,7 +128,8 @@ pub(crate) fn key(file: &Path) -> Result<String, String> {
     ))
 }
 
-fn secret(file: &Path) -> Result<SecretKey, String> {
+/// Asks for the password on the terminal where the key has one.
+pub(crate) fn secret(file: &Path) -> Result<SecretKey, String> {
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let fault = |error: minisign::PError| format!("{}: {error}", file.display());
@@ -137,10 +137,23 @@ fn secret(file: &Path) -> Result<SecretKey, String> {
         SecretKeyBox::from_string(&text).and_then(SecretKeyBox::into_unencrypted_secret_key);
     match plain {
         Ok(secret) => Ok(secret),
-        // One with a password: minisign asks for it on the terminal.
+        // minisign asks.
         Err(_) => {
             SecretKeyBox::from_string(&text).and_then(|it| it.into_secret_key(None)).map_err(fault)
         }
+    }
+}
+
+/// Would boxes with these keys take what this one signs? For what takes long before it signs.
+pub(crate) fn is_trusted(secret: &SecretKey, keys: &Path) -> Result<(), String> {
+    let content = b"nothing";
+    let signature = signed(content, secret, "")?;
+    let head = print_head(content, &signature).map_err(|why| why.to_string())?;
+    match bundled::open(&mut &head[..], &trusted(keys)?) {
+        Err(why @ (Refusal::NoKeys | Refusal::Signature(_))) => {
+            Err(format!("no box would take the updates ({}): {why}", keys.display()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -239,7 +252,8 @@ mod tests {
         let (first, next) = (scratch.path().join("release"), scratch.path().join("next"));
         let from = Version::new(1, 0, 0);
         let into = scratch.path();
-        let order = Order { image: &image, key: &first, from, into, keys: &keys };
+        let secret_key = secret(&first).expect("a key");
+        let order = Order { image: &image, secret: &secret_key, from, into, keys: &keys };
         let said = bundle(&order).expect("a bundle");
         assert!(
             said.contains("version     1.2.3 for the board qemu-virt, security epoch 1"),
@@ -276,24 +290,28 @@ mod tests {
         let strange = scratch.path().join("strange");
         key(&strange).expect("a key");
         let mode = std::os::unix::fs::PermissionsExt::mode;
-        let secret = std::fs::metadata(&strange).expect("a file");
-        assert_eq!(mode(&secret.permissions()) & 0o777, 0o600);
+        let file = std::fs::metadata(&strange).expect("a file");
+        assert_eq!(mode(&file.permissions()) & 0o777, 0o600);
         let why = key(&strange).expect_err("it is there already");
         assert!(why.contains("File exists"), "{why}");
-        let order = |key| Order {
+        let order = |secret| Order {
             image: &image,
-            key,
+            secret,
             from: Version::new(0, 1, 0),
             into: scratch.path(),
             keys: &keys,
         };
+        let strange = secret(&strange).expect("a key");
+        let why = is_trusted(&strange, &keys).expect_err("refused");
+        assert!(why.contains("update-keys") && why.contains("made with another key"), "{why}");
         let why = bundle(&order(&strange)).expect_err("refused");
         assert!(why.contains("made with another key"), "{why}");
         let left = std::fs::read_dir(scratch.path()).expect("a folder").flatten();
         assert!(left.into_iter().all(|it| !it.file_name().to_string_lossy().contains(".mru")));
-        let why = bundle(&order(&image)).expect_err("refused");
+        let why = secret(&image).expect_err("an image is no key");
         assert!(why.contains("disk: "), "{why}");
-        let good = scratch.path().join("release");
+        let good = secret(&scratch.path().join("release")).expect("a key");
+        assert_eq!(is_trusted(&good, &keys), Ok(()));
         let later = Order { from: Version::new(2, 0, 0), ..order(&good) };
         let why = bundle(&later).expect_err("refused");
         assert_eq!(why, "nothing older than 1.2.3 could be updated by 1.2.3");

@@ -27,8 +27,17 @@ pub(crate) struct Package {
 }
 
 impl Archive {
-    /// Lays the folder out and brings the lists up to date.
     pub(crate) fn open(folder: &Path, suite: &str) -> Result<Archive, String> {
+        Archive::of("deb", folder, suite)
+    }
+
+    /// Of source packages, whose lists are long and which few need.
+    pub(crate) fn of_sources(folder: &Path, suite: &str) -> Result<Archive, String> {
+        Archive::of("deb-src", folder, suite)
+    }
+
+    /// Lays the folder out and brings the lists up to date.
+    fn of(kind: &str, folder: &Path, suite: &str) -> Result<Archive, String> {
         let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
         let archive = Archive { folder: folder.clone(), suite: suite.to_string() };
         for part in ["state/lists/partial", "cache/archives/partial", "debs", "unpacked"] {
@@ -41,7 +50,7 @@ impl Archive {
         write("status", "")?;
         write("apt.conf", &configuration(&folder))?;
         let stamp = folder.join("updated");
-        let sources = sources(&mirrors()?, suite)?;
+        let sources = sources(kind, &mirrors()?, suite)?;
         let same =
             std::fs::read_to_string(folder.join("sources.list")).ok().as_ref() == Some(&sources);
         write("sources.list", &sources)?;
@@ -63,6 +72,15 @@ impl Archive {
 
     /// The newest version that the archive serves, or the one that is asked for.
     pub(crate) fn find(&self, name: &str, version: Option<&str>) -> Result<Package, String> {
+        let text = self.shown(name, version)?;
+        let mut policy = self.apt("apt-cache");
+        policy.args(["madison", name]);
+        let source = source_of(&tool::run(&mut policy)?, &field(&text, "Version")?);
+        package(&text, source)
+    }
+
+    /// What the archive says of a package.
+    pub(crate) fn shown(&self, name: &str, version: Option<&str>) -> Result<String, String> {
         let wanted = version.map_or(name.to_string(), |version| format!("{name}={version}"));
         let mut show = self.apt("apt-cache");
         show.args(["show", "--no-all-versions", &wanted]);
@@ -75,10 +93,26 @@ impl Archive {
             let suite = &self.suite;
             return Err(format!("the archive ({suite}) has no {wanted} for arm64{serves}"));
         }
-        let mut policy = self.apt("apt-cache");
-        policy.args(["madison", name]);
-        let source = source_of(&tool::run(&mut policy)?, &field(&text, "Version")?);
-        package(&text, source)
+        Ok(text)
+    }
+
+    /// Fetches a source package into a folder; apt's own words on which files that are.
+    pub(crate) fn source(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        into: &Path,
+    ) -> Result<String, String> {
+        let wanted = version.map_or(name.to_string(), |version| format!("{name}={version}"));
+        let get = |how: &str, folder: &Path| {
+            let mut command = self.apt("apt-get");
+            command.args(["source", how, "-qq", &wanted]).current_dir(folder);
+            tool::run(&mut command).map_err(|why| complaint(&why))
+        };
+        // What lies in the folder already is not told of: so it is asked for in another one.
+        let files = get("--print-uris", &self.folder.join("debs"))?;
+        get("--download-only", into)?;
+        Ok(files)
     }
 
     /// Fetches a package, checks its sum, and unpacks it; returns the folder.
@@ -162,8 +196,16 @@ fn depended_kernel(package: &Package) -> Result<String, String> {
     found.ok_or_else(|| format!("{} depends on no kernel", package.name))
 }
 
+/// Of all that apt says when it fails, what it calls an error, without the mirror's number.
+fn complaint(said: &str) -> String {
+    let errors = said.lines().filter_map(|line| Some(line.split_once("E: ")?.1));
+    let errors = errors.map(|error| error.split(" [IP: ").next().unwrap_or(error));
+    let errors: Vec<&str> = errors.filter(|error| !error.contains("some archives")).collect();
+    if errors.is_empty() { said.to_string() } else { errors.join("\n") }
+}
+
 /// `name: value` of what apt-cache shows.
-fn field(text: &str, name: &str) -> Result<String, String> {
+pub(crate) fn field(text: &str, name: &str) -> Result<String, String> {
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     found.map(str::to_string).ok_or_else(|| format!("the archive tells no {name} of a package"))
 }
@@ -222,7 +264,7 @@ fn pick_mirrors(text: &str) -> Result<Mirrors, String> {
     Ok(Mirrors { main: main[2].into(), security: security[2].into(), signed_by })
 }
 
-fn sources(mirrors: &Mirrors, suite: &str) -> Result<String, String> {
+fn sources(kind: &str, mirrors: &Mirrors, suite: &str) -> Result<String, String> {
     let Mirrors { main, security, signed_by } = mirrors;
     let keyring = if signed_by.is_empty() {
         "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -233,7 +275,7 @@ fn sources(mirrors: &Mirrors, suite: &str) -> Result<String, String> {
         return Err(format!("{keyring} is missing: install debian-archive-keyring"));
     }
     let line = |site: &str, suite: &str| {
-        format!("deb [signed-by={keyring}] {site} {suite} main non-free-firmware\n")
+        format!("{kind} [signed-by={keyring}] {site} {suite} main non-free-firmware\n")
     };
     Ok(line(main, suite) + &line(security, &format!("{suite}-security")))
 }
@@ -285,5 +327,13 @@ mod tests {
         assert_eq!(mirrors.main, "http://mirror/debian");
         assert_eq!(mirrors.security, "http://mirror/security");
         assert!(pick_mirrors("Ubuntu|Ubuntu|http://elsewhere|\n").is_err());
+    }
+
+    #[test]
+    fn of_what_apt_says_its_errors_are_told() {
+        let said = "apt-get source x failed (exit status: 100): W: slow\nErr:1 http://m x\n  404\n\
+            E: Failed to fetch http://m/x  404  Not Found [IP: 10.0.0.1 80]\nE: Failed to fetch some archives.";
+        assert_eq!(complaint(said), "Failed to fetch http://m/x  404  Not Found");
+        assert_eq!(complaint("apt-get: no such file"), "apt-get: no such file");
     }
 }

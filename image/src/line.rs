@@ -17,7 +17,16 @@ pub(crate) struct Line {
 pub(crate) enum Act {
     /// Builds the image of a board; `make image` calls this
     Build(Build),
-    /// Makes the signed update file of an image; `make release` calls this
+    /// Makes images and signed updates of every board, with sums and sources; `make release`
+    Release(Release),
+    /// Fetches the sources of Debian's packages in the images, or of those that are named
+    Sources {
+        packages: Vec<String>,
+        /// The folder for them
+        #[arg(long, default_value = "target/release-sources")]
+        into: PathBuf,
+    },
+    /// Makes the signed update file of an image
     Bundle {
         image: PathBuf,
         /// The secret key of minisign that signs it
@@ -125,4 +134,32 @@ pub(crate) struct Build {
     /// Write the inputs used into image/inputs.lock
     #[arg(long)]
     pub accept: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Release {
+    /// The secret key of minisign that signs the updates
+    #[arg(long)]
+    pub key: PathBuf,
+    /// The oldest version that can be updated
+    #[arg(long, default_value = "0.1.0")]
+    pub from: Version,
+    /// The binary of the box
+    #[arg(long, default_value = "target/box/mailroom")]
+    pub binary: PathBuf,
+    /// What compiled it: name, version, SHA-256, a line each
+    #[arg(long, default_value = "target/box/compilers")]
+    pub compilers: PathBuf,
+    /// Seconds since 1970 that stand as the time of everything
+    #[arg(long)]
+    pub time: u64,
+    /// The version of the system; that of these sources where none is named
+    #[arg(long)]
+    pub version: Option<Version>,
+    /// The file of public keys that boxes take updates by (config/update-keys)
+    #[arg(long)]
+    pub keys: Option<PathBuf>,
+    /// Go on though the mirror has not all sources that are owed
+    #[arg(long)]
+    pub without_sources: bool,
 }

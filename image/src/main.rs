@@ -25,11 +25,13 @@ mod lock;
 mod modules;
 #[path = "../../appliance/system/init/pattern.rs"]
 mod pattern;
+mod release;
 mod sbom;
 mod scratch;
 #[allow(dead_code, reason = "shared with PID 1, which does more with it")]
 #[path = "../../appliance/update/slot.rs"]
 mod slot;
+mod sources;
 mod tool;
 mod window;
 
@@ -78,7 +80,8 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
         }
         Act::Bundle { image, key, from, into, keys: named } => {
             let keys = &keys(&project, named.as_deref());
-            let order = bundle::Order { image, key, from: from.clone(), into, keys };
+            let secret = &bundle::secret(key)?;
+            let order = bundle::Order { image, secret, from: from.clone(), into, keys };
             bundle::bundle(&order).map(String::into_bytes)
         }
         Act::Sign { file, key, keys: named } => {
@@ -100,6 +103,25 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
                 more,
             };
             emulate::emulate(&order).map(|()| Vec::new())
+        }
+        Act::Sources { packages, into } => {
+            let lock = build::read_lock(&project)?;
+            let owed = sources::fetch(&project, &lock, packages, into)?;
+            owed.whole().map(|()| owed.to_string().into_bytes())
+        }
+        Act::Release(line) => {
+            let order = release::Order {
+                project: &project,
+                binary: &line.binary,
+                compilers: &line.compilers,
+                time: line.time,
+                version: line.version.clone(),
+                keys: &keys(&project, line.keys.as_deref()),
+                key: &line.key,
+                from: &line.from,
+                without_sources: line.without_sources,
+            };
+            release::release(&order).map(String::into_bytes)
         }
         Act::Label { image } => label::label(&project, image).map(String::into_bytes),
         Act::Put { image, file } => put_file(image, file).map(|()| Vec::new()),

@@ -136,7 +136,7 @@ def stick(folder, *files):
     path.unlink(missing_ok=True)
     with path.open("wb") as made:
         made.truncate(STICK)
-    subprocess.run(["mkfs.vfat", "-F", "32", path], check=True, capture_output=True)
+    subprocess.run(["/usr/sbin/mkfs.vfat", "-F", "32", path], check=True, capture_output=True)
     for file in files:
         subprocess.run(["mcopy", "-i", path, file, "::"], check=True)
     return path

@@ -240,7 +240,7 @@ impl Supervisor<'_> {
                     self.trouble(fault);
                 }
             }
-            Happening::Disk => self.disks_changed(now),
+            Happening::Disk(name) => self.disk_changed(&name, now),
             Happening::Said(program, line) => self.said(&program, line),
             Happening::Ended(Program::Installer, how) => self.installer_ended(how),
             Happening::Ended(program, how) => {

@@ -144,8 +144,8 @@ pub(crate) enum Happening {
     Said(Program, String),
     /// A device came that asks for its driver by this name.
     Device(String),
-    /// A disk, a stick or a card came, went, or is another one.
-    Disk,
+    /// A disk, a stick or a card of this name came, went, or is another one.
+    Disk(String),
     /// A signal asks for the end.
     End {
         off: bool,

@@ -169,7 +169,7 @@ def refused(box, here, check):
     """A file that is no update, and one that was cut off in the copy."""
     whole = bundle(here, "8.0.0")
     cut = here / "mailroom-8.0.0-cut.mru"
-    cut.write_bytes(whole.read_bytes()[: 20 << 20])
+    cut.write_bytes(whole.read_bytes()[: 10 << 20])
     strange = here / "strange.mru"
     strange.write_bytes(b"not an update" * 100)
     for file, why in [(strange, "not an update file"), (cut, "not whole: it ends in block")]:

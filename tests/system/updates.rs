@@ -277,6 +277,29 @@ fn what_is_not_taken_has_its_own_words_and_leaves_the_system_alone() {
     assert_eq!((letter(&fake).as_str(), told(&fake).refused), ("as it was", None));
 }
 
+/// Pulled out and another one put in, between two looks: the kernel gives it the same name.
+#[test]
+fn a_stick_that_is_changed_quickly_is_another_one() {
+    let refused =
+        |why| installer(Message::Refused { kind: RefusedFor::Good, why: Words::new(why) });
+    let mut fake = settled();
+    stick(&mut fake, &[FILE]);
+    let script = vec![
+        (3, refused("it is cut off")),
+        (0, ended(0)),
+        (1, server(Message::Health(GOOD))),
+        (9, Happening::Disk("sda".to_string())),
+        (0, Happening::Disk("sda".to_string())),
+        (5, server(Message::Health(GOOD))),
+        (1, refused("it is another one's")),
+        (0, ended(0)),
+        (1, server(Message::Health(GOOD))),
+    ];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "start installer"), 2, "{done:#?}");
+    assert!(letter(&fake).contains("another one's"), "{}", letter(&fake));
+}
+
 #[test]
 fn a_stick_with_another_file_system_is_named() {
     for (fails, word) in [("NTFS    ", "NTFS"), ("        ", "no file system that the box reads")] {
@@ -379,10 +402,10 @@ fn the_power_may_go_at_every_change_of_an_update() {
 
 #[test]
 fn the_kernel_says_that_a_disk_came_and_what_driver_a_device_wants() {
-    let disk = b"add@/devices/x/block/sda\0ACTION=add\0SUBSYSTEM=block\0DEVTYPE=disk\0";
-    assert_eq!(happening_of(disk), Some(Happening::Disk));
-    let card = b"change@/devices/x\0ACTION=change\0SUBSYSTEM=block\0DEVTYPE=disk\0DISK_MEDIA=1\0";
-    assert_eq!(happening_of(card), Some(Happening::Disk));
+    let disk = b"add@/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=sda\0DEVTYPE=disk\0";
+    assert_eq!(happening_of(disk), Some(Happening::Disk("sda".to_string())));
+    let card = b"change@/x\0SUBSYSTEM=block\0DEVNAME=sdb\0DEVTYPE=disk\0DISK_MEDIA_CHANGE=1\0";
+    assert_eq!(happening_of(card), Some(Happening::Disk("sdb".to_string())));
     let part = b"add@/devices/x\0SUBSYSTEM=block\0DEVTYPE=partition\0";
     assert_eq!(happening_of(part), None);
     let device = b"add@/devices/y\0SUBSYSTEM=usb\0MODALIAS=usb:v1\0";

@@ -162,7 +162,9 @@ impl Supervisor<'_> {
         look.map_or(limits::WATCHDOG_FEED, |at| at.saturating_sub(now))
     }
 
-    pub(super) fn disks_changed(&mut self, now: Duration) {
+    /// A stick that was seen may have another one in its place before the next look.
+    pub(super) fn disk_changed(&mut self, name: &str, now: Duration) {
+        self.updates.seen.retain(|stick| stick.disk != name);
         self.updates.look = Some(now + limits::STICK_SETTLES);
     }
 

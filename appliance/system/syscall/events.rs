@@ -24,7 +24,8 @@ pub(crate) fn happening_of(told: &[u8]) -> Option<Happening> {
     };
     // A card that is changed in its reader is a change of the disk.
     if value(b"SUBSYSTEM") == Some(b"block") {
-        return (value(b"DEVTYPE") == Some(b"disk")).then_some(Happening::Disk);
+        let name = value(b"DEVNAME").filter(|_| value(b"DEVTYPE") == Some(b"disk"))?;
+        return Some(Happening::Disk(String::from_utf8_lossy(name).into_owned()));
     }
     let alias = value(b"MODALIAS").filter(|_| told.starts_with(b"add@"))?;
     Some(Happening::Device(String::from_utf8_lossy(alias).into_owned()))

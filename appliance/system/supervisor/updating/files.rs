@@ -26,8 +26,7 @@ impl Supervisor<'_> {
             }
             if self.updates.install.is_some() {
                 // The others are looked at when this one is done.
-                let now = self.system.uptime();
-                self.disks_changed(now);
+                self.updates.look = Some(self.system.uptime());
                 break;
             }
         }

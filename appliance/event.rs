@@ -6,8 +6,10 @@
 
 pub(crate) mod counts;
 mod news;
+mod said;
 
 pub(crate) use news::News;
+pub(crate) use said::{Said, look, recent, units};
 
 use crate::clock;
 use std::collections::VecDeque;
@@ -297,8 +299,6 @@ pub(crate) struct Denied {
     pub times: u64,
 }
 
-static RING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
-
 /// Log-ins that were turned away; the one whose last try is longest ago stands first. In memory
 /// alone: whoever guesses must not wear out a memory card.
 pub(crate) struct Guesses(VecDeque<Denied>);
@@ -317,12 +317,7 @@ pub(crate) fn emit(event: Event) {
         Level::Info => tracing::info!("{line}"),
         Level::Warn => tracing::warn!("{line}"),
     }
-    if let Ok(mut ring) = RING.lock() {
-        if ring.len() >= crate::limits::EVENT_RING {
-            ring.pop_front();
-        }
-        ring.push_back(line);
-    }
+    said::keep(event, clock::now());
 }
 
 impl Guesses {
@@ -366,11 +361,6 @@ pub(crate) fn start() {
             emit(Event::UnitFailed { unit: "internal error", why: panic.to_string() });
         }));
     }
-}
-
-/// The newest lines, oldest first.
-pub(crate) fn recent() -> Vec<String> {
-    RING.lock().map(|ring| ring.iter().cloned().collect()).unwrap_or_default()
 }
 
 /// One line for each event: time, level, words.

@@ -7,6 +7,7 @@ mod checks;
 mod outgoing;
 pub(crate) mod preset;
 mod scanner;
+mod secrets;
 mod update;
 
 pub(crate) use certificate::{Algorithm, Certificate, Method, Update};

@@ -9,6 +9,7 @@ mod import;
 mod lan;
 mod leaving;
 mod letter;
+mod log;
 mod moving;
 mod my;
 mod network;

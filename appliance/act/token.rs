@@ -101,6 +101,14 @@ pub(crate) fn whose(read: &impl Read, token: &str) -> Result<Option<String>, Sto
     Ok(found)
 }
 
+/// Is a token in this text, or what could be one?
+pub(crate) fn is_in(text: &str) -> bool {
+    // 32 octets in base64.
+    const LETTERS: usize = 43;
+    let of_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    text.split(BEGINS).skip(1).any(|rest| rest.chars().take_while(of_token).count() >= LETTERS)
+}
+
 // ---- for people ----
 
 pub(crate) fn printed(tokens: &[TokenView]) -> String {

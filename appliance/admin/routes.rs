@@ -17,7 +17,7 @@ use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
-    addresses, api, assets, audit, clients, enter, lan, moving, my, outside, people, queue,
+    addresses, api, assets, audit, clients, enter, lan, log, moving, my, outside, people, queue,
     restore, security, setup, strangers, tokens, trace, update, welcome,
 };
 use crate::act::failure::Failure;
@@ -150,6 +150,8 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/move/{}/skip", May::Owner, moving::skip),
     post("/move/{}/back", May::Owner, moving::back),
     post("/move/{}/end", May::Owner, moving::end),
+    get("/log", May::Owner, log::page),
+    post("/log/support", May::Owner, log::support),
     get("/update", May::Owner, update::page),
     post(UPDATE, May::Owner, update::send),
     post("/update/consent", May::Owner, update::consent),
@@ -209,6 +211,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/move", "nav.move"),
     (May::Owner, "/security", "nav.security"),
     (May::Owner, "/update", "nav.update"),
+    (May::Owner, "/log", "nav.log"),
     (May::Person, "/my", "nav.my"),
     (May::Person, "/my/outside", "outside.title"),
     (May::Person, "/my/clients", "clients.title"),

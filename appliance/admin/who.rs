@@ -67,21 +67,32 @@ impl Sessions {
         (id, session)
     }
 
-    /// The session of a request, which is used by it.
+    /// The session of a request, which is used by it: but not where script alone looks again and
+    /// again, also when nobody is there.
     pub(crate) fn find(&mut self, request: &Request, now: u64) -> Option<(Key, Session)> {
-        self.of_cookie(request.header("cookie")?, now)
+        let (key, mut session) = self.look(request.header("cookie")?, now)?;
+        if request.header("x-part") != Some("idle") {
+            self.edit(&key, |session| session.used = now);
+            session.used = now;
+        }
+        Some((key, session))
     }
 
     /// The session of whoever sends this Cookie header.
     pub(super) fn of_cookie(&mut self, header: &str, now: u64) -> Option<(Key, Session)> {
+        let (key, session) = self.look(header, now)?;
+        self.edit(&key, |session| session.used = now);
+        Some((key, session))
+    }
+
+    fn look(&mut self, header: &str, now: u64) -> Option<(Key, Session)> {
         let key = key(super::http::cookie(header, COOKIE)?);
-        let session = self.kept.get_mut(&key)?;
-        if is_over(session, now) {
+        let session = self.kept.get(&key)?.clone();
+        if is_over(&session, now) {
             self.kept.remove(&key);
             return None;
         }
-        session.used = now;
-        Some((key, session.clone()))
+        Some((key, session))
     }
 
     pub(crate) fn end(&mut self, key: &Key) {

@@ -95,6 +95,15 @@ pub(crate) const STORY_FIRST: usize = 12;
 pub(crate) const STORY_LAST: usize = 28;
 /// Letters of one text in it: a reply may have 64 KiB, and says what it says at its begin.
 pub(crate) const STORY_LETTERS: usize = 600;
+/// Lines of the log on a page, and letters of each: the support file has all of them.
+pub(crate) const LOG_ROWS: usize = 100;
+pub(crate) const LOG_LETTERS: usize = 300;
+/// Octets of all these lines: with what stands around them they must fit into [`PAGE_BYTES`].
+pub(crate) const LOG_PAGE_BYTES: usize = 32 * 1024;
+/// Letters of a line of the log in the support file: a peer's words may be long.
+pub(crate) const SUPPORT_LETTERS: usize = 1_000;
+/// A secret with fewer letters stands in lines by chance; no line is left out for it.
+pub(crate) const SECRET_LETTERS: usize = 4;
 /// Sessions that are listed.
 pub(crate) const SESSION_ROWS: usize = 30;
 /// Findings that the first page lists: who has more has one trouble with many faces.
@@ -161,6 +170,8 @@ pub(crate) const AUDIT_ACTS: u64 = 5_000;
 /// One text in it.
 pub(crate) const AUDIT_TEXT_BYTES: usize = 300;
 
+// A row is at most so large without its words.
+const _: () = assert!(LOG_PAGE_BYTES + LOG_ROWS * 200 < PAGE_BYTES - 8 * 1024);
 const _: () = assert!(PAGE_THREADS >= 2, "one slow page holds up nobody");
 const _: () = assert!(WEB_SESSION_IDLE.as_secs() < WEB_SESSION_TOTAL.as_secs());
 const _: () = assert!(WEB_HEAD_BYTES > 2 * WEB_TARGET_BYTES);

@@ -95,6 +95,7 @@ const ACTS: &[(&str, &[&str])] = &[
     ("/move/{}/skip", &["POST /api/v1/moves/{}/skip"]),
     ("/move/{}/back", &["POST /api/v1/moves/{}/back"]),
     ("/move/{}/end", &["DELETE /api/v1/moves/{}"]),
+    ("/log/support", &["GET /api/v1/support-file"]),
     ("/update/file", &["POST /api/v1/update"]),
     ("/update/consent", &["POST /api/v1/update/consent"]),
     ("/update/now", &["POST /api/v1/update/now"]),

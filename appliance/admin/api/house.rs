@@ -7,6 +7,7 @@ use crate::act::dns::{self, Dkim};
 use crate::act::records::Dmarc;
 use crate::act::{Reply as Done, Request as Act};
 use crate::admin::setup::{domain, way};
+use crate::admin::support;
 use crate::admin::zone;
 use crate::limits;
 use crate::settings::{Relay, RelayTls};
@@ -53,6 +54,13 @@ pub(super) fn last_check(call: &Call<'_>) -> Outcome {
 
 pub(super) fn log(call: &Call<'_>) -> Outcome {
     call.ask(Act::Log)
+}
+
+/// All that tells how the server stands, without what opens anything.
+pub(super) fn support_file(call: &Call<'_>) -> Outcome {
+    let file = support::file(call.house, call.request.now)?;
+    call.note("log/support", "", None);
+    Ok(file)
 }
 
 /// The last look at the machine and at what the world sees of it.

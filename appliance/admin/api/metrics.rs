@@ -1,32 +1,36 @@
 //! `/metrics`: the server in numbers, in the text format of Prometheus (version 0.0.4).
 
 use super::{Call, Outcome};
+use crate::admin::House;
 use crate::admin::http::Reply;
 use crate::event::counts::{self, Counts};
 use crate::store::verify::night;
-use crate::store::{account, address, outbox};
+use crate::store::{Store, StoreError, account, address, outbox};
 use std::fmt::{Display, Write};
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn answer(call: &Call<'_>) -> Outcome {
+    let body = text(call.house, call.request.now)?.into_bytes();
+    Ok(Reply { status: 200, kind: KIND, body, headers: Vec::new() })
+}
+
+pub(in crate::admin) fn text(house: &House, now: i64) -> Result<String, StoreError> {
     let mut text = Text::default();
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     text.family("mailroom_build_info", "gauge", "The version that runs.");
     text.sample("mailroom_build_info", &version, 1);
-    process(&mut text, call);
+    process(&mut text, house, now);
     let counts = counts::now();
     mail(&mut text, &counts);
     doors(&mut text, &counts);
-    store(&mut text, call)?;
-    let body = text.0.into_bytes();
-    Ok(Reply { status: 200, kind: KIND, body, headers: Vec::new() })
+    store(&mut text, &house.store)?;
+    Ok(text.0)
 }
 
-fn process(text: &mut Text, call: &Call<'_>) {
-    let house = call.house;
+fn process(text: &mut Text, house: &House, now: i64) {
     let since = i64::try_from(house.place.millis() / 1_000).unwrap_or(0);
-    let begun = call.request.now.saturating_sub(since);
+    let begun = now.saturating_sub(since);
     text.gauge("process_start_time_seconds", "When the server started, since 1970.", begun);
     if let Some(octets) = resident() {
         text.gauge("process_resident_memory_bytes", "Memory in use.", octets);
@@ -93,8 +97,7 @@ fn doors(text: &mut Text, counts: &Counts) {
     of.iter().for_each(|(unit, it)| text.sample(name, &[("unit", *unit)], it.open));
 }
 
-fn store(text: &mut Text, call: &Call<'_>) -> Result<(), super::Refused> {
-    let store = &call.house.store;
+fn store(text: &mut Text, store: &Store) -> Result<(), StoreError> {
     let space = store.space()?;
     for (name, help, value) in [
         ("mailroom_store_file_bytes", "The length of the store's file.", space.file),

@@ -14,7 +14,7 @@ mod certificate;
 mod house;
 mod machine;
 mod mail;
-mod metrics;
+pub(super) mod metrics;
 mod moving;
 mod outside;
 mod people;
@@ -154,6 +154,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/space", house::space),
     get("/api/v1/last-check", house::last_check),
     get("/api/v1/log", house::log),
+    get("/api/v1/support-file", house::support_file),
     get("/api/v1/look", house::looked),
     post("/api/v1/look", house::look),
     get("/api/v1/certificate", certificate::show),

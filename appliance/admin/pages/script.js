@@ -35,10 +35,14 @@ for (const form of document.querySelectorAll("form")) {
 // A part of a page that follows what happens: <section data-live="/path"> is asked for anew until
 // it comes without that mark.
 const follow = (part, path) => {
+  // What never ends is asked for less often, not where nobody looks, and keeps nobody logged in.
+  const idle = Boolean(part.dataset.idle);
+  const wait = idle ? 4000 : 1500;
   let shown;
   const again = async () => {
+    if (idle && document.hidden) { setTimeout(again, wait); return; }
     try {
-      const reply = await fetch(path, { headers: { "x-part": "yes" } });
+      const reply = await fetch(path, { headers: { "x-part": idle ? "idle" : "yes" } });
       if (!reply.ok) { setTimeout(again, 5000); return; }
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       const fresh = page.getElementById(part.id);
@@ -48,14 +52,14 @@ const follow = (part, path) => {
         part.innerHTML = shown = fresh.innerHTML;
         copies(part);
       }
-      if (fresh.dataset.live) setTimeout(again, 1500);
+      if (fresh.dataset.live) setTimeout(again, wait);
       // What is beside it has to do with how it ended.
       else if (part.dataset.over) location.assign(part.dataset.over);
     } catch {
       setTimeout(again, 5000);
     }
   };
-  setTimeout(again, 1500);
+  setTimeout(again, wait);
 };
 for (const part of document.querySelectorAll("[data-live]")) follow(part, part.dataset.live);
 

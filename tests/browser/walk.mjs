@@ -8,6 +8,7 @@ import { browser, check, told, Walk } from "./lib.mjs";
 import { daily, enter, own } from "./daily.mjs";
 import { elsewhere } from "./elsewhere.mjs";
 import { pictures, shot } from "./pictures.mjs";
+import { log, updates } from "./updates.mjs";
 import { wizard } from "./wizard.mjs";
 
 const given = JSON.parse(process.env.MAILROOM_BROWSER);
@@ -75,6 +76,8 @@ async function first(chrome, server) {
   const it = { code: server.code, people: [] };
   const steps = await wizard(walk, it);
   await mail(server, it.people);
+  await walk.go("/update");
+  await walk.look("no box");
   const seconds = Math.round((Date.now() - walk.begun) / 1000);
   console.log(`first letter: ${walk.clicks} clicks, ${walk.fields} fields, ${steps.length} steps, `
     + `${walk.warnings} warning(s), ${seconds} s, each page checked, each mistake made once`);
@@ -91,6 +94,8 @@ async function second(chrome, server) {
   const it = { code: server.code, people: [] };
   await wizard(walk, it);
   await mail(server, it.people);
+  await walk.attempt(updates, given.pid1);
+  await walk.attempt(log);
   await walk.attempt(daily, it);
   await walk.attempt(own, it.people[1]);
   await walk.end();
@@ -101,6 +106,11 @@ async function second(chrome, server) {
 async function third(chrome, server, people) {
   const base = `https://127.0.0.1:${server.ports.https}`;
   const walk = await Walk.begin(chrome, "desk", { base });
+  await walk.go("/login");
+  await enter(walk);
+  await walk.attempt(updates, given.pid1);
+  await walk.attempt(log);
+  await walk.leaving(() => walk.click('form[action="/logout"] button'));
   await walk.go("/");
   await walk.attempt(daily, { people });
   await walk.attempt(own, people[1]);

@@ -58,20 +58,21 @@ class Server:
     """One data folder, and the process that serves it (or none)."""
 
     def __init__(
-        self, data, port_base=None, log=None, env=None, host="127.0.0.1", demo=True
+        self, data, port_base=None, log=None, env=None, host="127.0.0.1", demo=True, options=()
     ):
         self.data = Path(data)
         self.port_base = free_port_base() if port_base is None else port_base
         self.log = Path(log) if log else self.data.with_name(self.data.name + ".log")
         self.env = {**os.environ, **(env or {})}
         self.binary = binary()
-        self.host, self.demo = host, demo
+        self.host, self.demo, self.options = host, demo, options
         self.process = None
 
     def start(self, timeout=60):
         """Returns when every port answers; the whole log is in the error if it does not."""
         command = [self.binary, "serve", "--data", self.data]
         command += ["--port-base", str(self.port_base), *(["--demo"] if self.demo else [])]
+        command += self.options
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in command],

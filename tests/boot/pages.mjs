@@ -1,0 +1,83 @@
+// The pages of a box in the emulated box itself: an owner sends it an update and follows it over the
+// restart; then the pages that only a box has, on a large screen and on a phone without script.
+
+import { browser, check, told, Walk } from "../browser/lib.mjs";
+
+const { base, home, code, bundle, version, gallery } = JSON.parse(process.env.MAILROOM_BOX);
+const PASSWORD = "correct horse battery";
+const PAGES = ["/update", "/log", "/"];
+const SECONDS = 600;
+
+const chromium = await browser(home, new URL(base).hostname);
+Walk.gallery = gallery;
+
+async function over(walk, path) {
+  await walk.go(path);
+  await walk.proceed();
+}
+
+async function login(walk) {
+  await over(walk, "/login");
+  if (walk.path !== "/login") return;
+  await walk.fill("password", PASSWORD);
+  await walk.send("/login");
+}
+
+async function owns(walk) {
+  await over(walk, "/code");
+  await walk.fill("code", code);
+  await walk.send("/code");
+  await over(walk, "/setup/owner");
+  await walk.fill("password", PASSWORD);
+  await walk.fill("password2", PASSWORD);
+  await walk.send("/setup/owner");
+}
+
+// By its page, from the first octet to the new system's own words.
+async function updates(walk) {
+  await over(walk, "/update");
+  await walk.look("before");
+  await walk.page.locator('main [name="file"]').setInputFiles(bundle);
+  await walk.send("/update/file");
+  await walk.look("the file has arrived");
+  await walk.page.reload();
+  await walk.until("#update progress, #waits", SECONDS);
+  await walk.look("after a reload");
+  const end = Date.now() + SECONDS * 1000;
+  let text = "";
+  while (Date.now() < end && !(text.includes(version) && text.includes("onfirmed"))) {
+    await walk.page.waitForTimeout(2_000);
+    try {
+      await login(walk);
+      await over(walk, "/update");
+      text = await walk.text("#runs + dl, #update");
+    } catch {
+      // It restarts.
+    }
+  }
+  check("the new system runs and is kept", text.includes(version), text);
+  walk.faults = [];
+  await walk.look("the new system");
+}
+
+async function pages(walk) {
+  await login(walk);
+  for (const path of PAGES) {
+    await over(walk, path);
+    await walk.look("as it comes");
+  }
+}
+
+for (const shape of [{ script: true }, { phone: true, script: false }]) {
+  const name = shape.phone ? "phone" : "desktop";
+  const walk = await Walk.begin(chromium, name, { base, warned: true, ...shape });
+  walk.page.setDefaultTimeout(120_000);
+  if (!shape.phone) {
+    await walk.attempt(owns);
+    await walk.attempt(updates);
+  }
+  await walk.attempt(pages);
+  await walk.end();
+}
+await chromium.close();
+console.log(JSON.stringify(told));

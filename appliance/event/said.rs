@@ -85,7 +85,7 @@ impl Event {
             Self::CertificateReplaced { .. } | Self::CertificateTrouble { .. } => "certificate",
             Self::BoxTrouble { .. } | Self::ChildSaid { .. } => "box",
             Self::WorldChanged { .. } => "world",
-            Self::Update(_) => "update",
+            Self::Update(_) | Self::UpdateKept { .. } => "update",
         }
     }
 }

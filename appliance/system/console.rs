@@ -19,6 +19,8 @@ const SERIAL: &str = "/dev/console";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub name: String,
+    /// Of the system; the program's own until it is read.
+    pub version: String,
     pub slot: Option<Slot>,
     pub on_trial: bool,
     pub clock: ClockState,
@@ -44,6 +46,7 @@ impl View {
     pub(crate) fn new(booted: &Booted) -> View {
         View {
             name: limits::HOST_NAME.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
             slot: booted.slot,
             on_trial: booted.standing == Standing::OnTrial,
             clock: booted.clock,
@@ -175,7 +178,7 @@ impl View {
     fn slot_line(&self) -> String {
         let slot = self.slot.map_or("?", Slot::name);
         let trial = if self.on_trial { ", on trial" } else { "" };
-        format!("{} slot {slot}{trial}", env!("CARGO_PKG_VERSION"))
+        format!("{} slot {slot}{trial}", self.version)
     }
 
     /// The lines, in their order on both consoles.

@@ -122,10 +122,15 @@ pub(crate) struct Supervisor<'a> {
 /// Runs until the box restarts (false) or is switched off (true).
 pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
     let now = system.uptime();
-    let (server, repair) = match booted.repair {
-        None => (Watch::running(now), Watch::stopped()),
-        Some(_) => (Watch::stopped(), Watch::running(now)),
+    let watch = |program| match booted.unstarted.contains(&program) {
+        true => Watch::due_at(now + limits::CHILD_WAIT_FIRST),
+        false => Watch::running(now),
     };
+    let (server, repair) = match booted.repair {
+        None => (watch(Program::Server), Watch::stopped()),
+        Some(_) => (Watch::stopped(), watch(Program::Repair)),
+    };
+    let netd = watch(Program::Netd);
     let view = View::new(&booted);
     let mut supervisor = Supervisor {
         system,
@@ -133,7 +138,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         build,
         server,
         repair,
-        netd: Watch::running(now),
+        netd,
         console: Console::default(),
         view,
         last: VecDeque::new(),

@@ -97,6 +97,17 @@ fn one_crash_starts_the_server_again_and_keeps_its_last_words() {
     assert!(fake.serial.contains("server ended: SIGABRT"), "{}", fake.serial);
 }
 
+/// Its program may be gone, or memory: what the boot could not start is tried again, and counts.
+#[test]
+fn a_server_that_cannot_be_started_is_no_server_that_runs() {
+    let mut fake = Fake::fresh();
+    fake.fails.push(("start server", nix::libc::ENOENT));
+    let later = (0..20).map(|_| (5, netd(Message::Told(Words::new("fine"))))).collect();
+    let (done, off) = play(&mut fake, later);
+    assert_eq!(count(&done, "start server"), 3, "{done:#?}");
+    assert!(!off, "the box restarts as after three crashes");
+}
+
 /// Three crashes in an hour: one restart of the box; three more: repair, and no further restart.
 #[test]
 fn a_crash_loop_restarts_the_box_once_and_then_it_stays_up_for_repair() {

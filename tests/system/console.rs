@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 fn view() -> View {
     View {
         name: "mailroom".to_string(),
+        version: env!("CARGO_PKG_VERSION").to_string(),
         slot: Some(Slot::A),
         on_trial: false,
         clock: ClockState::Synced,

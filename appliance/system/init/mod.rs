@@ -57,6 +57,8 @@ pub(crate) struct Booted {
     pub preset: Preset,
     pub plan: Plan,
     pub clock: ClockState,
+    /// Children that could not be started: tried again.
+    pub unstarted: Vec<Program>,
     /// Restarts that PID 1 ordered because of trouble.
     pub restarts: u8,
     /// Why the server does not run.
@@ -140,6 +142,7 @@ impl Booted {
             preset: Preset::None,
             plan: Plan::Dhcp,
             clock: ClockState::Floor,
+            unstarted: Vec::new(),
             restarts: 0,
             repair: None,
             faults: Vec::new(),
@@ -438,6 +441,7 @@ impl Boot<'_> {
         for program in [server, Program::Netd] {
             if let Err(error) = self.start_child(&program) {
                 self.fault(format!("{} cannot be started: {error}", program.name()));
+                self.booted.unstarted.push(program);
             }
         }
     }

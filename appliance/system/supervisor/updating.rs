@@ -91,7 +91,10 @@ impl Supervisor<'_> {
     pub(super) fn updates_begin(&mut self) {
         let here = self.system.read(release::FILE).map_err(|error| error.to_string());
         match here.and_then(|octets| release::parse(&octets)) {
-            Ok(here) => self.updates.here = Some(here),
+            Ok(here) => {
+                self.view.version = here.version.to_string();
+                self.updates.here = Some(here);
+            }
             Err(why) => return self.trouble(format!("{}: {why}", release::FILE)),
         }
         self.updates.look = Some(self.system.uptime() + limits::STICK_SETTLES);

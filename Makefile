@@ -1,6 +1,7 @@
 # Everything a person does here. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help run test check image release emulate bench bench-firmware soak fuzz image-twice clean needs
+.PHONY: help run test check image release emulate bench bench-firmware soak fuzz image-twice
+.PHONY: clean needs
 SHELL := /bin/bash
 
 DATA ?= data

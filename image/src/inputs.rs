@@ -332,7 +332,8 @@ mod tests {
     #[test]
     fn of_what_apt_says_its_errors_are_told() {
         let said = "apt-get source x failed (exit status: 100): W: slow\nErr:1 http://m x\n  404\n\
-            E: Failed to fetch http://m/x  404  Not Found [IP: 10.0.0.1 80]\nE: Failed to fetch some archives.";
+            E: Failed to fetch http://m/x  404  Not Found [IP: 10.0.0.1 80]\n\
+            E: Failed to fetch some archives.";
         assert_eq!(complaint(said), "Failed to fetch http://m/x  404  Not Found");
         assert_eq!(complaint("apt-get: no such file"), "apt-get: no such file");
     }

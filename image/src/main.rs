@@ -125,12 +125,14 @@ fn act(act: &Act) -> Result<Vec<u8>, String> {
         }
         Act::Label { image } => label::label(&project, image).map(String::into_bytes),
         Act::Put { image, file } => put_file(image, file).map(|()| Vec::new()),
-        Act::Get { image, name } => {
-            let opened = opened(image, false)?;
-            let found = boot_partition(&opened).and_then(|mut boot| fat::get(&mut boot, name));
-            found.map_err(|why| format!("{}: {why}", image.display()))
-        }
+        Act::Get { image, name } => get_file(image, name),
     }
+}
+
+fn get_file(image: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let opened = opened(image, false)?;
+    let found = boot_partition(&opened).and_then(|mut boot| fat::get(&mut boot, name));
+    found.map_err(|why| format!("{}: {why}", image.display()))
 }
 
 /// The folder with board/ in it: this one, or the one that the tool was built in.

@@ -1,5 +1,5 @@
-// The pages of a box in the emulated box itself: an owner sends it an update and follows it over the
-// restart; then the pages that only a box has, on a large screen and on a phone without script.
+// The pages of a box in the emulated box itself: an owner sends it an update and follows it over
+// the restart; then the pages that only a box has, on a large screen and on a phone without script.
 
 import { browser, check, told, Walk } from "../browser/lib.mjs";
 

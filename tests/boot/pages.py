@@ -56,7 +56,8 @@ def walked(told, check):
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=1800)
     counted = re.search(r'{"passed":(\d+),"failed":(\d+)}', done.stdout)
     print("\n".join(line for line in done.stdout.splitlines() if line.startswith("FAIL")))
-    check("the walk came to its end", counted is not None, done.stdout[-2000:] + done.stderr[-2000:])
+    said = done.stdout[-2000:] + done.stderr[-2000:]
+    check("the walk came to its end", counted is not None, said)
     if counted:
         print(f"pages: {counted[1]} passed, {counted[2]} failed", flush=True)
         check("every page was good", int(counted[1]) > 40 and counted[2] == "0", counted[0])

@@ -99,7 +99,7 @@ fn a_page_that_follows_the_log_keeps_nobody_logged_in() {
 
 const RELAY: &str = "relay-secret \"quoted\"";
 const RELAY_FOR: &str = "another relay secret";
-const OUTSIDE: &str = "the word for another mailbox";
+const OUTSIDE: &str = "planted for a mailbox elsewhere";
 const TYPED: &str = "typed into the place of the name";
 const TSIG: &[u8] = b"a key of thirty-two octets, TSIG";
 /// As the settings write it.

@@ -3,8 +3,8 @@
 //! `SOURCES` in it names all of it, and what the mirror had not.
 //!
 //! A package names its source (`Source`, or itself) and what else was built into it (`Built-Using`:
-//! the kernel of a signed kernel, the firmware in U-Boot); what neither says stands in [sources] of
-//! board/common.toml.
+//! the kernel of a signed kernel, the firmware in U-Boot); what neither says stands in `[sources]`
+//! of board/common.toml.
 
 use crate::board;
 use crate::inputs::{self, Archive};

@@ -60,9 +60,10 @@ def run(folder, check):
 def recorded(here, disk, log, lan, check):
     """An update from the stick to its letter, with a log of the disk."""
     log.touch()
-    driver = {"driver": "blklogwrites", "file": {"driver": "file", "filename": str(disk)},
-              "log": {"driver": "file", "filename": str(log)}}
-    more = ["-set", f"drive.disk.file=json:{json.dumps(driver)}"]
+    plain = {name: {"driver": "file", "filename": str(path)}
+             for name, path in [("file", disk), ("log", log)]}
+    logged = {"driver": "raw", "file": {"driver": "blklogwrites", **plain}}
+    more = ["-set", f"drive.disk.file=json:{json.dumps(logged)}"]
     path = stick(here, bundle(here, "9.1.0"))
     with Box(here / "box", disk, lan=lan, more=more) as box:
         box.said_ever("box: mail      good")

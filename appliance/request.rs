@@ -10,6 +10,9 @@
 //! Whoever receives one asks [`Message::fits`] whether this sender may say it at all: a child that
 //! was taken over can say no more than its role.
 
+mod names;
+
+pub(crate) use names::{Code, DeviceId};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -44,6 +47,10 @@ pub(crate) enum Message {
         trial: bool,
         code: Code,
     },
+    /// Before [`Message::Start`]: the owner's log-in is to be taken away, once for each number.
+    ResetOwner(u64),
+    /// What a reset of everything has to name.
+    Device(DeviceId),
     // ---- init to repair ----
     /// Why the box serves no mail.
     Repair(Words),
@@ -68,6 +75,10 @@ pub(crate) enum Message {
     Proved,
     /// Not yet: which step failed, and what was heard.
     Unproved(Words),
+    /// The owner's log-in of this number is taken away, in the store.
+    ResetDone(u64),
+    /// Reset everything: the device as the owner typed it.
+    Reset(DeviceId),
     // ---- server to init, init to netd; and back to the server: what holds now ----
     Network(Plan),
     /// The new static address works: keep it.
@@ -225,50 +236,6 @@ pub(crate) struct Static {
     pub on_trial: bool,
 }
 
-/// Two groups of four letters and digits that are not mistaken for each other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Code([u8; 9]);
-
-impl Code {
-    /// 32 of them: a random octet gives five bits without preference.
-    pub(crate) const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-
-    pub(crate) fn new(random: [u8; 8]) -> Code {
-        let mut code = *b"....-....";
-        for (at, octet) in random.into_iter().enumerate() {
-            let at = if at < 4 { at } else { at + 1 };
-            code[at] = Self::LETTERS[usize::from(octet % 32)];
-        }
-        Code(code)
-    }
-
-    /// As it is typed: lower case and a missing dash are forgiven.
-    pub(crate) fn parse(text: &str) -> Option<Code> {
-        let text = text.trim().to_ascii_uppercase().replace('-', "");
-        let letters: [u8; 8] = text.as_bytes().try_into().ok()?;
-        if !letters.iter().all(|letter| Self::LETTERS.contains(letter)) {
-            return None;
-        }
-        let mut code = *b"....-....";
-        code[..4].copy_from_slice(&letters[..4]);
-        code[5..].copy_from_slice(&letters[4..]);
-        Some(Code(code))
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{}", char::from(*octet)))
-    }
-}
-
-/// A secret does not go into logs.
-impl fmt::Debug for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Code")
-    }
-}
-
 /// At most [`WORDS_BYTES`] of one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words(String);
@@ -305,6 +272,8 @@ impl Message {
     /// May this role say it?
     pub(crate) fn fits(&self, sender: Role) -> bool {
         match self {
+            Self::ResetOwner(_) | Self::Device(_) => sender == Role::Init,
+            Self::ResetDone(_) | Self::Reset(_) => sender == Role::Server,
             Self::Start { .. } | Self::Repair(_) | Self::Install { .. } | Self::Go => {
                 sender == Role::Init
             }
@@ -400,12 +369,25 @@ impl Message {
                 out.words(why);
             }
             Self::Update(act) => out.octets.extend([17, *act as u8]),
+            Self::ResetOwner(_) | Self::ResetDone(_) | Self::Reset(_) | Self::Device(_) => {
+                self.print_reset(out);
+            }
             Self::Install { .. }
             | Self::Go
             | Self::Found { .. }
             | Self::Progress { .. }
             | Self::Written
             | Self::Refused { .. } => self.print_install(out),
+        }
+    }
+
+    fn print_reset(&self, out: &mut Printer) {
+        match self {
+            Self::ResetOwner(number) => out.number(40, *number),
+            Self::ResetDone(number) => out.number(41, *number),
+            Self::Reset(device) => out.device(42, *device),
+            Self::Device(device) => out.device(43, *device),
+            _ => (),
         }
     }
 
@@ -457,6 +439,16 @@ struct Printer {
 }
 
 impl Printer {
+    fn number(&mut self, kind: u8, number: u64) {
+        self.octets.push(kind);
+        self.octets.extend(number.to_le_bytes());
+    }
+
+    fn device(&mut self, kind: u8, device: DeviceId) {
+        self.octets.push(kind);
+        self.octets.extend(device.0.to_le_bytes());
+    }
+
     fn words(&mut self, words: &Words) {
         self.octets.push(u8::try_from(words.0.len()).unwrap_or(0));
         self.octets.extend(words.0.as_bytes());
@@ -618,6 +610,10 @@ impl Fields<'_> {
             19 => Message::Unproved(self.words()?),
             17 => Message::Update(self.one_of(&UPDATE_ACTS)?),
             kind @ 20..=25 => self.message_install(kind)?,
+            40 => Message::ResetOwner(u64::from_le_bytes(self.take()?)),
+            41 => Message::ResetDone(u64::from_le_bytes(self.take()?)),
+            42 => Message::Reset(DeviceId(u32::from_le_bytes(self.take()?))),
+            43 => Message::Device(DeviceId(u32::from_le_bytes(self.take()?))),
             _ => return Err(Wrong("its kind is unknown")),
         })
     }

@@ -123,7 +123,7 @@ fn serve_as(
         place.put_backup(data);
         // What was made for the store that is gone is in the one that came, or not wanted there.
         options.demo = false;
-        boxed.iter_mut().for_each(|boxed| boxed.preset = None);
+        boxed.iter_mut().for_each(|boxed| (boxed.preset, boxed.reset) = (None, None));
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod my;
 mod network;
 mod outside;
 mod people;
+mod reset;
 mod restore;
 mod rights;
 mod security;

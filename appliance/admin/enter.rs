@@ -38,6 +38,8 @@ struct CodePage<'a> {
     page: &'a Page<'a>,
     form: &'a Form,
     is_box: bool,
+    /// It had an owner: a reset took the log-in away.
+    reset: bool,
 }
 
 pub(super) fn code_page(visit: &mut Visit<'_>) -> Answer {
@@ -50,7 +52,8 @@ pub(super) fn code_page(visit: &mut Visit<'_>) -> Answer {
 
 fn show_code(visit: &Visit<'_>, form: &Form) -> Answer {
     let page = visit.page(visit.words.t("code.title"));
-    show(&CodePage { page: &page, form, is_box: visit.house.is_box })
+    let reset = setup::is_done(visit)?;
+    show(&CodePage { page: &page, form, is_box: visit.house.is_box, reset })
 }
 
 pub(super) fn code(visit: &mut Visit<'_>) -> Answer {

@@ -35,6 +35,7 @@ mod people;
 mod queue;
 mod refusal;
 pub(crate) mod repair;
+pub(crate) mod reset;
 mod restore;
 pub(crate) mod routes;
 mod security;

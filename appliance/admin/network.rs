@@ -1,4 +1,5 @@
-//! The network of a box as PID 1 tells of it, and how another address is asked for and kept.
+//! The network of a box as PID 1 tells of it, and how another address is asked for and kept; what
+//! else PID 1 is asked for goes the same way.
 //!
 //! ```text
 //! ask    said a moment later: the page that tells where to go must reach the browser first
@@ -8,7 +9,7 @@
 use super::who::random;
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::request::{From, Message, Plan, Static};
+use crate::request::{DeviceId, From, Message, Plan, Static};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,8 @@ pub(crate) struct State {
     pub trial: Option<Trial>,
     /// The last trial was not confirmed.
     pub went_back: bool,
+    /// What a reset of everything has to name.
+    pub device: Option<DeviceId>,
 }
 
 /// A new address that is not kept yet.
@@ -86,6 +89,7 @@ impl Network {
                     state.went_back = *plan != kept;
                 }
             }
+            Message::Device(device) => state.device = Some(*device),
             Message::Link { hardware, .. } => state.hardware = Some(*hardware),
             Message::Address { address, prefix, from } => {
                 state.addresses.retain(|(known, ..)| known != address);
@@ -109,17 +113,22 @@ impl Network {
                 until: Instant::now() + limits::NETWORK_TRIAL,
             }),
         };
-        let network = self.clone();
-        let say = move || {
-            std::thread::sleep(limits::NETWORK_BREATH);
-            if let Err(error) = (network.say)(&Message::Network(plan)) {
-                emit(Event::BoxTrouble { what: format!("PID 1 does not listen: {error}") });
-            }
-        };
-        std::thread::Builder::new().name("network".into()).spawn(say)?;
+        self.later(Message::Network(plan))?;
         let mut state = self.lock();
         (state.trial, state.went_back) = (trial.clone(), false);
         Ok(trial)
+    }
+
+    /// Says it in a moment.
+    pub(super) fn later(self: &Arc<Self>, message: Message) -> io::Result<()> {
+        let network = self.clone();
+        let say = move || {
+            std::thread::sleep(limits::NETWORK_BREATH);
+            if let Err(error) = (network.say)(&message) {
+                emit(Event::BoxTrouble { what: format!("PID 1 does not listen: {error}") });
+            }
+        };
+        std::thread::Builder::new().name("network".into()).spawn(say).map(drop)
     }
 
     /// What is on trial by this secret.

@@ -18,7 +18,7 @@ use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
     addresses, api, assets, audit, clients, enter, lan, log, moving, my, outside, people, queue,
-    restore, security, setup, strangers, tokens, trace, update, welcome,
+    reset, restore, security, setup, strangers, tokens, trace, update, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
@@ -143,6 +143,10 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/tokens", May::Owner, tokens::page),
     post("/tokens", May::Owner, tokens::add),
     post("/tokens/remove", May::Owner, tokens::remove),
+    get("/reset", May::Owner, reset::page),
+    post("/reset/restart", May::Owner, reset::restart),
+    post("/reset/off", May::Owner, reset::off),
+    post("/reset/everything", May::Owner, reset::everything),
     get("/move", May::Owner, moving::page),
     post("/move", May::Owner, moving::begin),
     post("/move/{}/look", May::Owner, moving::look),

@@ -84,7 +84,11 @@ fn show_security(visit: &Visit<'_>, form: &Form) -> Answer {
 }
 
 /// Who changes something here says the password once more: a browser may have been left open.
-fn confirmed(visit: &Visit<'_>, form: &mut Form, field: &'static str) -> Result<bool, Trouble> {
+pub(super) fn confirmed(
+    visit: &Visit<'_>,
+    form: &mut Form,
+    field: &'static str,
+) -> Result<bool, Trouble> {
     let password = form.raw(field).to_string();
     let remote = visit.request.peer.remote.ip();
     match visit.house.check_password(&password, remote)? {

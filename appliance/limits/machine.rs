@@ -31,6 +31,17 @@ pub(crate) const DISK_LOOK: Duration = Duration::from_millis(250);
 /// The last words of e2fsck that are shown.
 pub(crate) const CHECK_LINES: usize = 3;
 
+// ---- resets ----
+
+/// RESET.txt: one line.
+pub(crate) const RESET_BYTES: usize = 1_000;
+/// Files up to this are overwritten before they are removed: keys, settings, passwords.
+pub(crate) const RESET_OVERWRITTEN_BYTES: u64 = 1 << 20;
+/// A large file goes in parts of this, with the watchdog fed between them.
+pub(crate) const RESET_PART_BYTES: u64 = 4 << 30;
+/// RESET.txt on sticks that cannot be written: the oldest is forgotten for another.
+pub(crate) const RESETS_SEEN: usize = 16;
+
 // ---- its children ----
 
 /// The server's user and group: above those that systems give away, so that files of a data
@@ -76,6 +87,13 @@ pub(crate) const HOST_NAME: &str = "mailroom";
 /// The last faults that are shown: a screen has few lines beside the code for phones.
 pub(crate) const CONSOLE_TROUBLES: usize = 6;
 pub(crate) const CONSOLE_ADDRESSES: usize = 6;
+
+/// How long the menu waits for a key.
+pub(crate) const MENU_OPEN: Duration = Duration::from_secs(60);
+/// A line that is typed there: the id of a device has nine letters.
+pub(crate) const MENU_LINE_BYTES: usize = 40;
+/// A terminal that is at its end so often hung up: the menu is gone from there.
+pub(crate) const TERMINAL_ENDS: u32 = 16;
 
 // ---- the clock ----
 

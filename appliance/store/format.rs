@@ -579,6 +579,9 @@ pub(crate) struct Setup {
     /// What mail addresses end in, as the owner said before there was a domain.
     #[prost(string, tag = "7")]
     pub domain: String,
+    /// The number of the last reset that took the owner away: each is done once. 0: none.
+    #[prost(uint64, tag = "8")]
+    pub reset: u64,
 }
 
 /// The programs that act for the owner over the API.

@@ -21,6 +21,21 @@ pub(crate) fn claim(batch: &mut Batch, owner: &Owner) -> Result<()> {
     save(batch, &key::owner(OWNER_SELF), owner)
 }
 
+/// A reset at the box: the owner's password, the second factor and the tokens of programs go.
+/// Whoever has the new setup code is the owner then. False: the one of this number was done before.
+pub(crate) fn forget(batch: &mut Batch, number: u64, act: &Audit) -> Result<bool> {
+    let mut setup = setup(batch)?;
+    if setup.reset == number {
+        return Ok(false);
+    }
+    setup.reset = number;
+    save(batch, &key::owner(OWNER_SETUP), &setup)?;
+    batch.delete(&key::owner(OWNER_SELF))?;
+    batch.delete(&key::owner(OWNER_TOKENS))?;
+    note(batch, act)?;
+    Ok(true)
+}
+
 /// Changes password or second factor.
 pub(crate) fn change(
     batch: &mut Batch,

@@ -1,9 +1,10 @@
 //! The console: how the box is, on its screen (tty1) and line by line on the serial port.
 
 use super::init::Booted;
-use super::syscall::{Program, System};
+use super::init::reset::UNFINISHED;
+use super::syscall::{Program, Source, System};
 use crate::limits;
-use crate::request::{ClockState, Code, From, Health, Mail, Message, StoreState};
+use crate::request::{ClockState, Code, DeviceId, From, Health, Mail, Message, StoreState};
 use crate::update::slot::{Slot, Standing};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
@@ -33,6 +34,10 @@ pub(crate) struct View {
     pub network: String,
     pub health: Option<Health>,
     pub code: Option<Code>,
+    /// What a reset of everything has to name.
+    pub device: Option<DeviceId>,
+    /// The menu of the screen, while it is open.
+    pub menu: Vec<String>,
     /// The words of the key of the box's certificate.
     pub key: Option<String>,
     pub preset_wrong: Option<String>,
@@ -57,6 +62,8 @@ impl View {
             network: String::new(),
             health: None,
             code: booted.code,
+            device: booted.device,
+            menu: Vec::new(),
             key: None,
             preset_wrong: None,
             repair: booted.repair.clone(),
@@ -203,6 +210,9 @@ impl View {
             let waiting = of(waiting, "message waits", "messages wait");
             lines.push(format!("          {accounts}, {waiting} to leave"));
         }
+        if let Some(device) = self.device {
+            lines.push(format!("device    {device}"));
+        }
         if let Some(code) = self.code {
             lines.push(format!("setup code {code}"));
         }
@@ -217,21 +227,27 @@ impl View {
         }
         if let Some(why) = &self.repair {
             lines.push(format!("REPAIR    {why}"));
-            lines.push(
-                "          No mail is lost. The data partition is left as it is.".to_string(),
-            );
+            if !why.starts_with(UNFINISHED) {
+                let rest = "No mail is lost. The data partition is left as it is.";
+                lines.push(format!("          {rest}"));
+            }
         }
         lines.extend(self.troubles.iter().map(|trouble| format!("!         {trouble}")));
         lines
     }
 
-    /// The page of the screen, with the code of the box's address for phones.
+    /// The page of the screen, with the code of the box's address for phones, or the menu.
     pub(crate) fn page_text(&self) -> String {
         let mut text = String::new();
         for line in self.lines() {
             let _ = writeln!(text, "{line}");
         }
-        if let Some(page) = self.page() {
+        if !self.menu.is_empty() {
+            text.push('\n');
+            for line in &self.menu {
+                let _ = writeln!(text, "{line}");
+            }
+        } else if let Some(page) = self.page() {
             let code = QrCode::with_error_correction_level(page.as_bytes(), EcLevel::L);
             let _ = write!(text, "\n{page}\n");
             if let Ok(code) = code {
@@ -266,6 +282,35 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    /// What the menu says at one terminal: on the screen until it says something else.
+    pub(crate) fn menu(
+        &mut self,
+        system: &mut dyn System,
+        view: &mut View,
+        source: Source,
+        lines: Vec<String>,
+    ) {
+        match source {
+            Source::Screen => {
+                // What was typed stands somewhere on it.
+                self.screen.clear();
+                view.menu = lines;
+            }
+            Source::Serial => {
+                let text: String =
+                    lines.into_iter().map(|line| format!("box: menu      {line}\r\n")).collect();
+                // As every other line.
+                let _ = system.put(SERIAL, text.as_bytes());
+            }
+        }
+    }
+
+    /// All is shown anew.
+    pub(crate) fn again(&mut self) {
+        self.screen.clear();
+        self.serial.clear();
+    }
+
     /// The screen is drawn anew when something changed, the serial port gets the changed lines.
     pub(crate) fn show(&mut self, system: &mut dyn System, view: &View) {
         let text = view.page_text();

@@ -11,10 +11,12 @@
 //!
 //! A full or read-only disk is said by the server and shown; it restarts nothing.
 
+mod resets;
 mod updating;
 
 use super::console::{Console, View};
 use super::init::{Booted, DATA, boot_partition, folder, load, note, start_child};
+use super::menu::Menu;
 use super::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -115,6 +117,10 @@ pub(crate) struct Supervisor<'a> {
     name: Option<Message>,
     /// What comes back when the new address is not confirmed, and when it does.
     trial: Option<(Plan, Duration)>,
+    /// At the screen, and at the serial port.
+    menus: (Menu, Menu),
+    /// The data partition was fit to be written at the start.
+    can_reset: bool,
     end: Option<bool>,
     updates: updating::Updates,
 }
@@ -132,6 +138,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
     };
     let netd = watch(Program::Netd);
     let view = View::new(&booted);
+    let can_reset = booted.repair.is_none();
     let mut supervisor = Supervisor {
         system,
         booted,
@@ -145,6 +152,8 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         clock_kept: None,
         name: None,
         trial: None,
+        menus: Default::default(),
+        can_reset,
         end: None,
         updates: updating::Updates::default(),
     };
@@ -164,6 +173,7 @@ impl Supervisor<'_> {
             let now = self.system.uptime();
             self.start_due(now);
             self.end_trial(now);
+            self.close_menus(now);
             self.look_at_health(now);
             self.updates_go_on(now);
             self.view.now = self.system.now();
@@ -246,6 +256,7 @@ impl Supervisor<'_> {
                 }
             }
             Happening::Disk(name) => self.disk_changed(&name, now),
+            Happening::Key(source, octet) => self.key(source, octet, now),
             Happening::Said(program, line) => self.said(&program, line),
             Happening::Ended(Program::Installer, how) => self.installer_ended(how),
             Happening::Ended(program, how) => {
@@ -363,6 +374,8 @@ impl Supervisor<'_> {
             Message::Update(act) => self.update_act(act),
             Message::Proved => self.proved(),
             Message::Unproved(why) => self.unproved(why.text()),
+            Message::Reset(device) => self.reset_asked(device),
+            Message::ResetDone(number) => self.owner_is_gone(number),
             Message::Network(plan) => self.network(plan, now),
             Message::NetworkKept => self.network_kept(now),
             Message::Name(name) => {

@@ -4,11 +4,14 @@
 
 #![allow(unsafe_code)]
 
+mod calls;
 pub(crate) mod events;
 pub(super) mod filter;
 pub(crate) mod link;
 pub(crate) mod opened;
 pub(crate) mod program;
+mod terminal;
+mod tree;
 
 use crate::limits;
 use crate::request::{Message, SIZE};
@@ -29,6 +32,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use terminal::Terminal;
 
 pub(crate) use opened::Opened;
 
@@ -48,13 +52,20 @@ pub(crate) trait System {
     fn remove(&mut self, path: &str) -> io::Result<()>;
     /// Names in a folder, sorted.
     fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
+    /// What a path is, no link followed.
+    fn kind(&mut self, path: &str) -> io::Result<Kind>;
+    /// A file loses what is behind so many octets.
+    fn shorten(&mut self, path: &str, length: u64) -> io::Result<()>;
+    /// Removes a folder with all that is left in it.
+    fn remove_folder(&mut self, path: &str) -> io::Result<()>;
     /// Makes a folder where there is none, and sets its owner and mode.
     fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()>;
     /// Makes a symbolic link where nothing is.
     fn link(&mut self, target: &str, path: &str) -> io::Result<()>;
     fn mount(&mut self, mount: &Mount) -> io::Result<()>;
     fn unmount(&mut self, target: &str) -> io::Result<()>;
-    /// The kernel's console becomes standard input, output and error output.
+    /// The kernel's console becomes standard input, output and error output; what is typed there
+    /// and at the screen is a happening from now on.
     fn adopt_console(&mut self) -> io::Result<()>;
     /// The names by which devices ask for their drivers, each once.
     fn modaliases(&mut self) -> Vec<String>;
@@ -104,6 +115,22 @@ pub(crate) enum Access {
     BecomeReadOnly,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of so many octets.
+    File(u64),
+    Folder,
+    /// A link, a socket and the like.
+    Other,
+}
+
+/// Where somebody types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Screen,
+    Serial,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     Server,
@@ -146,6 +173,8 @@ pub(crate) enum Happening {
     Device(String),
     /// A disk, a stick or a card of this name came, went, or is another one.
     Disk(String),
+    /// An octet that was typed.
+    Key(Source, u8),
     /// A signal asks for the end.
     End {
         off: bool,
@@ -175,6 +204,7 @@ pub(crate) struct Linux {
     signals: SignalFd,
     devices: Option<OwnedFd>,
     children: Vec<Child>,
+    terminals: Vec<Terminal>,
     watchdog: Option<File>,
 }
 
@@ -195,7 +225,8 @@ impl Linux {
         ends.into_iter().chain([Signal::SIGCHLD]).for_each(|signal| taken.add(signal));
         taken.thread_block()?;
         let signals = SignalFd::with_flags(&taken, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Linux { signals, devices: device_socket().ok(), children: Vec::new(), watchdog: None })
+        let (devices, children, terminals) = (device_socket().ok(), Vec::new(), Vec::new());
+        Ok(Linux { signals, devices, children, terminals, watchdog: None })
     }
 
     fn signals(&mut self, happened: &mut Vec<Happening>) {
@@ -239,7 +270,8 @@ impl Linux {
             let said = child.said.as_ref().map(File::as_fd);
             child.socket.as_ref().map(OwnedFd::as_fd).into_iter().chain(said)
         });
-        let all = others.chain(self.devices.as_ref().map(OwnedFd::as_fd));
+        let terminals = self.terminals.iter().map(Terminal::as_fd);
+        let all = others.chain(self.devices.as_ref().map(OwnedFd::as_fd)).chain(terminals);
         watched.extend(all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let most = u16::try_from(most.as_millis()).unwrap_or(u16::MAX);
         nix::poll::poll(&mut watched, PollTimeout::from(most))
@@ -372,6 +404,18 @@ impl System for Linux {
         Ok(names)
     }
 
+    fn kind(&mut self, path: &str) -> io::Result<Kind> {
+        tree::kind(path)
+    }
+
+    fn shorten(&mut self, path: &str, length: u64) -> io::Result<()> {
+        tree::shorten(path, length)
+    }
+
+    fn remove_folder(&mut self, path: &str) -> io::Result<()> {
+        tree::remove_folder(path)
+    }
+
     fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
         std::os::unix::fs::chown(path, Some(owner), Some(owner))?;
@@ -411,6 +455,7 @@ impl System for Linux {
     }
 
     fn adopt_console(&mut self) -> io::Result<()> {
+        self.terminals = terminal::all();
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(nix::libc::O_NOCTTY);
         let console = options.open("/dev/console")?;
@@ -550,6 +595,7 @@ impl System for Linux {
         self.signals(&mut happened);
         self.reap(&mut happened);
         self.new_devices(&mut happened);
+        self.terminals.retain_mut(|terminal| terminal.read(&mut happened));
         happened
     }
 
@@ -614,39 +660,6 @@ fn in_memory(octets: &[u8]) -> io::Result<OwnedFd> {
     let file = File::from(made);
     file.write_all_at(octets, 0)?;
     Ok(file.into())
-}
-
-/// Calls of the kernel that nix has not, with their structs.
-mod calls {
-    pub(super) const BLKPG_RESIZE_PARTITION: i32 = 3;
-    pub(super) const PARTITION_BYTES: i32 = 152;
-
-    /// struct blkpg_partition of linux/blkpg.h.
-    #[repr(C)]
-    pub(super) struct Partition {
-        pub start: i64,
-        pub length: i64,
-        pub number: i32,
-        pub names: [u8; 128],
-    }
-
-    /// struct blkpg_ioctl_arg of linux/blkpg.h.
-    #[repr(C)]
-    pub(super) struct PartitionChange {
-        pub operation: i32,
-        pub flags: i32,
-        pub length: i32,
-        pub data: *mut Partition,
-    }
-
-    const _: () = assert!(std::mem::size_of::<Partition>() == PARTITION_BYTES as usize);
-
-    // _IO(0x12, 105), which carries a pointer all the same.
-    nix::ioctl_write_ptr_bad!(blkpg, 0x1269, PartitionChange);
-    // EXT4_IOC_RESIZE_FS of ext4.h.
-    nix::ioctl_write_ptr!(ext4_resize, b'f', 16, u64);
-    // WDIOC_SETTIMEOUT of linux/watchdog.h.
-    nix::ioctl_readwrite!(watchdog_timeout, b'W', 6, i32);
 }
 
 /// The file behind a descriptor that a message brought.

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::event::{self, Event, emit};
 use crate::request::{ClockState, Code, Message, Words};
 use crate::settings::{self, Ports, Settings};
+use crate::store::owner;
 use crate::system::confine::{NETD, REPAIR, SERVER};
 use crate::system::init::folder;
 use crate::system::installer;
@@ -27,6 +28,8 @@ pub(crate) struct Boxed {
     pub code: Code,
     /// It must still be proven that mail works.
     pub trial: Arc<AtomicBool>,
+    /// The owner's log-in is to be taken away, under this number.
+    pub reset: Option<u64>,
 }
 
 /// Runs a child by its role; the error goes to PID 1, which shows it.
@@ -71,8 +74,14 @@ fn pair() -> Result<Pair, String> {
 fn server() -> Result<(), String> {
     let pair = pair()?;
     SERVER.enter()?;
-    let first = pair.hear().map_err(|error| format!("PID 1: {error}"))?;
-    let Some(heard) = first else { return Ok(()) };
+    let hear = || pair.hear().map_err(|error| format!("PID 1: {error}"));
+    let Some(mut heard) = hear()? else { return Ok(()) };
+    let mut reset = None;
+    if let Message::ResetOwner(number) = heard.message {
+        reset = Some(number);
+        let Some(next) = hear()? else { return Ok(()) };
+        heard = next;
+    }
     let Message::Start { code, trial, .. } = heard.message else {
         return Err("the first message is not the start's".to_string());
     };
@@ -98,7 +107,7 @@ fn server() -> Result<(), String> {
     let network = Network::new(Box::new(move |message| to_init.say(message)));
     listen(pair.clone(), network.clone())?;
     let trial = Arc::new(AtomicBool::new(trial));
-    let boxed = Boxed { pair, network, preset, code, trial };
+    let boxed = Boxed { pair, network, preset, code, trial, reset };
     super::serve_box(data, ServeOptions::default(), boxed)
 }
 
@@ -157,14 +166,30 @@ fn tell_box(pair: &Pair, preset: &settings::preset::Preset) -> Result<(), String
 }
 
 impl Boxed {
-    /// The domain and the people of the presets are in the store when it returns. Blocks.
+    /// The owner is gone who was reset, and the domain and the people of the presets are in the
+    /// store when it returns. Blocks.
     pub(super) fn apply(&self, store: &crate::store::Store, now: i64) -> Result<(), String> {
+        self.forget_owner(store, now)?;
         let Some(preset) = &self.preset else { return Ok(()) };
         match preset::apply(store, preset, now) {
             Ok(()) => say(&self.pair, &Message::PresetTaken),
             Err(failure) => {
                 let why = Words::new(&format!("{}: {}", failure.what, failure.why));
                 say(&self.pair, &Message::PresetWrong { line: 0, why })
+            }
+        }
+    }
+
+    /// What cannot be done now is done at another start: mail does not wait for it.
+    fn forget_owner(&self, store: &crate::store::Store, now: i64) -> Result<(), String> {
+        let Some(number) = self.reset else { return Ok(()) };
+        let act = crate::admin::reset::owner_is_gone(now);
+        match store.write_blocking(move |batch| owner::forget(batch, number, &act)) {
+            Ok(_) => say(&self.pair, &Message::ResetDone(number)),
+            Err(error) => {
+                let doing = "taking the owner's log-in away";
+                emit(Event::StoreTrouble { doing, why: error.to_string() });
+                Ok(())
             }
         }
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Where a box is found once it runs.
 const ADDRESS: &str = "http://mailroom.local/";
 
-/// The letters of setup codes: those of appliance/request.rs.
+/// The letters of setup codes: those of appliance/request/names.rs.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// What stands for the code in image/preset.toml.
@@ -295,7 +295,7 @@ mod tests {
         }
         assert!(codes[0].0 != codes[1].0 && codes[0].1 != codes[1].1);
         assert_eq!(tool::sha256(&image).expect("the image"), before);
-        let request = include_str!("../../appliance/request.rs");
-        assert!(request.contains(&format!("b\"{}\"", String::from_utf8_lossy(LETTERS))));
+        let names = include_str!("../../appliance/request/names.rs");
+        assert!(names.contains(&format!("b\"{}\"", String::from_utf8_lossy(LETTERS))));
     }
 }

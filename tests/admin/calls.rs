@@ -19,6 +19,7 @@ use std::time::Duration;
 
 const STEP: &str = "none: a step of the setting up, which only the pages have";
 const OPENS: &str = "none: it opens the box itself, which no token does";
+const ENDS: &str = "none: it ends the box itself, which no token does";
 const BROWSER: &str = "none: a session of a browser; a program has its token";
 
 /// What a page does, and the calls that do it; or why there is none.
@@ -34,6 +35,9 @@ const ACTS: &[(&str, &[&str])] = &[
     ("/security/totp/off", &[OPENS]),
     ("/tokens", &[OPENS]),
     ("/tokens/remove", &[OPENS]),
+    ("/reset/restart", &[ENDS]),
+    ("/reset/off", &[ENDS]),
+    ("/reset/everything", &[ENDS]),
     ("/setup/begin", &[STEP]),
     ("/setup/begin/restore", &["POST /api/v1/restore"]),
     ("/setup/time", &["PUT /api/v1/zone"]),

@@ -200,6 +200,10 @@ class Box:
                     raise
                 time.sleep(0.2)
 
+    def typed(self, text):
+        """Somebody types it at the serial port."""
+        self.serial.sendall(text.encode())
+
     def cable(self, plugged):
         self.ask("set_link", name="lan", up=plugged)
 

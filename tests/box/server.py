@@ -12,6 +12,8 @@ from machine import (
     CODE,
     HEALTH,
     PROVED,
+    RESET_DONE,
+    RESET_OWNER,
     START,
     TAKEN,
     UNPROVED,
@@ -38,8 +40,10 @@ FAR = "198.51.100.9"
 NOT_SET = "clock of this server is not set"
 
 
-def start(binary, log, preset=None, trial=False):
+def start(binary, log, preset=None, trial=False, reset=None):
     child = Child(binary, "server", log)
+    if reset is not None:
+        child.tell(RESET_OWNER, reset)
     child.tell(START, bytes([preset is not None, trial]) + b"AAAA-AAAA", preset)
     return child
 
@@ -71,6 +75,7 @@ def suite(binary, check):
     check("the settings name the host", 'host = "mail.office.test"' in settings, settings)
     stored = subprocess.run(["grep", "-rl", PASSWORD, "/data"], capture_output=True, text=True)
     check("the password is nowhere in clear", stored.stdout == "", stored.stdout)
+    reset(binary, check)
 
 
 def broken(binary, check):
@@ -86,6 +91,17 @@ def broken(binary, check):
     check("port 25 is closed", refused(25))
     check("port 993 is closed", refused(993))
     check("it ends when it is asked", child.end() == 0, child.said())
+
+
+def reset(binary, check):
+    """What a reset asks is done before anybody is served."""
+    number = bytes(range(8))
+    child = start(binary, "/run/reset.log", reset=number)
+    first = child.hear(lambda kind, _: kind in (RESET_DONE, HEALTH))
+    check("the owner's log-in is gone", first and first[:8] == number, first)
+    health = child.hear(lambda kind, fields: kind == HEALTH and fields[0] == OPEN)
+    check("nobody owns it, one account is there", health and health[2:4] == b"\0\1", health)
+    check("it ends after a reset", child.end() == 0, child.said())
 
 
 def confined(child, check):

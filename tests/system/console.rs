@@ -1,6 +1,6 @@
 //! What the screen shows.
 
-use crate::request::{ClockState, Code, From, Health, Mail, Message, StoreState};
+use crate::request::{ClockState, Code, DeviceId, From, Health, Mail, Message, StoreState};
 use crate::system::console::View;
 use crate::update::slot::Slot;
 use std::collections::VecDeque;
@@ -25,6 +25,8 @@ fn view() -> View {
             waiting: 1,
         }),
         code: None,
+        device: None,
+        menu: Vec::new(),
         key: None,
         preset_wrong: None,
         repair: None,
@@ -70,7 +72,8 @@ fn the_page_tells_how_the_box_is() {
 fn before_it_is_owned_it_shows_the_code_and_in_repair_the_reason() {
     let mut view = view();
     view.code = Code::parse("abcd2345");
-    assert!(view.page_text().contains("setup code ABCD-2345\n"));
+    view.device = Some(DeviceId(0x1A2B_3C4D));
+    assert!(view.page_text().contains("device    1A2B-3C4D\nsetup code ABCD-2345\n"));
     view.repair = Some("the data file system is damaged".to_string());
     let text = view.page_text();
     assert!(text.contains("mail      stopped for repair\n"), "{text}");

@@ -2,7 +2,9 @@
 //! down every call that changes something.
 
 use crate::request::Message;
-use crate::system::syscall::{Access, Ended, Happening, Kill, Mount, Opened, Program, System};
+use crate::system::syscall::{
+    Access, Ended, Happening, Kill, Kind, Mount, Opened, Program, System,
+};
 use crate::update::slot::{self, Slot, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -19,7 +21,7 @@ const DATA_LENGTH: u64 = 1 << 18;
 #[derive(Clone, Default)]
 pub(crate) struct Disks {
     sectors: BTreeMap<(String, u64), [u8; 512]>,
-    /// Files of the data and boot partitions.
+    /// Files of the data and boot partitions, and of a stick.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -43,9 +45,13 @@ pub(crate) struct Fake {
     pub uptime: Duration,
     pub aliases: BTreeSet<String>,
     pub mounted: BTreeSet<String>,
+    only_to_read: BTreeSet<String>,
+    /// Files that are as long as this, though the fake holds less.
+    pub lengths: BTreeMap<String, u64>,
     pub screen: String,
     pub serial: String,
-    random: u8,
+    /// Where randomness begins.
+    pub random: u8,
 }
 
 impl Fake {
@@ -82,6 +88,8 @@ impl Fake {
             uptime: Duration::from_secs(2),
             aliases: BTreeSet::new(),
             mounted: BTreeSet::new(),
+            only_to_read: BTreeSet::new(),
+            lengths: BTreeMap::new(),
             screen: String::new(),
             serial: String::new(),
             random: 0,
@@ -158,7 +166,29 @@ impl Fake {
     }
 
     fn lasting(path: &str) -> bool {
-        path.starts_with("/data/") || path.starts_with("/boot/")
+        Self::target(path).is_some()
+    }
+
+    /// Where the file system of a path that lasts is mounted.
+    fn target(path: &str) -> Option<&'static str> {
+        let targets = ["/data", "/boot", "/run/stick"];
+        targets
+            .into_iter()
+            .find(|target| path.strip_prefix(target).is_some_and(|below| below.starts_with('/')))
+    }
+
+    /// Nobody writes to what is mounted only to be read.
+    fn writable(&self, path: &str) -> io::Result<()> {
+        match Self::target(path).is_some_and(|target| self.only_to_read.contains(target)) {
+            true => Err(io::Error::from_raw_os_error(nix::libc::EROFS)),
+            false => Ok(()),
+        }
+    }
+
+    /// A stick with one partition.
+    pub(crate) fn plug_in(&mut self) {
+        self.put_file("/sys/block/sda/size", "2048\n");
+        self.put_file("/sys/block/sda/sda1/size", "2040\n");
     }
 
     fn on_disk(&mut self, path: &str) -> &mut BTreeMap<String, Vec<u8>> {
@@ -166,8 +196,7 @@ impl Fake {
     }
 
     fn is_there(&self, path: &str) -> bool {
-        let target = if path.starts_with("/data/") { "/data" } else { "/boot" };
-        !Self::lasting(path) || self.mounted.contains(target)
+        Self::target(path).is_none_or(|target| self.mounted.contains(target))
     }
 }
 
@@ -226,6 +255,7 @@ impl System for Fake {
     }
 
     fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.writable(path)?;
         if Self::lasting(path) {
             self.change(format!("overwrite {path} with {} octets", octets.len()))?;
             self.disks.files.insert(path.to_string(), octets.to_vec());
@@ -240,6 +270,7 @@ impl System for Fake {
     }
 
     fn replace(&mut self, path: &str, octets: &[u8]) -> io::Result<()> {
+        self.writable(path)?;
         let line = format!("replace {path} ({} octets)", octets.len());
         if Self::lasting(path) {
             self.change(line)?
@@ -270,6 +301,7 @@ impl System for Fake {
         if !self.on_disk(path).contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
+        self.writable(path)?;
         self.change(format!("remove {path}"))?;
         self.on_disk(path).remove(path);
         Ok(())
@@ -277,9 +309,30 @@ impl System for Fake {
 
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
         let below = format!("{path}/");
-        let names =
-            self.files.keys().filter_map(|file| file.strip_prefix(&below)?.split('/').next());
+        let files = self.on_disk(&below).keys();
+        let names = files.filter_map(|file| file.strip_prefix(&below)?.split('/').next());
         Ok(names.map(str::to_string).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn kind(&mut self, path: &str) -> io::Result<Kind> {
+        let below = format!("{path}/");
+        if let Some(file) = self.disks.files.get(path) {
+            let length = self.lengths.get(path).copied();
+            return Ok(Kind::File(length.unwrap_or(file.len() as u64)));
+        }
+        let is_folder = self.disks.files.keys().any(|file| file.starts_with(&below));
+        if is_folder { Ok(Kind::Folder) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn shorten(&mut self, path: &str, length: u64) -> io::Result<()> {
+        self.change(format!("shorten {path} to {length}"))
+    }
+
+    fn remove_folder(&mut self, path: &str) -> io::Result<()> {
+        self.change(format!("remove {path}/"))?;
+        let below = format!("{path}/");
+        self.disks.files.retain(|file, _| !file.starts_with(&below));
+        Ok(())
     }
 
     fn folder(&mut self, path: &str, mode: u32, owner: u32) -> io::Result<()> {
@@ -299,12 +352,17 @@ impl System for Fake {
         };
         self.note(format!("mount {target} {kind} {source}{how}"))?;
         self.mounted.insert(target.clone());
+        match access {
+            Access::Write => self.only_to_read.remove(target),
+            _ => self.only_to_read.insert(target.clone()),
+        };
         Ok(())
     }
 
     fn unmount(&mut self, target: &str) -> io::Result<()> {
         self.note(format!("unmount {target}"))?;
         self.mounted.remove(target);
+        self.only_to_read.remove(target);
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The messages between PID 1 and its children.
 
 use crate::request::{
-    ClockState, Code, From, Health, InstallStep, Mail, Message, Plan, RefusedFor, Role, SIZE,
-    Static, StoreState, UpdateAct, Words,
+    ClockState, Code, DeviceId, From, Health, InstallStep, Mail, Message, Plan, RefusedFor, Role,
+    SIZE, Static, StoreState, UpdateAct, Words,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,6 +22,8 @@ fn all() -> Vec<Message> {
     vec![
         Message::Start { preset: true, trial: false, code },
         Message::Start { preset: false, trial: true, code },
+        Message::ResetOwner(u64::MAX - 1),
+        Message::Device(DeviceId(0x1A2B_3C4D)),
         Message::Repair(Words::new("the disk")),
         Message::Health(health),
         Message::PresetTaken,
@@ -29,6 +31,8 @@ fn all() -> Vec<Message> {
         Message::SetupCode(code),
         Message::Key(Words::new("one two three four five six")),
         Message::End { off: true },
+        Message::ResetDone(7),
+        Message::Reset(DeviceId(0xFFFF_0000)),
         Message::Network(Plan::Dhcp),
         Message::Network(Plan::Static(fixed)),
         Message::NetworkKept,
@@ -118,6 +122,8 @@ fn what_is_out_of_range_is_no_message() {
         (20, vec![2]),
         (23, vec![3]),
         (25, vec![3]),
+        (42, vec![1, 2, 3, 4, 5]),
+        (40, vec![0, 0, 0, 0, 0, 0, 0, 0, 1]),
         (13, vec![3]),
         (13, [&[2][..], &i64::MIN.to_le_bytes()].concat()),
         (13, [&[2][..], &(1_i64 << 33).to_le_bytes()].concat()),
@@ -143,6 +149,19 @@ fn setup_codes_are_typed_as_people_type() {
     assert_eq!(format!("{code:?}"), "Code", "no log shows it");
 }
 
+#[test]
+fn the_id_of_a_device_is_typed_as_people_type() {
+    let device = DeviceId(0x0A2B_3C4D);
+    assert_eq!(device.to_string(), "0A2B-3C4D");
+    for typed in ["0A2B-3C4D", "0a2b3c4d", "0a2B-3c4D"] {
+        assert_eq!(DeviceId::parse(typed), Some(device), "{typed}");
+    }
+    let wrong = ["", "0A2B", "0A2B-3C4", "0A2B-3C4D5", "A2B-3C4D0", "0A2B3-C4D", "+A2B-3C4D"];
+    for wrong in wrong.into_iter().chain(["0A2B--3C4D", "0A2B-3C4G", "0x0A2B3C", "é2B-3C4D"]) {
+        assert_eq!(DeviceId::parse(wrong), None, "{wrong}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_octets_are_a_message_in_one_way_or_none(
@@ -151,7 +170,7 @@ proptest! {
         let mut message = [0; SIZE];
         message[..3].copy_from_slice(b"MR\x01");
         message[3..253].copy_from_slice(&octets);
-        message[3] %= 26;
+        message[3] %= 48;
         if let Ok(read) = Message::decode(&message) {
             prop_assert_eq!(read.encode(), message);
         }

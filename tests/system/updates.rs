@@ -38,8 +38,9 @@ fn stick(fake: &mut Fake, files: &[&str]) {
     fake.put_file("/sys/block/sda/size", "2048\n");
     fake.put_file("/sys/block/sda/removable", "1\n");
     fake.put_file("/sys/block/sda/sda1/size", "2000\n");
+    fake.disks.files.retain(|path, _| !path.starts_with("/run/stick/"));
     for file in files {
-        fake.put_file(&format!("/run/stick/{file}"), "");
+        fake.disks.files.insert(format!("/run/stick/{file}"), Vec::new());
     }
 }
 
@@ -106,7 +107,7 @@ fn ledger(disks: &Disks) -> Ledger {
 }
 
 fn letter(fake: &Fake) -> String {
-    String::from_utf8(fake.files[LETTER].clone()).expect("text")
+    String::from_utf8(fake.disks.files[LETTER].clone()).expect("text")
 }
 
 fn at(done: &[String], what: &str) -> usize {
@@ -272,7 +273,7 @@ fn what_is_not_taken_has_its_own_words_and_leaves_the_system_alone() {
     // The version that runs: a stick that stays in says nothing new.
     let mut fake = settled();
     stick(&mut fake, &[FILE]);
-    fake.put_file(LETTER, "as it was");
+    fake.disks.files.insert(LETTER.to_string(), b"as it was".to_vec());
     let (_, _) = play(&mut fake, refused(RefusedFor::Same, "version 1.0.0 is already running"));
     assert_eq!((letter(&fake).as_str(), told(&fake).refused), ("as it was", None));
 }

@@ -143,7 +143,13 @@ fn is_over(done: &[String]) -> bool {
 
 /// `/setup`: wherever it goes on.
 pub(super) fn go_on(visit: &mut Visit<'_>) -> Answer {
-    Ok(Reply::see(&format!("/setup/{}", next(visit, &done(visit)?))))
+    let done = done(visit)?;
+    // All is set up, and a reset took the owner away: nothing but that is missing.
+    let next = match is_over(&done) && !visit.house.is_owned()? {
+        true => "owner",
+        false => next(visit, &done),
+    };
+    Ok(Reply::see(&format!("/setup/{next}")))
 }
 
 /// This step is done; the browser goes on to the one after it.

@@ -27,6 +27,7 @@ struct NetworkPage<'a> {
     /// Each address, its network's length, and where it comes from.
     addresses: Vec<(String, &'a str)>,
     hardware: Option<String>,
+    device: Option<String>,
     /// The name in the network, as browsers type it.
     local: String,
     went_back: bool,
@@ -86,6 +87,7 @@ fn show_network(visit: &Visit<'_>, form: &Form) -> Answer {
         is_box: visit.house.is_box,
         addresses: state.addresses.iter().map(address).collect(),
         hardware: state.hardware.map(hardware),
+        device: state.device.map(|device| device.to_string()),
         local: format!("{}.local", lan::machine()),
         went_back: state.went_back,
         trial: state.trial.map(|trial| shown(visit, &trial)),

@@ -10,11 +10,13 @@ use crate::system::syscall::{Access, Mount, System};
 use std::fmt::Write;
 use std::io;
 
-const TARGET: &str = "/boot";
+pub(crate) const TARGET: &str = "/boot";
 const PRESET: &str = "/boot/mailroom.toml";
 const CODE: &str = "/boot/SETUP-CODE.txt";
-/// Made once the presets are in the store, or the box has an owner.
+/// Made once the presets are in the store, or the box has an owner. With [`NO_OWNER`] in it the
+/// owner was reset: there is a code to tell, and no presets are read.
 const DONE: &str = "/data/system/presets-done";
+const NO_OWNER: &[u8] = b"code\n";
 
 /// The owner's mailroom.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,20 +39,13 @@ impl Boot<'_> {
         let Some(disk) = self.booted.disk.clone().filter(|_| self.booted.repair.is_none()) else {
             return;
         };
-        if self.system.read(DONE).is_ok() {
-            return;
-        }
-        let read =
-            with_boot(self.system, &disk, Access::ReadOnly, |system| match system.read(PRESET) {
-                // One whose removal was cut off holds nothing but zeros.
-                Ok(octets) if octets.iter().all(|octet| *octet == 0) => Ok(Preset::None),
-                Ok(octets) => Ok(Preset::Waiting(octets)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Preset::None),
-                Err(error) => Err(error),
-            });
-        match read {
-            Ok(preset) => self.booted.preset = preset,
-            Err(error) => self.fault(format!("the boot partition cannot be read: {error}")),
+        match done(self.system) {
+            Done::No => match preset(self.system, &disk) {
+                Ok(preset) => self.booted.preset = preset,
+                Err(error) => self.fault(format!("the boot partition cannot be read: {error}")),
+            },
+            Done::NoOwner => (),
+            Done::Yes => return,
         }
         if self.booted.preset == Preset::None {
             let Some(code) = self.booted.code else { return };
@@ -59,6 +54,40 @@ impl Boot<'_> {
                 self.fault(format!("SETUP-CODE.txt cannot be written: {error}"));
             }
         }
+    }
+}
+
+fn preset(system: &mut dyn System, disk: &Disk) -> io::Result<Preset> {
+    with_boot(system, disk, Access::ReadOnly, |system| match system.read(PRESET) {
+        // One whose removal was cut off holds nothing but zeros.
+        Ok(octets) if octets.iter().all(|octet| *octet == 0) => Ok(Preset::None),
+        Ok(octets) => Ok(Preset::Waiting(octets)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Preset::None),
+        Err(error) => Err(error),
+    })
+}
+
+/// How far the presets are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    No,
+    NoOwner,
+    Yes,
+}
+
+fn done(system: &mut dyn System) -> Done {
+    match system.read(DONE) {
+        Ok(text) if text == NO_OWNER => Done::NoOwner,
+        Ok(_) => Done::Yes,
+        Err(_) => Done::No,
+    }
+}
+
+/// A box whose owner is reset has a code to tell.
+pub(crate) fn tell_code(system: &mut dyn System) -> io::Result<()> {
+    match done(system) {
+        Done::Yes => system.replace(DONE, NO_OWNER),
+        Done::No | Done::NoOwner => Ok(()),
     }
 }
 
@@ -74,7 +103,7 @@ pub(crate) struct Paper<'a> {
 impl Paper<'_> {
     /// Writes it where something else stands. One of an earlier start may know more than this.
     pub(crate) fn write(&self, system: &mut dyn System, disk: &Disk) -> io::Result<()> {
-        if system.read(DONE).is_ok() {
+        if done(system) == Done::Yes {
             return Ok(());
         }
         let (head, text) = (self.head(), self.text());
@@ -115,11 +144,14 @@ impl Paper<'_> {
 /// The presets are in the store, or the box has an owner: what held secrets goes. It is overwritten
 /// first, since a removed file stays readable on the card.
 pub(crate) fn finish(system: &mut dyn System, disk: &Disk) -> io::Result<()> {
-    if system.read(DONE).is_ok() {
-        return Ok(());
-    }
+    // What was not read while there was no owner is not ours to remove.
+    let secrets = match done(system) {
+        Done::Yes => return Ok(()),
+        Done::NoOwner => &[CODE][..],
+        Done::No => &[PRESET, CODE],
+    };
     with_boot(system, disk, Access::Write, |system| {
-        for path in [PRESET, CODE] {
+        for path in secrets.iter().copied() {
             if let Ok(secret) = system.read(path) {
                 system.write_at(path, 0, &vec![0; secret.len()])?;
             }
@@ -134,7 +166,7 @@ pub(crate) fn finish(system: &mut dyn System, disk: &Disk) -> io::Result<()> {
     system.replace(DONE, b"")
 }
 
-fn with_boot<T>(
+pub(crate) fn with_boot<T>(
     system: &mut dyn System,
     disk: &Disk,
     access: Access,

@@ -8,6 +8,8 @@
 //!   seed                random octets for the next start
 //!   network             how the box gets its address, as a message of request.rs
 //!   host-name           the box's name in the network
+//!   presets-done        the presets are in the store; with "code" in it there is no owner again
+//!   reset               what is being reset (reset/journal.rs)
 //!   crash.log           the last words of children that crashed
 //!   updates             what was installed and what came of it (update::ledger)
 //! /data/mail/           0700, the server's: its data folder
@@ -45,6 +47,10 @@ impl Boot<'_> {
         let made = made.and_then(|()| self.system.folder(MAIL, 0o700, limits::SERVER_USER));
         if let Err(error) = made {
             self.repair(format!("{DATA} cannot be written: {error}"));
+            return;
+        }
+        self.reset();
+        if self.booted.repair.is_some() {
             return;
         }
         self.saved_clock();
@@ -128,6 +134,14 @@ fn network(system: &mut dyn System) -> Plan {
 
 pub(crate) fn keep_network(system: &mut dyn System, plan: Plan) -> io::Result<()> {
     system.replace(&format!("{FOLDER}/network"), &Message::Network(plan).encode())
+}
+
+/// DHCP from the next start on.
+pub(crate) fn forget_network(system: &mut dyn System) -> io::Result<()> {
+    match system.remove(&format!("{FOLDER}/network")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Saves a synced time as the floor of the next start.

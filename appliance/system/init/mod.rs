@@ -13,7 +13,8 @@
 //! 10 check           e2fsck -p; 0 and 1 go on, 2 restarts once, 4 and more: repair
 //! 11 data            mounted; if only for reading, or not at all: repair. Never formatted
 //! 12 file system     grown to its partition; as step 9
-//! 13 system folder   identity, saved clock, seed; what is missing is made
+//! 13 system folder   what is to be reset goes first: unless all of it does, repair; then identity,
+//!                    saved clock, seed: what is missing is made
 //! 14 disk id         its own, made at the first start
 //! 15 presets         mailroom.toml of the boot partition, or SETUP-CODE.txt there
 //! 16 kernel          settings of /proc/sys, and the network that leads back to the box
@@ -29,11 +30,12 @@ pub(crate) mod folder;
 pub(crate) mod modules;
 pub(crate) mod note;
 pub(crate) mod pattern;
+pub(crate) mod reset;
 pub(crate) mod slots;
 
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};
 use crate::limits;
-use crate::request::{ClockState, Code, Message, Plan, Words};
+use crate::request::{ClockState, Code, DeviceId, Message, Plan, Words};
 use crate::update::ledger;
 use crate::update::slot::{Slot, Standing};
 use boot_partition::Preset;
@@ -55,6 +57,10 @@ pub(crate) struct Booted {
     /// Shown until the box has an owner.
     pub code: Option<Code>,
     pub preset: Preset,
+    /// The owner's log-in is to be taken away by the server, under this number.
+    pub reset: Option<u64>,
+    /// What a reset of everything has to name.
+    pub device: Option<DeviceId>,
     pub plan: Plan,
     pub clock: ClockState,
     /// Children that could not be started: tried again.
@@ -140,6 +146,8 @@ impl Booted {
             modules: Modules::default(),
             code: None,
             preset: Preset::None,
+            reset: None,
+            device: None,
             plan: Plan::Dhcp,
             clock: ClockState::Floor,
             unstarted: Vec::new(),
@@ -381,21 +389,24 @@ impl Boot<'_> {
         }
     }
 
-    // ---- 13: folder.rs ----
+    // ---- 13: folder.rs, reset.rs ----
 
     // ---- 14 ----
     fn disk_id(&mut self) {
         let Some(disk) = self.booted.disk.clone().filter(|_| self.booted.repair.is_none()) else {
             return;
         };
-        match folder::own_disk_id(self.system) {
-            Ok(own) if own != disk.id => {
-                if let Err(error) = disk::set_id(self.system, &disk, own) {
-                    self.fault(format!("the disk cannot get an id of its own: {error}"));
-                }
+        let own = match folder::own_disk_id(self.system) {
+            Ok(own) => own,
+            Err(error) => {
+                return self.fault(format!("the disk's own id cannot be kept: {error}"));
             }
-            Ok(_) => (),
-            Err(error) => self.fault(format!("the disk's own id cannot be kept: {error}")),
+        };
+        self.booted.device = Some(DeviceId(own));
+        if own != disk.id
+            && let Err(error) = disk::set_id(self.system, &disk, own)
+        {
+            self.fault(format!("the disk cannot get an id of its own: {error}"));
         }
     }
 
@@ -465,9 +476,14 @@ pub(crate) fn start_child(
             let trial = booted.standing == Standing::OnTrial;
             let start = Message::Start { preset: file.is_some(), trial, code };
             let clock = Message::Clock { state: booted.clock, seconds: system.now() };
-            let told = system.tell(program, &start, file);
-            let told = told.and_then(|()| system.tell(program, &clock, None));
-            told.and_then(|()| system.tell(program, &Message::Network(booted.plan), None))
+            let before = booted.reset.map(Message::ResetOwner);
+            let told = before.map_or(Ok(()), |reset| system.tell(program, &reset, None));
+            let told = told.and_then(|()| system.tell(program, &start, file));
+            let device = booted.device.map(Message::Device);
+            let rest = [clock, Message::Network(booted.plan)].into_iter().chain(device);
+            told.and_then(|()| {
+                rest.into_iter().try_for_each(|message| system.tell(program, &message, None))
+            })
         }
         Program::Repair => {
             let why = Words::new(booted.repair.as_deref().unwrap_or_default());

@@ -1,6 +1,7 @@
 //! Files of updates: on sticks, on the data partition, and the letter that a stick gets.
 
 use super::{Source, Supervisor, upload};
+use crate::system::init::reset::asked::ASKED;
 use crate::system::sticks::{self, Stick, Unreadable};
 use crate::system::syscall::Access;
 use crate::update::ledger;
@@ -41,6 +42,14 @@ impl Supervisor<'_> {
 
     /// It is mounted, and is let go unless an update begins.
     fn look_into(&mut self, stick: &Stick) {
+        let names = self.system.list(sticks::TARGET).unwrap_or_default();
+        if names.iter().any(|name| name.eq_ignore_ascii_case(ASKED)) {
+            self.unmount();
+            let ends = self.reset_wished(stick);
+            if ends || sticks::mount(self.system, stick, Access::ReadOnly).is_err() {
+                return;
+            }
+        }
         let found = self.bundles();
         let waits = self.updates.ledger.letter.as_ref();
         let letter = waits.filter(|letter| found.contains(&letter.file)).cloned();

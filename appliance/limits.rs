@@ -2,11 +2,13 @@
 //!
 //! A number that bounds what the world may do to the box stands here and nowhere else.
 
+mod backup;
 mod collect;
 mod gather;
 mod machine;
 mod web;
 
+pub(crate) use backup::*;
 pub(crate) use collect::*;
 pub(crate) use gather::*;
 pub(crate) use machine::*;
@@ -628,8 +630,6 @@ pub(crate) const SETTINGS_BYTES: usize = 256 * 1024;
 
 // ---- control socket ----
 
-/// How often the progress of a backup is told: smooth for an eye, and nothing for the machine.
-pub(crate) const BACKUP_PROGRESS: Duration = Duration::from_millis(200);
 /// One request of the command line tool.
 pub(crate) const CONTROL_REQUEST_BYTES: usize = 1 << 20;
 /// One line of the answer: a list of all accounts or of many stories.

@@ -10,6 +10,7 @@ mod night;
 pub(crate) mod outside;
 mod people;
 mod salvage;
+mod sealed;
 mod upkeep;
 
 use crate::message::facts::{Envelope, Facts};

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::update::Hindrance;
 use super::{AnswerLine, Progress, Reply, Request, act, office};
 use crate::net::unix::Caller;
+use crate::store::backup::sealed::Passphrase;
 use crate::store::writer::Options;
 use crate::store::{Store, StoreError, backup};
 use std::io::ErrorKind;
@@ -39,14 +40,18 @@ pub(crate) fn perform(
 }
 
 /// Puts a backup in place of the store.
-pub(crate) fn restore(data: &Path, file: &Path, replace: bool) -> Result<Reply, Failure> {
+pub(crate) fn restore(
+    data: &Path,
+    (file, passphrase): (&Path, Option<&Passphrase>),
+    replace: bool,
+) -> Result<Reply, Failure> {
     let what = format!("cannot restore {}", file.display());
     if server(data)?.is_some() {
         return Err(Failure::new(&what, "the server is running", "stop it first"));
     }
     let settle = |parts: &mut backup::Parts| office::settle(data, parts);
     let put = |parts: &backup::Parts| office::put(data, parts);
-    let restored = backup::restore(file, &data.join(STORE), replace, (&settle, &put));
+    let restored = backup::restore((file, passphrase), &data.join(STORE), replace, (&settle, &put));
     let whole = restored.map_err(|error| match error {
         StoreError::Exists(_) => {
             Failure::new(&what, &error, "say --replace to put it in its place")

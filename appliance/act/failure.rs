@@ -1,6 +1,7 @@
 //! Why an act was not done: what, why, and what to do about it.
 
 use crate::store::StoreError;
+use crate::store::backup::sealed::BadSeal;
 use serde::{Deserialize, Serialize};
 
 /// Why something was not done, in the words of the person who asked.
@@ -52,13 +53,16 @@ impl Failure {
             StoreError::Engine(_) | StoreError::MapFull => "look at the disk and its system log",
             StoreError::Stopped => "try again once the server runs",
             StoreError::NotFound(_) => "look with `mailroom account list` or `address list`",
+            StoreError::Sealed(BadSeal::Closed) => "name a file that holds it: --passphrase-file",
+            StoreError::Sealed(BadSeal::WrongPassphrase) => "letters count, also large and small",
+            StoreError::Sealed(_) => "keep all its parts in one folder; else take another backup",
             StoreError::Limit(_) | StoreError::Exists(_) | StoreError::Invalid(_) => "",
         };
         let kind = match error {
             StoreError::DiskFull | StoreError::OverQuota { .. } => Kind::Full,
             StoreError::NotFound(_) => Kind::Missing,
             StoreError::Exists(_) => Kind::Exists,
-            StoreError::Limit(_) | StoreError::Invalid(_) => Kind::Wrong,
+            StoreError::Limit(_) | StoreError::Invalid(_) | StoreError::Sealed(_) => Kind::Wrong,
             _ => Kind::Trouble,
         };
         Failure::new(what, error, remedy).of_kind(kind)

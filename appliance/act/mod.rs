@@ -2,6 +2,7 @@
 //! setup page do the same acts. The same function runs in the server (over the control socket, or
 //! for the page) and, without a server, in the command line itself.
 
+pub(crate) mod backup;
 pub(crate) mod call;
 pub(crate) mod certificate;
 pub(crate) mod check;
@@ -23,9 +24,11 @@ pub(crate) mod words;
 use crate::clock;
 use crate::limits::TRACE_SHOWN_AT_MOST;
 use crate::serve::control;
+use crate::store::backup::compact;
 use crate::store::format::Trace;
 use crate::store::salvage::Salvaged;
-use crate::store::{MailId, Store, backup, trace, verify};
+use crate::store::{MailId, Store, trace, verify};
+use backup::{Backup, Copied};
 use collect::sign_in::SignInView;
 use collect::{CollectAct, KnownView, OutsideView, ProviderView};
 use failure::Failure;
@@ -33,7 +36,6 @@ use moving::{MoveAct, MoveView};
 use outbox::{OutboxAct, OutgoingView};
 use people::{AccountAct, AccountView, AddressAct, AddressView, DomainAct, DomainView};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tls::{StsPolicyView, TlsAct, TlsDayView};
 use token::{TokenAct, TokenMade, TokenView};
@@ -76,11 +78,6 @@ pub(crate) struct StorySearch {
     pub limit: usize,
     /// Seconds since 1970.
     pub since: Option<i64>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Backup {
-    pub file: PathBuf,
 }
 
 /// What came of it; as it stands here it is what `--json` prints.
@@ -181,12 +178,6 @@ pub(crate) struct LastCheck {
     pub unjudged: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Copied {
-    pub file: PathBuf,
-    pub octets: u64,
-}
-
 /// How far an act is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -272,8 +263,8 @@ pub(crate) fn act(
         Request::Space => space(store),
         Request::Verify => verified(store, now, progress),
         Request::LastCheck => last_check(store),
-        Request::Backup(to) => backed_up(store, to, progress),
-        Request::Compact => backup::compact(store, progress)
+        Request::Backup(to) => backup::back_up(store, to, progress),
+        Request::Compact => compact(store, progress)
             .map(|(before, after)| Reply::Compacted { before, after })
             .map_err(|error| Failure::store("cannot compact the store", &error)),
         Request::Import(import) => transfer::import(store, &import, progress)
@@ -376,18 +367,4 @@ fn verified(store: &Store, now: i64, progress: &mut dyn FnMut(u64, u64)) -> Resu
         octets: report.octets,
         faults: report.faults,
     }))
-}
-
-fn backed_up(
-    store: &Store,
-    to: Backup,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Reply, Failure> {
-    let what = format!("cannot back up to {}", to.file.display());
-    let failed = |error| Failure::store(&what, &error);
-    // DATA/store is the store's.
-    let data = store.folder().parent().unwrap_or(Path::new(""));
-    let parts = office::parts(data).map_err(failed)?;
-    let octets = backup::backup(store, &parts, &to.file, progress).map_err(failed)?;
-    Ok(Reply::Copied(Copied { file: to.file, octets }))
 }

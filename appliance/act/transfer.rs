@@ -33,6 +33,7 @@ pub(super) use imap::alone;
 pub(crate) use imap::{FromImap, import as import_imap};
 pub(crate) use many::{Many, OneOfMany, import as import_many};
 
+use crate::store::backup::sealed::Passphrase;
 use crate::store::{AccountId, Store, account};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,8 @@ pub(crate) enum Format {
 pub(crate) struct Revive {
     /// A file that `backup` wrote.
     pub file: PathBuf,
+    /// What opens it, where it is sealed.
+    pub passphrase: Option<Passphrase>,
     /// Whose mail: the log-in address, in the backup and now.
     pub account: String,
     /// Only this mailbox.

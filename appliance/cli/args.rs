@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and the help for it.
 
 use super::import::ImportLine;
+use crate::act::backup::Backup;
 use crate::act::dns::Dkim;
 use crate::act::moving::MoveAct;
 use crate::act::outbox::OutboxAct;
@@ -9,10 +10,13 @@ use crate::act::tls::TlsAct;
 use crate::act::token::TokenAct;
 use crate::act::transfer::{Export, Revive};
 use crate::act::update::UpdateOrder;
-use crate::act::{Backup, Request, StorySearch};
+use crate::act::{Request, StorySearch};
 use crate::limits::{OUTBOX_SHOWN, TLS_DAYS_SHOWN, TRACE_SHOWN};
+use crate::store::backup::sealed::Passphrase;
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Mailroom: plug-in office mail.
 ///
@@ -70,11 +74,21 @@ pub(crate) enum Command {
     /// Copy the whole office into one file, while mail flows
     ///
     /// It holds the store, the settings, the keys that sign mail, and the certificates with their
-    /// keys. Nothing in it is encrypted: keep it where nobody else reaches it.
-    #[command(after_help = "Example:\n  mailroom backup /media/stick/mailroom.backup")]
+    /// keys. With a passphrase it is encrypted, in files of 2 GiB at most (FILE, FILE.2, ..);
+    /// without one keep it where nobody else reaches it. It is tried by a restore beside the store.
+    #[command(
+        after_help = "Examples:\n  mailroom backup /media/stick/office.mrb --passphrase-file \
+                            words.txt\n  mailroom backup /media/stick/mailroom.backup"
+    )]
     Backup {
         /// The file to write; it must not exist yet
         file: PathBuf,
+        /// A file whose first line is the passphrase
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        /// Do not try it
+        #[arg(long)]
+        untried: bool,
     },
     /// Put a backup in place of what is here, or bring back mail of one account out of it
     ///
@@ -225,8 +239,11 @@ pub(crate) struct Update {
 
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
-    /// A file that `mailroom backup` wrote
+    /// A file that `mailroom backup` wrote; its further parts are beside it
     pub file: PathBuf,
+    /// A file whose first line is the passphrase of the backup
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// Replace the store that is there
     #[arg(long, conflicts_with = "account")]
     pub replace: bool,
@@ -511,15 +528,28 @@ pub(crate) fn request(
         Command::Log => Request::Log,
         Command::Verify => Request::Verify,
         Command::Compact => Request::Compact,
-        Command::Backup { file } => Request::Backup(Backup { file: absolute(file)? }),
         Command::Update(update) => Request::Update(order(update)?),
+        Command::Backup { file, passphrase_file, untried } => {
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            Request::Backup(Backup { file: absolute(file)?, passphrase, untried })
+        }
         Command::Export(mut export) => {
             export.to = absolute(export.to)?;
             Request::Export(export)
         }
         Command::Restore(Restore {
-            file, account: Some(account), mailbox, message, into, ..
-        }) => Request::Revive(Revive { file: absolute(file)?, account, mailbox, message, into }),
+            file,
+            passphrase_file,
+            account: Some(account),
+            mailbox,
+            message,
+            into,
+            ..
+        }) => {
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            let file = absolute(file)?;
+            Request::Revive(Revive { file, passphrase, account, mailbox, message, into })
+        }
         Command::Serve(_)
         | Command::Collect(_)
         | Command::Import(_)
@@ -609,6 +639,20 @@ fn outbox(act: Outbox) -> OutboxAct {
         Outbox::Hold { id } => OutboxAct::Hold { id },
         Outbox::Now { id } => OutboxAct::Now { id },
         Outbox::Drop { id, yes } => OutboxAct::Drop { id, yes },
+    }
+}
+
+/// The first line of a file: it never stands in the arguments, where every user can read it.
+pub(super) fn passphrase(file: Option<&Path>) -> Result<Option<Passphrase>, String> {
+    let Some(file) = file else { return Ok(None) };
+    let why = |why: String| format!("the passphrase in {}: {why}", file.display());
+    let mut text = Zeroizing::new(String::new());
+    let opened = std::fs::File::open(file).map_err(|error| why(error.to_string()))?;
+    let most = crate::limits::SETTINGS_BYTES as u64;
+    opened.take(most).read_to_string(&mut text).map_err(|error| why(error.to_string()))?;
+    match text.lines().next().map(|line| line.trim_end_matches('\r')) {
+        Some(line) if !line.is_empty() => Ok(Some(Passphrase::new(line))),
+        _ => Err(why("its first line is empty".to_string())),
     }
 }
 

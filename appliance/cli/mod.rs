@@ -104,8 +104,12 @@ fn perform(
             salvage::all(&from, &to, &mut progress).map(Some)
         }
         Command::SalvagePart { file, to } => salvage::part(&file, &to, now).map(|()| None),
-        Command::Restore(args::Restore { file, replace, account: None, .. }) => {
-            call::restore(data, &file, replace).map(Some)
+        Command::Restore(args::Restore {
+            file, passphrase_file, replace, account: None, ..
+        }) => {
+            let wrong = |why| Failure::new("cannot restore", why, "see --help");
+            let passphrase = args::passphrase(passphrase_file.as_deref()).map_err(wrong)?;
+            call::restore(data, (&file, passphrase.as_ref()), replace).map(Some)
         }
         Command::Collect(command) => {
             let wrong = |why| Failure::new("cannot do this", why, "see --help");

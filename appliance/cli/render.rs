@@ -47,14 +47,7 @@ pub(crate) fn text(reply: &Reply) -> String {
             };
             last.as_ref().map_or_else(|| "not checked yet\n".to_string(), words)
         }
-        Reply::Copied(copied) => {
-            let size = octets(copied.octets);
-            format!(
-                "mail, settings, keys and certificates are in {} ({size}); it opens all of the \
-                 office and is not encrypted: keep it where nobody else reaches it\n",
-                copied.file.display()
-            )
-        }
+        Reply::Copied(copied) => crate::act::backup::printed(copied),
         Reply::Compacted { before, after } => {
             format!("the store takes {} now, {} before\n", octets(*after), octets(*before))
         }

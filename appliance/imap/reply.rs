@@ -82,7 +82,10 @@ impl From<StoreError> for Reply {
             StoreError::Invalid(_) => "CANNOT",
             StoreError::Corrupt(_) => "CORRUPTION",
             StoreError::Locked | StoreError::Stopped => "UNAVAILABLE",
-            StoreError::Engine(_) | StoreError::MapFull | StoreError::Newer { .. } => "SERVERBUG",
+            StoreError::Engine(_)
+            | StoreError::MapFull
+            | StoreError::Sealed(_)
+            | StoreError::Newer { .. } => "SERVERBUG",
         };
         // A damaged row or an error of the engine is for the owner's eyes.
         let text = match &error {

@@ -35,14 +35,6 @@ pub(crate) const WEB_TARGET_BYTES: usize = 2 * 1024;
 pub(crate) const WEB_REPLY_HEAD_BYTES: usize = 16 * 1024;
 /// The body of a request: a form, or a list of people to paste.
 pub(crate) const WEB_BODY_BYTES: u64 = 512 * 1024;
-/// A backup that is sent to the page: more than any card holds; the disk's own room is less.
-pub(crate) const RESTORE_BYTES: u64 = 1 << 40;
-/// What is read of a backup at once.
-pub(crate) const RESTORE_PIECE_BYTES: usize = 256 * 1024;
-/// Settings, keys and certificates in a backup, in octets and in files: a domain has some kilobytes
-/// in at most twenty files. They are in memory for a moment.
-pub(crate) const BACKUP_PARTS_BYTES: u64 = 8 << 20;
-pub(crate) const BACKUP_PARTS: usize = 20_000;
 /// The head of a part of a form with a file: a name, and the path that some browsers give.
 pub(crate) const UPLOAD_HEAD_BYTES: usize = 8 * 1024;
 /// A field of such a form beside the file: a token.

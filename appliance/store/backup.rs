@@ -1,8 +1,9 @@
 //! Backup while running, restore, compact.
 //!
 //! A backup is a head with the settings and keys of the office (`head`), and the store's file
-//! itself, without free pages, as of one moment. Restoring puts that in the place of the store's
-//! file by one rename, and keeps the file that was there beside it:
+//! itself, without free pages, as of one moment; it may be `sealed` by a passphrase, and is tried
+//! once it is written (`trial`). Restoring puts it in the place of the store's file by one rename,
+//! and keeps the file that was there beside it:
 //!
 //! ```text
 //! DATA/store/restoring/        the copy while it is checked and advanced
@@ -15,8 +16,12 @@
 //! keep what they have, and see what is lost as expunged.
 
 mod head;
+mod kept;
+pub(crate) mod sealed;
+pub(crate) mod trial;
 
 pub(crate) use head::{Head, Parts};
+pub(crate) use kept::Kept;
 
 use super::error::{Result, StoreError};
 use super::format::{Account, MailRow, MailboxTail, tag};
@@ -27,11 +32,14 @@ use super::writer::{Options, Store};
 use super::{AccountId, Batch, MailboxId, Read, verify};
 use crate::limits;
 use head::Opener;
+use sealed::{Form, Passphrase};
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// Far above what an office gives away between a backup and the loss of the store.
 const UID_GAP: u32 = 1 << 20;
@@ -67,6 +75,46 @@ pub(crate) fn backup(
     written
 }
 
+/// The same, sealed by this passphrase. Returns octets on the disk and in how many parts.
+pub(crate) fn backup_sealed(
+    store: &Store,
+    parts: &Parts,
+    to: &Path,
+    (passphrase, form): (&Passphrase, Form),
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(u64, u32)> {
+    if to.exists() {
+        return Err(StoreError::Exists("a file of this name"));
+    }
+    let mut writer = sealed::Writer::create(to, passphrase, form)?;
+    pour(store, parts, &mut writer, progress)?;
+    writer.finish()
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub octets: u64,
+    pub parts: u32,
+    pub took: Duration,
+}
+
+/// Either of both, with the time that it took.
+pub(crate) fn write(
+    store: &Store,
+    parts: &Parts,
+    to: &Path,
+    seal: Option<(&Passphrase, Form)>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Written> {
+    let begun = Instant::now();
+    let (octets, parts) = match seal {
+        Some(seal) => backup_sealed(store, parts, to, seal, progress)?,
+        None => (backup(store, parts, to, progress)?, 1),
+    };
+    Ok(Written { octets, parts, took: begun.elapsed() })
+}
+
 /// Makes of the parts of a backup what is to be put in their place.
 pub(crate) type Settle<'a> = &'a dyn Fn(&mut Parts) -> Result<()>;
 /// Puts parts in their place.
@@ -76,7 +124,7 @@ pub(crate) type PutParts<'a> = &'a dyn Fn(&Parts) -> Result<()>;
 /// open. A store that is there is replaced only when `replace` says so, and its file is kept.
 /// False: it is an old one, without parts.
 pub(crate) fn restore(
-    from: &Path,
+    (from, passphrase): (&Path, Option<&Passphrase>),
     dir: &Path,
     replace: bool,
     (settle, put): (Settle<'_>, PutParts<'_>),
@@ -85,21 +133,15 @@ pub(crate) fn restore(
     if there && !replace {
         return Err(StoreError::Exists("a store"));
     }
-    check_file(from)?;
+    let kept = Kept::open(from, passphrase)?;
+    if matches!(kept, Kept::Bare(..)) {
+        check_file(from)?;
+    }
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| io_error("the store's folder", &error))?;
     let _lock = take_lock(dir)?;
     let mut incoming = Incoming::begin(dir)?;
-    let trouble = |error| io_error("the backup cannot be read", &error);
-    let mut source = fs::File::open(from).map_err(trouble)?;
-    let mut piece = vec![0; limits::RESTORE_PIECE_BYTES];
-    loop {
-        let count = source.read(&mut piece).map_err(trouble)?;
-        match piece.get(..count) {
-            Some(octets) if count > 0 => incoming.take(octets)?,
-            _ => break,
-        }
-    }
+    incoming.take_all(&kept, &mut |_, _| ())?;
     incoming.check(|_| Ok(()), settle)?.take_the_place(put)
 }
 
@@ -118,20 +160,20 @@ pub(crate) struct Ready {
     parts: Option<Parts>,
 }
 
-/// The folder beside the store, for as long as somebody wants it.
-struct Side(PathBuf);
+/// The folder beside the store, of this name, for as long as somebody wants it.
+struct Side(PathBuf, &'static str);
 
 impl Drop for Side {
     fn drop(&mut self) {
         // What is left is the copy that failed, or nothing but lock files; the next one begins by
         // removing it.
-        let _ = remove_folder(&self.0.join(RESTORING));
+        let _ = remove_folder(&self.folder());
     }
 }
 
 impl Side {
     fn folder(&self) -> PathBuf {
-        self.0.join(RESTORING)
+        self.0.join(self.1)
     }
 
     fn file(&self) -> PathBuf {
@@ -142,8 +184,12 @@ impl Side {
 impl Incoming {
     /// For the store in the folder `dir`. One at a time.
     pub(crate) fn begin(dir: &Path) -> Result<Incoming> {
-        remove_folder(&dir.join(RESTORING))?;
-        let side = Side(dir.to_path_buf());
+        Incoming::begin_in(dir, RESTORING)
+    }
+
+    fn begin_in(dir: &Path, name: &'static str) -> Result<Incoming> {
+        remove_folder(&dir.join(name))?;
+        let side = Side(dir.to_path_buf(), name);
         let made = fs::DirBuilder::new().mode(0o700).create(side.folder());
         made.map_err(|error| io_error("the backup cannot be copied", &error))?;
         let file = create_private(&side.file())?;
@@ -154,6 +200,25 @@ impl Incoming {
     pub(crate) fn take(&mut self, octets: &[u8]) -> Result<()> {
         let taken = self.file.write_all(self.opener.take(octets)?);
         taken.map_err(|error| io_error("the backup cannot be written", &error))
+    }
+
+    /// All of it. `progress` is told octets done and how many in all.
+    pub(crate) fn take_all(
+        &mut self,
+        kept: &Kept,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<()> {
+        let mut piece = vec![0; limits::RESTORE_PIECE_BYTES];
+        let mut at = 0;
+        loop {
+            let count = kept.at(at, &mut piece)?;
+            match piece.get(..count) {
+                Some(octets) if count > 0 => self.take(octets)?,
+                _ => return Ok(()),
+            }
+            at += count as u64;
+            progress(at, kept.length());
+        }
     }
 
     /// Checks every row, and moves its counters ahead; `edit` changes what else must be other in
@@ -247,6 +312,51 @@ fn copy(
                 Err(mpsc::RecvTimeoutError::Disconnected) => return Err(StoreError::Stopped),
             }
         }
+    })
+}
+
+/// Writes the store through a pipe: the engine writes to descriptors alone.
+fn pour(
+    store: &Store,
+    parts: &Parts,
+    writer: &mut sealed::Writer,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
+    writer.write(&head::print_streamed(parts)?)?;
+    // As in `copy`.
+    store.make_room_blocking()?;
+    let total = store.space()?.used;
+    let trouble = |error| io_error("the store cannot be read", &error);
+    let (mut from, into) = std::io::pipe().map_err(trouble)?;
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(move || {
+            let mut into = fs::File::from(OwnedFd::from(into));
+            store.kv().pour_into(&mut into)
+        });
+        let mut piece = vec![0; limits::RESTORE_PIECE_BYTES];
+        let (mut done, mut told) = (0, Instant::now());
+        let taken = loop {
+            let count = match from.read(&mut piece) {
+                Ok(0) => break Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => break Err(trouble(error)),
+            };
+            if let Err(error) = writer.write(piece.get(..count).unwrap_or_default()) {
+                break Err(error);
+            }
+            done += count as u64;
+            if told.elapsed() >= limits::BACKUP_PROGRESS {
+                told = Instant::now();
+                progress(done.min(total), total);
+            }
+        };
+        // Where nobody reads any more the copy ends.
+        drop(from);
+        let copied = copying.join().unwrap_or(Err(StoreError::Stopped));
+        taken.and(copied)?;
+        progress(total, total);
+        Ok(())
     })
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, each with whose fault it is and what the owner can do.
 
+use super::backup::sealed::BadSeal;
 use std::fmt;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
@@ -20,6 +21,8 @@ pub(crate) enum StoreError {
     Invalid(&'static str),
     /// A row whose checksum or shape is wrong: which, and how.
     Corrupt(String),
+    /// A sealed backup that does not open, or not all of it.
+    Sealed(BadSeal),
     /// Another process has the store.
     Locked,
     /// The store was written by a newer version of the product.
@@ -54,6 +57,7 @@ impl fmt::Display for StoreError {
             Self::Exists(what) => write!(f, "{what} exists already"),
             Self::Invalid(why) => f.write_str(why),
             Self::Corrupt(what) => write!(f, "damaged: {what}"),
+            Self::Sealed(why) => why.fmt(f),
             Self::Locked => f.write_str("another process has the store open"),
             Self::Newer { found, known } => write!(
                 f,

@@ -218,10 +218,15 @@ impl Kv {
 
     /// Writes a consistent copy without free pages into `file`, while readers and the writer go on.
     pub(super) fn copy_to(&self, file: &mut File) -> Result<()> {
+        self.pour_into(file)?;
+        file.sync_all().map_err(|error| io_error("the copy cannot be synced", &error))
+    }
+
+    /// The same into what may be no file, such as a pipe.
+    pub(super) fn pour_into(&self, file: &mut File) -> Result<()> {
         let _inside = Inside::borrow(self);
         let Opened { env, .. } = self.opened()?;
-        env.copy_to_file(file, CompactionOption::Enabled).map_err(engine)?;
-        file.sync_all().map_err(|error| io_error("the copy cannot be synced", &error))
+        env.copy_to_file(file, CompactionOption::Enabled).map_err(engine)
     }
 
     /// Replaces the file by a copy without free pages. Only the writer calls this, with no

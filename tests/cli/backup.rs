@@ -242,3 +242,44 @@ fn damage_is_told_and_exits_1() {
     assert_eq!(data.run("verify").code, 1);
     drop(server);
 }
+
+#[test]
+fn a_sealed_backup_opens_with_its_passphrase_and_is_tried() {
+    twice(|data| {
+        office(data);
+        let words = data.0.join("words.txt");
+        let with = format!("--passphrase-file {}", words.display());
+        let file = data.0.join("office.mrb");
+        let line = format!("backup {} {with}", file.display());
+        says(&data.bad(&line), &["the passphrase in", "words.txt"]);
+        std::fs::write(&words, "eleven let.\r\n").unwrap();
+        says(&data.bad(&line), &["cannot back up", "has 11 letters", "at least 12"]);
+        std::fs::write(&words, "oak pine elm ash\r\nnot this line").unwrap();
+        let said = data.good(&line);
+        says(&said, &["office.mrb", "it opens with the passphrase alone"]);
+        says(
+            &said,
+            &["tried by a restore beside the store in", "1 accounts, 0 messages", "nothing"],
+        );
+        let octets = std::fs::read(&file).unwrap();
+        assert!(octets.starts_with(b"mailroom sealed\n"));
+        assert!(!octets.windows(15).any(|it| it == b"bob@office.test"), "nobody reads a name");
+        let untried = format!("backup {} {with} --untried", data.0.join("b.mrb").display());
+        let copied = &data.json(&untried)["copied"];
+        assert_eq!((&copied["sealed"], &copied["tried"]), (&true.into(), &serde_json::Value::Null));
+
+        // One account out of it, and all of it on another machine.
+        let bob = format!("restore {} --account bob@office.test", file.display());
+        says(&data.bad(&bob), &["the backup is locked, and no passphrase was given"]);
+        says(&data.good(&format!("{bob} {with}")), &["0 messages"]);
+        let other = Data::empty();
+        let line = format!("restore {}", file.display());
+        says(&other.bad(&line), &["the backup is locked", "--passphrase-file"]);
+        let wrong = data.0.join("wrong.txt");
+        std::fs::write(&wrong, "oak pine elm yew").unwrap();
+        let why = other.bad(&format!("{line} --passphrase-file {}", wrong.display()));
+        says(&why, &["this is not the passphrase of the backup", "letters count"]);
+        other.good(&format!("{line} {with}"));
+        assert_eq!(messages(&other), 0);
+    });
+}

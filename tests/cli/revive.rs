@@ -65,7 +65,7 @@ fn one_message_comes_back_by_its_uid_or_its_number() {
         let two = exported(data, "Two", "two.mbox");
         says(&two, &["the second", "Tue Mar  3 11:21:31 2026"]);
         assert!(!two.contains("the first") && !two.contains("the third"));
-        let archive = Archive::open(file.as_ref()).unwrap();
+        let archive = Archive::open(file.as_ref(), None).unwrap();
         let (owner, _) = account::by_login(&archive, "bob@office.test").unwrap().unwrap();
         let projects = mailbox::by_name(&archive, owner, "Projects").unwrap().unwrap();
         let third = mail::row(&archive, owner, projects.id, 3).unwrap().unwrap();
@@ -113,7 +113,7 @@ fn a_damaged_backup_gives_what_is_good_and_says_what_is_not() {
     let mut octets = std::fs::read(&file).unwrap();
     // The body of the second is small and stands in a leaf, compressed or not.
     let (number, row) = {
-        let archive = Archive::open(file.as_ref()).unwrap();
+        let archive = Archive::open(file.as_ref(), None).unwrap();
         let (owner, _) = account::by_login(&archive, "bob@office.test").unwrap().unwrap();
         let projects = mailbox::by_name(&archive, owner, "Projects").unwrap().unwrap();
         let row = mail::row(&archive, owner, projects.id, 2).unwrap().unwrap();

@@ -307,7 +307,7 @@ fn a_file_read_without_the_engine_holds_the_same_rows() {
     std::fs::create_dir(folder.store()).expect("a folder");
     let path = folder.store().join("data.mdb");
     std::fs::write(&path, file).expect("a copy");
-    let archive = Archive::open(&path).expect("the file");
+    let archive = Archive::open(&path, None).expect("the file");
     let store = Store::open(&folder.store(), Options::default()).expect("the store");
     let read = store.snapshot().expect("a snapshot");
     type Rows = Vec<(Vec<u8>, Vec<u8>)>;

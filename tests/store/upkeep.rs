@@ -17,7 +17,7 @@ fn faults(store: &Store) -> Vec<String> {
 
 /// Brings back the store alone.
 fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
-    backup::restore(from, dir, replace, (&|_| Ok(()), &|_| Ok(()))).map(drop)
+    backup::restore((from, None), dir, replace, (&|_| Ok(()), &|_| Ok(()))).map(drop)
 }
 
 /// A store with some of everything.
@@ -47,7 +47,7 @@ pub(super) fn lived_in() -> Office {
 }
 
 /// Everything in a store that a client can see.
-fn picture(store: &Store) -> Vec<String> {
+pub(super) fn picture(store: &Store) -> Vec<String> {
     let read = store.snapshot().expect("a snapshot");
     let mut lines = Vec::new();
     for (id, account) in account::list(&read).expect("accounts") {
@@ -343,7 +343,7 @@ fn what_belongs_to_the_office_comes_back_with_its_store() {
         put.borrow_mut().push(parts.clone());
         Ok(())
     };
-    assert_eq!(backup::restore(&file, &dir, false, (&settle, &keep)), Ok(true));
+    assert_eq!(backup::restore((&file, None), &dir, false, (&settle, &keep)), Ok(true));
     let mut settled = parts.clone();
     settle(&mut settled).expect("settled");
     assert_eq!(put.into_inner(), [settled], "as they were written, and settled");
@@ -354,13 +354,13 @@ fn what_belongs_to_the_office_comes_back_with_its_store() {
     drop(second);
     let third = office.folder.path().join("third");
     let never = |_: &Parts| panic!("it has none");
-    let old = backup::restore(&dir.join("data.mdb"), &third, false, (&|_| Ok(()), &never));
+    let old = backup::restore((&dir.join("data.mdb"), None), &third, false, (&|_| Ok(()), &never));
     assert_eq!(old, Ok(false));
 
     // What cannot be put leaves the store as it was.
     let before = std::fs::read(third.join("data.mdb")).expect("the store");
     let full = |_: &Parts| Err(StoreError::DiskFull);
-    let failed = backup::restore(&file, &third, true, (&|_| Ok(()), &full));
+    let failed = backup::restore((&file, None), &third, true, (&|_| Ok(()), &full));
     assert_eq!(failed, Err(StoreError::DiskFull));
     assert!(before == std::fs::read(third.join("data.mdb")).expect("the store"));
 }

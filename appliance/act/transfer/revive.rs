@@ -21,7 +21,7 @@ pub(super) fn all(
     if ask.file.file_name().is_some_and(|name| name == "data.mdb") && is_in_use(&ask.file) {
         return Err(at(&ask.file, "is the file of a store in use; name a backup of it"));
     }
-    let archive = Archive::open(&ask.file).map_err(words)?;
+    let archive = Archive::open(&ask.file, ask.passphrase.as_ref()).map_err(words)?;
     let found = account::by_login(&archive, &ask.account).map_err(words)?;
     let (from, _) = found.ok_or_else(|| format!("the backup has no account {}", ask.account))?;
     let mailboxes = mailboxes(&archive, from, ask)?;

@@ -5,7 +5,8 @@
 //!       16  4   version: 1                     all numbers little-endian
 //!       20  4   CRC-32 of the parts
 //!       24  8   octets of the parts
-//!       32  8   octets of the store's file; 0: it was never written to its end
+//!       32  8   octets of the store's file; 0: it was never written to its end; all ones: as many
+//!               as there are, which what it is sealed in knows
 //!       40      the parts: 2 octets length, a name; 4 octets length, its octets
 //!               zeros up to a multiple of 4096, then the store's file
 //! ```
@@ -16,9 +17,9 @@ use super::super::error::{Result, StoreError};
 use super::super::kv::io_error;
 use super::{CUT_OFF, NO_BACKUP};
 use crate::limits::{BACKUP_PARTS, BACKUP_PARTS_BYTES};
+use crate::store::salvage::Source;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 
 /// Files by their names, as `dkim/office.test/active`.
@@ -30,6 +31,8 @@ const FIXED: usize = 40;
 const PAGE: u64 = 4096;
 /// Where the length of the store stands.
 const AT_STORE: u64 = 32;
+/// The length of a store that was written without looking back.
+const STREAMED: u64 = u64::MAX;
 
 /// What the first octets of a backup say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +73,18 @@ impl Head {
         Ok(Some(head))
     }
 
-    /// The head of the file, also of one that was never written to its end.
-    pub(crate) fn of(file: &File) -> std::io::Result<Option<Head>> {
-        let mut octets = Vec::new();
-        file.take(FIXED as u64).read_to_end(&mut octets)?;
-        Ok(Head::parse(&octets).unwrap_or(None))
+    /// The head of what is there, also of a file that was never written to its end.
+    pub(crate) fn of(source: &dyn Source) -> std::io::Result<Option<Head>> {
+        let (mut octets, mut read) = ([0; FIXED], 0);
+        while let Some(rest) = octets.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match source.read_at(read as u64, rest) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Head::parse(octets.get(..read).unwrap_or_default()).unwrap_or(None))
     }
 
     /// Where the store's file begins.
@@ -101,6 +111,14 @@ impl Head {
         }
         Ok(parts)
     }
+}
+
+/// The same before a store's file that ends where all ends.
+pub(super) fn print_streamed(parts: &Parts) -> Result<Vec<u8>> {
+    let mut head = print(parts)?;
+    let length = STREAMED.to_le_bytes();
+    head.iter_mut().skip(AT_STORE as usize).zip(length).for_each(|(to, from)| *to = from);
+    Ok(head)
 }
 
 /// The octets before the store's file, whose length is not known yet.
@@ -178,7 +196,7 @@ impl Opener {
             return Ok(None);
         }
         self.parts = Some(head.parts(&self.begun)?);
-        (self.is_in_store, self.left) = (true, Some(head.store));
+        (self.is_in_store, self.left) = (true, Some(head.store).filter(|it| *it != STREAMED));
         Ok(Some(begins))
     }
 

@@ -28,11 +28,12 @@ pub(crate) struct Disk {
 impl Disk {
     pub(crate) fn open(path: &Path) -> io::Result<Disk> {
         let mut file = File::open(path)?;
-        // What cannot be read here is counted by whoever reads it all.
-        let begins = Head::of(&file).ok().flatten().map_or(0, |head| head.begins());
         // Also a whole card has a length so, where its metadata says 0.
-        let length = file.seek(SeekFrom::End(0))?.saturating_sub(begins);
-        Ok(Disk { file, begins, length })
+        let length = file.seek(SeekFrom::End(0))?;
+        let whole = Disk { file, begins: 0, length };
+        // What cannot be read here is counted by whoever reads it all.
+        let begins = Head::of(&whole).ok().flatten().map_or(0, |head| head.begins());
+        Ok(Disk { begins, length: length.saturating_sub(begins), ..whole })
     }
 }
 

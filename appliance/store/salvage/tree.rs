@@ -1,27 +1,35 @@
 //! A store's file read as it stands, without the engine: a backup on a stick that may be pulled
 //! out, or be damaged, ends an act with an error and not the server with a signal.
 
-use super::file::{Disk, Pages};
+use super::file::{Pages, Source};
 use super::page::{self, Kind, NO_PAGE, Row};
 use crate::limits::{SALVAGE_ROW_BYTES, SALVAGE_TREE_DEPTH};
+use crate::store::backup::sealed::Passphrase;
+use crate::store::backup::{Head, Kept};
 use crate::store::error::{Result, StoreError};
 use crate::store::format::{FORMAT_VERSION, Version};
 use crate::store::key;
 use crate::store::kv::{OnRow, Read, io_error};
+use std::io;
 use std::path::Path;
 
 /// The rows of a file that nobody writes.
 pub(crate) struct Archive {
-    disk: Disk,
+    disk: Behind,
     page_size: usize,
     root: u64,
 }
 
 impl Archive {
-    /// Opens a backup, or any other file of a store.
-    pub(crate) fn open(path: &Path) -> Result<Archive> {
-        let what = format!("{} cannot be read", path.display());
-        let disk = Disk::open(path).map_err(|error| io_error(&what, &error))?;
+    /// Opens a backup, sealed or not, or any other file of a store.
+    pub(crate) fn open(path: &Path, passphrase: Option<&Passphrase>) -> Result<Archive> {
+        Archive::of(Kept::open(path, passphrase)?)
+    }
+
+    pub(crate) fn of(kept: Kept) -> Result<Archive> {
+        let head =
+            Head::of(&kept).map_err(|error| io_error("the backup cannot be read", &error))?;
+        let disk = Behind { begins: head.map_or(0, |head| head.begins()), kept };
         let pages = Pages::new(&disk);
         let (Some(meta), _) = pages.meta() else {
             return Err(StoreError::Invalid("the file is no backup of a store"));
@@ -94,6 +102,22 @@ impl Archive {
         }
         let row = octets.get(page::HEAD..).and_then(|row| row.get(..length));
         look(row.ok_or_else(|| damaged(first))?)
+    }
+}
+
+/// The store in a backup, behind its head.
+struct Behind {
+    kept: Kept,
+    begins: u64,
+}
+
+impl Source for Behind {
+    fn length(&self) -> u64 {
+        self.kept.length().saturating_sub(self.begins)
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        Source::read_at(&self.kept, self.begins.saturating_add(at), into)
     }
 }
 

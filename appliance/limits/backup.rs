@@ -1,0 +1,38 @@
+//! Limits of backups, and of the sticks they lie on.
+
+use std::time::Duration;
+
+/// A backup that is sent to the page: more than any card holds; the disk's own room is less.
+pub(crate) const RESTORE_BYTES: u64 = 1 << 40;
+/// What is read of a backup at once.
+pub(crate) const RESTORE_PIECE_BYTES: usize = 256 * 1024;
+/// Settings, keys and certificates in a backup, in octets and in files: a domain has some kilobytes
+/// in at most twenty files. They are in memory for a moment.
+pub(crate) const BACKUP_PARTS_BYTES: u64 = 8 << 20;
+pub(crate) const BACKUP_PARTS: usize = 20_000;
+/// How often the progress of a backup is told: smooth for an eye, and nothing for the machine.
+pub(crate) const BACKUP_PROGRESS: Duration = Duration::from_millis(200);
+/// One file of a sealed backup: FAT32 takes files of 4 GiB less one octet, some tools half of that.
+pub(crate) const BACKUP_PART_BYTES: u64 = 2 << 30;
+/// What is written and not yet on the disk: seconds of a slow stick.
+pub(crate) const BACKUP_UNSYNCED_BYTES: u64 = 16 << 20;
+/// Octets that are sealed together: few enough to open one for a single row.
+pub(crate) const SEAL_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks kept open while one is looked for what: the upper pages of a tree lie in few.
+pub(crate) const SEAL_CHUNKS_KEPT: usize = 16;
+/// Memory and passes that argon2id takes for a passphrase. RFC 9106 4: the second choice, for
+/// machines with little memory; about two seconds on a small board.
+pub(crate) const SEAL_MEMORY_KIB: u32 = 64 * 1024;
+pub(crate) const SEAL_PASSES: u32 = 3;
+/// And at most for a backup that somebody else wrote, with the longest chunk.
+pub(crate) const SEAL_MEMORY_MOST_KIB: u32 = 256 * 1024;
+pub(crate) const SEAL_PASSES_MOST: u32 = 16;
+pub(crate) const SEAL_CHUNK_MOST_BYTES: u32 = 1 << 20;
+/// Letters of a passphrase at least: whoever finds the stick has all the time of the world.
+pub(crate) const PASSPHRASE_LETTERS: usize = 12;
+/// What a trial restore leaves of the disk: mail goes on meanwhile.
+pub(crate) const TRIAL_SPARE_BYTES: u64 = 256 << 20;
+
+const _: () = assert!(SEAL_MEMORY_KIB <= SEAL_MEMORY_MOST_KIB && SEAL_PASSES <= SEAL_PASSES_MOST);
+const _: () = assert!(SEAL_CHUNK_BYTES <= SEAL_CHUNK_MOST_BYTES as usize);
+const _: () = assert!(TRIAL_SPARE_BYTES > super::DISK_RESERVE_BYTES);

@@ -12,6 +12,7 @@ use crate::message::{headers, mbox, structure};
 use crate::policy::{Claims, Evidence, believed, results};
 use crate::request;
 use crate::settings;
+use crate::store::backup::sealed as backup;
 use crate::store::format::Multidrop;
 use crate::store::salvage::page;
 use crate::system::netd::{arp, dhcp, sntp};
@@ -54,7 +55,25 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("network", network),
     ("preset", preset),
     ("bundle", bundle),
+    ("sealed", sealed),
 ];
+
+/// Heads of sealed backups, and how the file behind one is cut: what is read costs a bounded part
+/// of our memory and is printed as it was, and every chunk lies within the file.
+pub fn sealed(data: &[u8]) {
+    let Some((octets, rest)) = data.split_at_checked(backup::HEAD) else { return };
+    let Ok(head) = backup::Head::read(octets, 3) else { return };
+    assert_eq!(head.print().as_slice(), octets);
+    assert!(head.form.memory_kib <= limits::SEAL_MEMORY_MOST_KIB);
+    assert!(head.form.passes <= limits::SEAL_PASSES_MOST);
+    let end = rest.get(rest.len().saturating_sub(16)..).unwrap_or_default();
+    if let Some(layout) = backup::Layout::of(&head, data.len() as u64, end) {
+        assert!(layout.chunks <= u64::from(head.form.chunks));
+        let chunk = u64::from(head.form.chunk) + 16;
+        let all = (layout.chunks - 1) * chunk + layout.last + 16;
+        assert_eq!(all + backup::HEAD as u64 + 16, data.len() as u64);
+    }
+}
 
 /// Update bundles: noise fits no signature, and a manifest that anybody may have signed bounds what
 /// its blocks become.

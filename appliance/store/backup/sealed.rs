@@ -28,7 +28,9 @@
 
 mod read;
 
-pub(crate) use read::{Layout, Reader};
+#[cfg(fuzzing)]
+pub(crate) use read::Layout;
+pub(crate) use read::Reader;
 
 use super::super::error::{Result, StoreError};
 use super::super::kv::{create_private, io_error, sync_folder};

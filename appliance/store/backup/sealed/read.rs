@@ -97,6 +97,7 @@ impl Reader {
     }
 
     /// How many parts it has, and octets on the disk.
+    #[cfg(test)]
     pub(crate) fn parts(&self) -> (u32, u64) {
         let ends = self.parts.len() as u64 * (HEAD + END) as u64;
         let tags = self.chunks * TAG as u64;

@@ -28,7 +28,7 @@
 
 mod read;
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use read::Layout;
 pub(crate) use read::Reader;
 

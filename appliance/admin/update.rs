@@ -345,5 +345,10 @@ pub(super) fn keep_when(
     }
     let changed = house.change_settings(|settings| settings.restart = restart);
     note(changed.as_ref().err());
-    changed
+    changed?;
+    // Who looks next sees it, though the units take a moment to start anew.
+    let mut now = (*house.settings()).clone();
+    now.restart = restart;
+    house.settle(&now);
+    Ok(())
 }

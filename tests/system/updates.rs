@@ -401,6 +401,19 @@ fn the_power_may_go_at_every_change_of_an_update() {
     assert!(cuts > 10, "{cuts}");
 }
 
+/// The power went between the two copies: the older one would lead back to what was left behind.
+#[test]
+fn an_older_copy_of_the_state_is_brought_up_at_the_next_start() {
+    let mut fake = settled();
+    let newer = State { generation: 9, ..State::first(Slot::A) };
+    fake.disks.put("/dev/vda", slot::COPIES[1] / 512, slot::print(&newer));
+    play(&mut fake, Vec::new());
+    for at in slot::COPIES {
+        assert_eq!(slot::parse(&fake.disks.sector("/dev/vda", at / 512)), Ok(newer));
+    }
+    assert!(!fake.serial.contains("slot state"), "nothing was lost: {}", fake.serial);
+}
+
 #[test]
 fn the_kernel_says_that_a_disk_came_and_what_driver_a_device_wants() {
     let disk = b"add@/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=sda\0DEVTYPE=disk\0";

@@ -10,14 +10,19 @@ pub(crate) struct Found {
     pub faults: Vec<String>,
 }
 
-/// Reads both copies. One that is lost is mended from the other; when both are, the running slot
-/// is the good one.
+/// Reads both copies. One that is lost is mended from the other, and one that is older, because the
+/// power went between the two, is brought up to it; when both are lost, the running slot is the
+/// good one.
 pub(crate) fn look(system: &mut dyn System, disk: &Disk, running: Slot) -> Found {
     let copies = COPIES.map(|at| read(system, disk, at));
     let chosen = slot::choose(&copies);
     let mut faults = Vec::new();
     let lost = copies.iter().filter(|copy| copy.is_err()).count();
     let state = chosen.state.unwrap_or_else(|| State::first(running));
+    let older = copies.iter().any(|copy| copy.as_ref().is_ok_and(|copy| *copy != state));
+    if lost == 0 && older {
+        let _ = mend(system, disk, &state, &copies, &chosen);
+    }
     if lost > 0 {
         let which = if lost == 1 { "one copy" } else { "both copies" };
         let mended = mend(system, disk, &state, &copies, &chosen);
@@ -78,8 +83,8 @@ fn mend(
     copies: &[Result<State, Fault>; 2],
     chosen: &Chosen,
 ) -> io::Result<()> {
-    let lost = chosen.order.into_iter().filter(|copy| copies[*copy].is_err());
-    lost.into_iter().try_for_each(|copy| write(system, disk, copy, state))
+    let wrong = chosen.order.into_iter().filter(|copy| copies[*copy].as_ref() != Ok(state));
+    wrong.into_iter().try_for_each(|copy| write(system, disk, copy, state))
 }
 
 fn read(system: &mut dyn System, disk: &Disk, at: u64) -> Result<State, Fault> {

@@ -336,8 +336,8 @@ fn json(status: u16, value: &impl Serialize) -> Outcome {
     Ok(Reply { status, kind: "application/json", body, headers: Vec::new() })
 }
 
-/// The description of all this.
-pub(crate) const DESCRIPTION: &str = include_str!("../../../config/openapi.json");
+/// The description of all this: config/openapi.json, as build.rs leaves it.
+pub(crate) const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 fn described() -> Reply {
     let body = DESCRIPTION.as_bytes().to_vec();

@@ -20,8 +20,11 @@ pub(crate) fn look(system: &mut dyn System, disk: &Disk, running: Slot) -> Found
     let lost = copies.iter().filter(|copy| copy.is_err()).count();
     let state = chosen.state.unwrap_or_else(|| State::first(running));
     let older = copies.iter().any(|copy| copy.as_ref().is_ok_and(|copy| *copy != state));
-    if lost == 0 && older {
-        let _ = mend(system, disk, &state, &copies, &chosen);
+    if lost == 0
+        && older
+        && let Err(error) = mend(system, disk, &state, &copies, &chosen)
+    {
+        faults.push(format!("one copy of the slot state is older: {error}"));
     }
     if lost > 0 {
         let which = if lost == 1 { "one copy" } else { "both copies" };

@@ -165,6 +165,17 @@ pub(crate) enum Event {
         what: String,
         meaning: String,
     },
+    /// A backup was made, and can be brought back.
+    BackupMade {
+        name: String,
+        octets: u64,
+        messages: u64,
+        seconds: u64,
+    },
+    /// There is no backup, or none that is good.
+    BackupTrouble {
+        why: String,
+    },
     /// A closed account whose days were over is gone with its mail.
     AccountRemoved {
         login: String,
@@ -197,6 +208,7 @@ impl Event {
             | Self::PolicyOverridden { .. }
             | Self::StoreChecked { .. }
             | Self::CertificateReplaced { .. }
+            | Self::BackupMade { .. }
             | Self::AccountRemoved { .. }
             | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
@@ -259,9 +271,8 @@ impl fmt::Display for Event {
                 write!(f, "the DMARC policy of {domain} was overridden: {by} (the {times}. time)")
             }
             Self::StoreChecked { rows, octets, unjudged } => checked(f, *rows, *octets, *unjudged),
-            Self::StoreDamaged { faults, first } => {
-                write!(f, "store: the check found {faults} faults, the first: {first}; ")?;
-                f.write_str("run `mailroom verify`, and restore a backup or salvage the store")
+            Self::StoreDamaged { .. } | Self::BackupMade { .. } | Self::BackupTrouble { .. } => {
+                self.kept(f)
             }
             Self::SigningTrouble { domain, why } => {
                 write!(f, "mail of {domain} leaves without a DKIM signature: {why}")
@@ -275,6 +286,23 @@ impl fmt::Display for Event {
             Self::AccountRemoved { login } => write!(f, "{login} was closed and is gone now"),
             Self::Update(news) => write!(f, "update: {news}"),
             Self::ChildSaid { line } => f.write_str(line),
+        }
+    }
+}
+
+impl Event {
+    /// Whether the store and its backups are good.
+    fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StoreDamaged { faults, first } => {
+                write!(f, "store: the check found {faults} faults, the first: {first}; ")?;
+                f.write_str("run `mailroom verify`, and restore a backup or salvage the store")
+            }
+            Self::BackupMade { name, octets, messages, seconds } => {
+                write!(f, "backup: {name}: {octets} octets, {messages} messages, in {seconds} s")
+            }
+            Self::BackupTrouble { why } => write!(f, "backup: {why}"),
+            _ => Ok(()),
         }
     }
 }

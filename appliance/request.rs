@@ -11,10 +11,12 @@
 //! was taken over can say no more than its role.
 
 mod names;
+mod octets;
 
 pub(crate) use names::{Code, DeviceId};
+use octets::{Fields, Printer};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Octets of every message.
 pub(crate) const SIZE: usize = 256;
@@ -137,6 +139,26 @@ pub(crate) enum Message {
         kind: RefusedFor,
         why: Words,
     },
+    // ---- server to init ----
+    /// The stick is wanted, to write on it or only to read.
+    Lend {
+        write: bool,
+    },
+    /// It is wanted no more.
+    Returned,
+    /// The stick that is called so shall be emptied, and made one that can be used.
+    Format(Words),
+    // ---- init to server ----
+    /// The stick is where the server finds it: what it is called.
+    Lent(Words),
+    /// Why it is not, or why it was not formatted.
+    NotLent(Words),
+    /// What is in, said whenever that changes.
+    Stick {
+        state: StickState,
+        octets: u64,
+        name: Words,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +189,17 @@ pub(crate) enum InstallStep {
     Checking,
     Writing,
     ReadingBack,
+}
+
+/// What can be done with the stick that is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StickState {
+    /// There is none.
+    #[default]
+    None,
+    Ready,
+    /// It has no file system that the box uses.
+    Unusable,
 }
 
 /// How the server is, said every few seconds.
@@ -272,8 +305,16 @@ impl Message {
     /// May this role say it?
     pub(crate) fn fits(&self, sender: Role) -> bool {
         match self {
-            Self::ResetOwner(_) | Self::Device(_) => sender == Role::Init,
-            Self::ResetDone(_) | Self::Reset(_) => sender == Role::Server,
+            Self::ResetOwner(_)
+            | Self::Device(_)
+            | Self::Lent(_)
+            | Self::NotLent(_)
+            | Self::Stick { .. } => sender == Role::Init,
+            Self::ResetDone(_)
+            | Self::Reset(_)
+            | Self::Lend { .. }
+            | Self::Returned
+            | Self::Format(_) => sender == Role::Server,
             Self::Start { .. } | Self::Repair(_) | Self::Install { .. } | Self::Go => {
                 sender == Role::Init
             }
@@ -378,6 +419,7 @@ impl Message {
             | Self::Progress { .. }
             | Self::Written
             | Self::Refused { .. } => self.print_install(out),
+            _ => self.print_stick(out),
         }
     }
 
@@ -388,6 +430,30 @@ impl Message {
             Self::Reset(device) => out.device(42, *device),
             Self::Device(device) => out.device(43, *device),
             _ => (),
+        }
+    }
+
+    fn print_stick(&self, out: &mut Printer) {
+        match self {
+            Self::Lend { write } => out.octets.extend([30, u8::from(*write)]),
+            Self::Lent(name) => {
+                out.octets.push(31);
+                out.words(name);
+            }
+            Self::NotLent(why) => {
+                out.octets.push(32);
+                out.words(why);
+            }
+            Self::Format(name) => {
+                out.octets.push(34);
+                out.words(name);
+            }
+            Self::Stick { state, octets, name } => {
+                out.octets.extend([35, *state as u8]);
+                out.octets.extend(octets.to_le_bytes());
+                out.words(name);
+            }
+            _ => out.octets.push(33),
         }
     }
 
@@ -434,155 +500,7 @@ impl Message {
     }
 }
 
-struct Printer {
-    octets: Vec<u8>,
-}
-
-impl Printer {
-    fn number(&mut self, kind: u8, number: u64) {
-        self.octets.push(kind);
-        self.octets.extend(number.to_le_bytes());
-    }
-
-    fn device(&mut self, kind: u8, device: DeviceId) {
-        self.octets.push(kind);
-        self.octets.extend(device.0.to_le_bytes());
-    }
-
-    fn words(&mut self, words: &Words) {
-        self.octets.push(u8::try_from(words.0.len()).unwrap_or(0));
-        self.octets.extend(words.0.as_bytes());
-    }
-
-    fn health(&mut self, health: &Health) {
-        let Health { mail, store, owned, accounts, waiting } = health;
-        self.octets.extend([2, *mail as u8, *store as u8, u8::from(*owned)]);
-        self.octets.extend(accounts.to_le_bytes());
-        self.octets.extend(waiting.to_le_bytes());
-    }
-
-    fn plan(&mut self, plan: &Plan) {
-        self.octets.push(7);
-        let Plan::Static(fixed) = plan else {
-            self.octets.push(0);
-            return;
-        };
-        self.octets.extend([1, u8::from(fixed.on_trial), fixed.prefix]);
-        self.octets.extend(fixed.address.octets());
-        for address in [fixed.gateway].into_iter().chain(fixed.resolvers) {
-            self.octets.extend(address.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
-        }
-    }
-
-    fn address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(four) => {
-                self.octets.push(4);
-                self.octets.extend(four.octets());
-                self.octets.extend([0; 12]);
-            }
-            IpAddr::V6(six) => {
-                self.octets.push(6);
-                self.octets.extend(six.octets());
-            }
-        }
-    }
-}
-
-struct Fields<'a> {
-    rest: &'a [u8],
-}
-
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Wrong> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or(Wrong("it is cut off"))?;
-        self.rest = rest;
-        Ok(*taken)
-    }
-
-    fn octet(&mut self) -> Result<u8, Wrong> {
-        self.take::<1>().map(|[octet]| octet)
-    }
-
-    fn flag(&mut self) -> Result<bool, Wrong> {
-        match self.octet()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Wrong("a flag is neither 0 nor 1")),
-        }
-    }
-
-    fn one_of<T: Copy>(&mut self, values: &[T]) -> Result<T, Wrong> {
-        let at = usize::from(self.octet()?);
-        values.get(at).copied().ok_or(Wrong("a value is not on its list"))
-    }
-
-    fn words(&mut self) -> Result<Words, Wrong> {
-        let length = usize::from(self.octet()?);
-        if length > WORDS_BYTES || length > self.rest.len() {
-            return Err(Wrong("its words are too long"));
-        }
-        let (words, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        let words = std::str::from_utf8(words).map_err(|_| Wrong("its words are not UTF-8"))?;
-        if words.chars().any(char::is_control) {
-            return Err(Wrong("its words hold control characters"));
-        }
-        Ok(Words(words.to_string()))
-    }
-
-    fn code(&mut self) -> Result<Code, Wrong> {
-        let octets: [u8; 9] = self.take()?;
-        let text = std::str::from_utf8(&octets).ok();
-        let code = text.and_then(Code::parse).filter(|code| code.0 == octets);
-        code.ok_or(Wrong("its setup code is none"))
-    }
-
-    fn four(&mut self) -> Result<Option<Ipv4Addr>, Wrong> {
-        let address = Ipv4Addr::from(self.take::<4>()?);
-        Ok(Some(address).filter(|address| !address.is_unspecified()))
-    }
-
-    fn address(&mut self) -> Result<IpAddr, Wrong> {
-        let kind = self.octet()?;
-        let octets: [u8; 16] = self.take()?;
-        match kind {
-            4 if octets[4..] == [0; 12] => {
-                Ok(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]).into())
-            }
-            6 => Ok(Ipv6Addr::from(octets).into()),
-            _ => Err(Wrong("its address is none")),
-        }
-    }
-
-    fn plan(&mut self) -> Result<Plan, Wrong> {
-        if !self.flag()? {
-            return Ok(Plan::Dhcp);
-        }
-        let on_trial = self.flag()?;
-        let prefix = self.octet()?;
-        if !(1..=30).contains(&prefix) {
-            return Err(Wrong("its network has no room for two"));
-        }
-        let address = self.four()?.ok_or(Wrong("its address is none"))?;
-        let gateway = self.four()?;
-        let mut resolvers = [None; SERVERS];
-        for resolver in &mut resolvers {
-            *resolver = self.four()?;
-        }
-        Ok(Plan::Static(Static { address, prefix, gateway, resolvers, on_trial }))
-    }
-
-    fn health(&mut self) -> Result<Health, Wrong> {
-        Ok(Health {
-            mail: self.one_of(&[Mail::Closed, Mail::Open])?,
-            store: self.one_of(&[StoreState::Good, StoreState::Full, StoreState::Failing])?,
-            owned: self.flag()?,
-            accounts: u32::from_le_bytes(self.take()?),
-            waiting: u32::from_le_bytes(self.take()?),
-        })
-    }
-
     fn message(&mut self) -> Result<Message, Wrong> {
         Ok(match self.octet()? {
             1 => {
@@ -614,6 +532,12 @@ impl Fields<'_> {
             41 => Message::ResetDone(u64::from_le_bytes(self.take()?)),
             42 => Message::Reset(DeviceId(u32::from_le_bytes(self.take()?))),
             43 => Message::Device(DeviceId(u32::from_le_bytes(self.take()?))),
+            30 => Message::Lend { write: self.flag()? },
+            31 => Message::Lent(self.words()?),
+            32 => Message::NotLent(self.words()?),
+            33 => Message::Returned,
+            34 => Message::Format(self.words()?),
+            35 => self.message_stick()?,
             _ => return Err(Wrong("its kind is unknown")),
         })
     }
@@ -642,6 +566,15 @@ impl Fields<'_> {
                 let kinds = [RefusedFor::Good, RefusedFor::Same, RefusedFor::Older];
                 Message::Refused { kind: self.one_of(&kinds)?, why: self.words()? }
             }
+        })
+    }
+
+    fn message_stick(&mut self) -> Result<Message, Wrong> {
+        let states = [StickState::None, StickState::Ready, StickState::Unusable];
+        Ok(Message::Stick {
+            state: self.one_of(&states)?,
+            octets: u64::from_le_bytes(self.take()?),
+            name: self.words()?,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! What is wrong is told with file, line and reason, and nothing is served until it is right.
 
+mod backup;
 mod certificate;
 mod checks;
 mod outgoing;
@@ -10,6 +11,7 @@ mod scanner;
 mod secrets;
 mod update;
 
+pub(crate) use backup::Backups;
 pub(crate) use certificate::{Algorithm, Certificate, Method, Update};
 pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     pub scanner: Option<Scanner>,
     pub checks: Checks,
     pub certificate: Certificate,
+    pub backup: Backups,
     /// What others are asked to do when mail to us cannot be encrypted. RFC 8461 5
     pub mta_sts: Mode,
     /// Of a box, into an update.
@@ -201,6 +204,7 @@ pub(crate) fn print(settings: &Settings) -> String {
         + &scanner::print(settings.scanner.as_ref())
         + &checks::print(&settings.checks)
         + &certificate::print(&settings.certificate)
+        + &backup::print(&settings.backup)
         + &print_public(settings.mta_sts)
         + &update::print(settings.restart)
 }
@@ -237,6 +241,7 @@ impl Settings {
             scanner: None,
             checks: Checks::default(),
             certificate: Certificate::default(),
+            backup: Backups::default(),
             mta_sts: Mode::Testing,
             restart: Restart::default(),
         }
@@ -266,6 +271,8 @@ struct Written {
     checks: checks::WrittenChecks,
     #[serde(default)]
     certificate: certificate::WrittenCertificate,
+    #[serde(default)]
+    backup: backup::WrittenBackup,
     #[serde(default)]
     public: WrittenPublic,
     #[serde(default)]
@@ -352,6 +359,7 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         scanner: written.scanner.as_ref().map(scanner::scanner).transpose()?,
         checks: checks::checks(&written.checks)?,
         certificate: certificate::certificate(&written.certificate)?,
+        backup: backup::backups(&written.backup)?,
         mta_sts: mta_sts(&written.public)?,
         restart: update::restart(&written.update)?,
     })

@@ -17,6 +17,7 @@
 //! traces        forgets stories older than TRACE_DAYS
 //! leaving       counts the days of closed accounts, and removes those whose days are over
 //! moves         looks at domains that come here from elsewhere, and brings their old mail
+//! backups       makes a backup each night, on the stick that is for it
 //! looks         looks once a day how the world sees the box, and tells what changed
 //! updates       restarts a box into an update when the settings allow it; tells what came of it
 //! check         reads the whole store once a night, slowly, and says whether it is good
@@ -208,8 +209,8 @@ async fn run(
     let control = control::start(&socket, store.clone(), act::answering(&updates))
         .map_err(|error| format!("{}: {error}", socket.display()))?;
     let of_store = (store, &logins);
-    let network = boxed.as_ref().map(|boxed| boxed.network.clone());
-    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), (network, updates))?;
+    let of_box = boxed.as_ref().map(|it| (it.network.clone(), it.sticks.clone()));
+    let web = Web::open(data, &settings, of_store, (&tls, place.clone()), (of_box, updates))?;
     let setup = web.setup(boxed.is_some());
     let mut lines = first::start(data, options.demo, &settings, store, setup).await?;
     let proof = boxed.as_ref().map(|boxed| boxed.proof(store, data));
@@ -226,6 +227,7 @@ async fn run(
     base.spawn(background::certificate(tls.clone(), stop.clone()));
     base.spawn(background::looks(house.clone(), stop.clone()));
     base.spawn(updates::run(house.clone(), stop.clone()));
+    base.spawn(background::backups(house.clone(), stop.clone()));
     standing.probe.iter().for_each(|probe| drop(base.spawn(probe.clone().run(stop.clone()))));
     let ended = loop {
         let _proving = standing.proving(&settings);

@@ -1,6 +1,7 @@
 //! The pages on the LAN: who may what, forms, and each page as a story.
 
 mod api;
+mod backup;
 mod calls;
 mod certificate;
 mod days;

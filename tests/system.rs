@@ -8,6 +8,7 @@ mod dhcp;
 mod fake;
 mod interface;
 mod menu;
+mod lending;
 mod messages;
 mod modules;
 mod presets;

@@ -1,10 +1,14 @@
 //! A backup into a file: written, and tried by bringing it back beside the store.
 
+pub(crate) mod find;
+pub(crate) mod record;
+pub(crate) mod shelf;
+
 use super::Reply;
 use super::failure::Failure;
 use super::office;
 use super::words::{octets, plain};
-use crate::limits::PASSPHRASE_LETTERS;
+use crate::limits::{PASSPHRASE_LETTERS, PASSWORD_BYTES};
 use crate::store::backup::sealed::{Form, Passphrase};
 use crate::store::backup::trial::{self, Tried};
 use crate::store::backup::{self, Parts, Written};
@@ -59,6 +63,9 @@ impl From<Tried> for TriedView {
 /// The letters of a passphrase are enough, or the error says how many are.
 pub(crate) fn check(passphrase: &Passphrase) -> Result<(), String> {
     match passphrase.text().chars().count() {
+        _ if passphrase.text().len() > PASSWORD_BYTES => {
+            Err(format!("the passphrase is longer than {PASSWORD_BYTES} octets"))
+        }
         PASSPHRASE_LETTERS.. => Ok(()),
         few => Err(format!(
             "the passphrase has {few} letters, and at least {PASSPHRASE_LETTERS} are needed: \

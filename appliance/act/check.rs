@@ -1,6 +1,7 @@
 //! `mailroom check`: looks at this machine, and at what the world sees of it, and says of each
 //! thing whether it is right, what that means and what to do.
 
+pub(crate) mod backup;
 pub(crate) mod published;
 pub(crate) mod reach;
 pub(crate) mod said;
@@ -125,6 +126,7 @@ pub(crate) fn of_itself(data: &Path, ask: Ask<'_>, now: i64) -> Vec<Finding> {
             Finding::new("settings", State::Wrong, said, remedy)
         }
     });
+    found.extend(settings.as_ref().ok().and_then(|it| backup::nightly(data, it, now)));
     found.push(certificate_in_use(data, settings.ok().as_ref(), now));
     found
 }

@@ -2,7 +2,8 @@
 //! that sign mail, certificates and their keys.
 //!
 //! ```text
-//! mailroom.toml   settings; addresses and ports to listen at stay those of the machine
+//! mailroom.toml   settings; addresses and ports to listen at stay those of the machine, and the
+//!                 folder of its backups
 //! secret.key      return addresses of forwarded mail are proven by it
 //! dkim/..         keys that sign mail
 //! tls/..          the box's own authority, the certificate, keys, the account at an authority
@@ -94,7 +95,9 @@ pub(crate) fn settle(data: &Path, parts: &mut Parts) -> Result<(), StoreError> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= SETTINGS_BYTES);
     let theirs = text.and_then(settings::read);
     let mut theirs = theirs.ok_or(StoreError::Invalid(BAD_SETTINGS))?;
-    if let Ok(Settings { listen, ports, .. }) = settings::load(&data.join(SETTINGS)) {
+    let ours = settings::load(&data.join(SETTINGS));
+    theirs.backup.folder = ours.as_ref().ok().and_then(|ours| ours.backup.folder.clone());
+    if let Ok(Settings { listen, ports, .. }) = ours {
         (theirs.listen, theirs.ports) = (listen, ports);
     }
     // A door at an address that this machine lacks would keep all of it closed.

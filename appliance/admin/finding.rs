@@ -53,13 +53,14 @@ pub(super) fn sentence(words: &Words, zone: &str, said: &[Said]) -> String {
 }
 
 /// Of the server itself: what the checks call it, and the key of its name.
-pub(super) const FACTS: [(&str, &str); 6] = [
+pub(super) const FACTS: [(&str, &str); 7] = [
     ("space", "home.disk"),
     ("store", "home.store"),
     ("outbox", "home.queue"),
     ("clock", "home.clock"),
     ("certificate", "home.certificate"),
     ("last check of the store", "home.check"),
+    ("backup", "home.backup"),
 ];
 
 /// The same of the others.
@@ -109,6 +110,7 @@ const QUEUE: Link = Some(("/queue", "nav.queue"));
 const CERTIFICATE: Link = Some(("/setup/certificate", "setup.certificate"));
 const DOMAIN: Link = Some(("/setup/domain", "nav.domain"));
 const UPDATE: Link = Some(("/update", "nav.update"));
+const BACKUP: Link = Some(("/backup", "nav.backup"));
 const WAY: Link = Some(("/setup/way", "setup.way"));
 
 /// How it is mended, by the first thing that is said of it.
@@ -125,6 +127,11 @@ fn mend(finding: &Finding) -> Option<(&'static str, Link)> {
         "found.failed" | "found.store-odd" | "found.no-threads" => ("mend.trouble", None),
         "found.check-old" => ("mend.check-old", None),
         "found.check-faults" => ("mend.faults", None),
+        "found.backup-unknown" => ("mend.backup-unknown", BACKUP),
+        "found.backup-hand" => ("mend.backup-hand", BACKUP),
+        _ if key.strip_prefix("found.").is_some_and(|it| it.starts_with("backup-")) => {
+            ("mend.backup", BACKUP)
+        }
         "found.settings-bad" => ("mend.settings", None),
         "found.server-stopped" | "found.server-never" => ("mend.server", None),
         "found.port-shut" => ("mend.port", None),

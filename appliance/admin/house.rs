@@ -1,5 +1,6 @@
 //! What the pages stand on.
 
+use super::backup::desk::Backups;
 use super::code::Codes;
 use super::lan::{self, Lan};
 use super::look::Looks;
@@ -7,6 +8,7 @@ use super::network::Network;
 use super::outside::trials::Trials;
 use super::owner::OwnerDesk;
 use super::restore::Restores;
+use super::sticks::Sticks;
 use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
@@ -37,6 +39,7 @@ pub(crate) struct Place {
     /// Mail by the hour.
     pub tally: Mutex<Tally>,
     pub restores: Restores,
+    pub backups: Backups,
     /// What people wait for that is tried elsewhere.
     pub trials: Trials,
     /// How far imports are.
@@ -62,6 +65,7 @@ pub(crate) struct House {
     /// Of a box.
     pub network: Option<Arc<Network>>,
     pub updates: Arc<Updates>,
+    pub sticks: Option<Arc<Sticks>>,
 }
 
 impl Place {
@@ -81,6 +85,7 @@ impl Place {
             looks: Looks::default(),
             tally: Mutex::default(),
             restores: Restores::default(),
+            backups: Backups::default(),
             trials: Trials::default(),
             imports: Board::default(),
             moves: Notify::new(),
@@ -95,6 +100,29 @@ impl Place {
     pub(crate) fn millis(&self) -> u64 {
         self.ticks.millis()
     }
+}
+
+/// Changes the file of the settings in `data`; the units of mail start anew with them.
+pub(super) fn change_settings(
+    data: &Path,
+    place: &Place,
+    edit: impl FnOnce(&mut Settings),
+) -> Result<(), Failure> {
+    let what = "cannot change the settings";
+    let path = data.join("mailroom.toml");
+    let wrong = |why: String| Failure::new(what, why, "mend mailroom.toml");
+    let mut now = settings::load(&path).map_err(|error| wrong(error.to_string()))?;
+    let before = settings::print(&now);
+    edit(&mut now);
+    let put = |text: &str| settings::replace_file(&path, text.as_bytes());
+    put(&settings::print(&now)).map_err(|error| wrong(error.to_string()))?;
+    // What cannot be read back must not stop the next start.
+    if let Err(error) = settings::load(&path) {
+        put(&before).map_err(|error| wrong(error.to_string()))?;
+        return Err(wrong(error.why));
+    }
+    place.again.notify_one();
+    Ok(())
 }
 
 impl House {
@@ -118,6 +146,7 @@ impl House {
             is_box: false,
             network: None,
             updates: Arc::new(Updates::new(data, None)),
+            sticks: None,
         }
     }
 
@@ -133,21 +162,7 @@ impl House {
 
     /// Changes the file of the settings; the units of mail start anew with them.
     pub(crate) fn change_settings(&self, edit: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
-        let what = "cannot change the settings";
-        let path = self.data.join("mailroom.toml");
-        let wrong = |why: String| Failure::new(what, why, "mend mailroom.toml");
-        let mut now = settings::load(&path).map_err(|error| wrong(error.to_string()))?;
-        let before = settings::print(&now);
-        edit(&mut now);
-        let put = |text: &str| settings::replace_file(&path, text.as_bytes());
-        put(&settings::print(&now)).map_err(|error| wrong(error.to_string()))?;
-        // What cannot be read back must not stop the next start.
-        if let Err(error) = settings::load(&path) {
-            put(&before).map_err(|error| wrong(error.to_string()))?;
-            return Err(wrong(error.why));
-        }
-        self.place.again.notify_one();
-        Ok(())
+        change_settings(&self.data, &self.place, edit)
     }
 
     /// These settings are in use from now on.

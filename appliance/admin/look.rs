@@ -153,8 +153,16 @@ fn moment() -> Moment {
 
 /// Only what the world sees: the rest is looked at whenever the first page is.
 fn is_of_world(finding: &Finding) -> bool {
-    const OF_MACHINE: [&str; 7] =
-        ["clock", "space", "store", "last check of the store", "outbox", "settings", "server"];
+    const OF_MACHINE: [&str; 8] = [
+        "clock",
+        "space",
+        "store",
+        "last check of the store",
+        "backup",
+        "outbox",
+        "settings",
+        "server",
+    ];
     !OF_MACHINE.contains(&finding.what.as_str()) && !finding.what.starts_with("port ")
 }
 

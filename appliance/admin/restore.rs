@@ -18,9 +18,10 @@ use crate::act::office::{self, BAD_SETTINGS};
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::net::splice::Allowed;
+use crate::store::backup::sealed::{self, BadSeal};
 use crate::store::backup::{CUT_OFF, Incoming, NO_BACKUP, Parts, Ready, begins_well};
 use crate::store::format::Audit;
-use crate::store::{Store, StoreError, account, owner};
+use crate::store::{Batch, Store, StoreError, account, owner};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -49,8 +50,13 @@ struct State {
     stage: Stage,
     ready: Option<Ready>,
     /// Who is told of the end, in which language.
-    by: Option<(Key, &'static Words)>,
+    by: By,
 }
+
+/// The browser that is told of the end, and its language.
+pub(crate) type By = Option<(Key, &'static Words)>;
+/// What must be other in the restored store.
+pub(super) type Edit = Box<dyn FnOnce(&Store) -> Result<(), StoreError> + Send>;
 
 impl Restores {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -66,7 +72,7 @@ impl Restores {
     }
 
     /// False: another is under way.
-    pub(crate) fn begin(&self, by: Option<(Key, &'static Words)>) -> bool {
+    pub(crate) fn begin(&self, by: By) -> bool {
         let mut state = self.state();
         if !matches!(state.stage, Stage::Nothing | Stage::Failed(_)) {
             return false;
@@ -159,7 +165,7 @@ impl From<StoreError> for Refused {
 pub(super) fn bring(
     house: &House,
     upload: &mut Upload<'_>,
-    by: Option<(Key, &'static Words)>,
+    by: By,
     act: Audit,
 ) -> Result<(), Refused> {
     if is_lived_in(&house.store)? {
@@ -171,18 +177,7 @@ pub(super) fn bring(
     }
     match take(&house.data.join(STORE), upload) {
         Ok(incoming) => {
-            check(place, &house.data, incoming, move |store| {
-                store.write_blocking(move |batch| {
-                    // The network, the domain's records and the rest are of this machine now.
-                    owner::change_setup(batch, &mut |setup| {
-                        setup.done = vec!["begin".to_string()];
-                        setup.letter.clear();
-                        setup.letter_to.clear();
-                        setup.waits_since = 0;
-                    })?;
-                    owner::note(batch, &act)
-                })
-            });
+            check(place, &house.data, incoming, on_new(act));
             Ok(())
         }
         Err(refused) => {
@@ -192,9 +187,33 @@ pub(super) fn bring(
     }
 }
 
+/// On a machine that was not set up before.
+pub(super) fn on_new(act: Audit) -> Edit {
+    let write = move |batch: &mut Batch| {
+        // The network, the domain's records and the rest are of this machine now.
+        owner::change_setup(batch, &mut |setup| {
+            setup.done = vec!["begin".to_string()];
+            setup.letter.clear();
+            setup.letter_to.clear();
+            setup.waits_since = 0;
+        })?;
+        owner::note(batch, &act)
+    };
+    Box::new(move |store| store.write_blocking(write))
+}
+
+/// On one that goes on as it is.
+pub(super) fn on_same(act: Audit) -> Edit {
+    Box::new(move |store| store.write_blocking(move |batch| owner::note(batch, &act)))
+}
+
 /// Takes the file in, beside the store in the folder `dir`.
 fn take(dir: &Path, upload: &mut Upload<'_>) -> Result<Incoming, Refused> {
     let Some(first) = upload.piece()? else { return Err(Refused::Nothing) };
+    if first.starts_with(sealed::MARK) {
+        // Its parts come from where they lie.
+        return Err(StoreError::Sealed(BadSeal::Closed).into());
+    }
     if !begins_well(&first) {
         return Err(StoreError::Invalid(NO_BACKUP).into());
     }
@@ -207,12 +226,7 @@ fn take(dir: &Path, upload: &mut Upload<'_>) -> Result<Incoming, Refused> {
 }
 
 /// Checks it in the background; `edit` is what must be other in the restored store.
-fn check(
-    place: &Arc<Place>,
-    data: &Path,
-    incoming: Incoming,
-    edit: impl FnOnce(&Store) -> Result<(), StoreError> + Send + 'static,
-) {
+pub(super) fn check(place: &Arc<Place>, data: &Path, incoming: Incoming, edit: Edit) {
     place.restores.state().stage = Stage::Checking;
     let (of_thread, data) = (place.clone(), data.to_path_buf());
     let begun = std::thread::Builder::new().name("restore".into()).spawn(move || {
@@ -230,6 +244,7 @@ fn check(
 /// What is wrong with a backup, in words of the page.
 pub(super) fn why(words: &Words, error: &StoreError) -> String {
     match error {
+        StoreError::Sealed(BadSeal::Closed) => words.t("begin.locked").to_string(),
         StoreError::Invalid(NO_BACKUP) => words.t("begin.foreign").to_string(),
         StoreError::Invalid(CUT_OFF) => words.t("begin.cut").to_string(),
         StoreError::Newer { .. } | StoreError::Invalid(BAD_SETTINGS) => {

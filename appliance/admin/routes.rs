@@ -17,8 +17,8 @@ use super::upload::Upload;
 use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
-    addresses, api, assets, audit, clients, enter, lan, log, moving, my, outside, people, queue,
-    reset, restore, security, setup, strangers, tokens, trace, update, welcome,
+    addresses, api, assets, audit, backup, clients, enter, lan, log, moving, my, outside, people,
+    queue, reset, restore, security, setup, strangers, tokens, trace, update, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
@@ -78,6 +78,8 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/setup/begin", May::Setup, setup::begin::page),
     post("/setup/begin", May::Setup, setup::begin::new),
     post(BACKUP, May::Setup, setup::begin::restore),
+    post("/setup/begin/look", May::Setup, setup::begin::look),
+    post("/setup/begin/stick", May::Setup, setup::begin::from_stick),
     get("/setup/time", May::Setup, setup::time::page),
     post("/setup/time", May::Setup, setup::time::save),
     get("/setup/network", May::Owner, setup::network::page),
@@ -147,6 +149,17 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/reset/restart", May::Owner, reset::restart),
     post("/reset/off", May::Owner, reset::off),
     post("/reset/everything", May::Owner, reset::everything),
+    get("/backup", May::Owner, backup::page),
+    post("/backup", May::Owner, backup::make),
+    post("/backup/nightly", May::Owner, backup::nightly),
+    post("/backup/nightly/off", May::Owner, backup::nightly_off),
+    post("/backup/look", May::Owner, backup::look),
+    post("/backup/open", May::Owner, backup::open),
+    post("/backup/close", May::Owner, backup::close),
+    post("/backup/find", May::Owner, backup::find),
+    post("/backup/bring", May::Owner, backup::bring),
+    post("/backup/restore", May::Owner, backup::restore),
+    post("/backup/format", May::Owner, backup::format),
     get("/move", May::Owner, moving::page),
     post("/move", May::Owner, moving::begin),
     post("/move/{}/look", May::Owner, moving::look),
@@ -213,6 +226,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/queue", "nav.queue"),
     (May::Owner, "/setup/domain", "nav.domain"),
     (May::Owner, "/move", "nav.move"),
+    (May::Owner, "/backup", "nav.backup"),
     (May::Owner, "/security", "nav.security"),
     (May::Owner, "/update", "nav.update"),
     (May::Owner, "/log", "nav.log"),

@@ -30,6 +30,41 @@ pub(crate) const SEAL_PASSES_MOST: u32 = 16;
 pub(crate) const SEAL_CHUNK_MOST_BYTES: u32 = 1 << 20;
 /// Letters of a passphrase at least: whoever finds the stick has all the time of the world.
 pub(crate) const PASSPHRASE_LETTERS: usize = 12;
+/// Nightly backups that are kept, unless the settings say otherwise: a week, in which somebody
+/// notices what is missing.
+pub(crate) const BACKUPS_KEPT: usize = 7;
+/// What the settings may raise it to.
+pub(crate) const BACKUPS_KEPT_AT_MOST: usize = 400;
+/// Backups of one stick that are listed, and files that are looked at for them.
+pub(crate) const BACKUPS_LISTED: usize = 100;
+pub(crate) const BACKUP_FILES: usize = 10_000;
+/// What a backup may need more than the last: an office gets some hundred megabytes in a day.
+pub(crate) const BACKUP_GROWS_BYTES: u64 = 256 << 20;
+/// The file that says how backups went.
+pub(crate) const BACKUP_STATE_BYTES: u64 = 256 * 1024;
+/// How often it is looked whether the nightly backup is due.
+pub(crate) const BACKUP_LOOK: Duration = Duration::from_secs(60);
+/// After one that failed, such as for want of the stick.
+pub(crate) const BACKUP_AGAIN_SECONDS: i64 = 3600;
+/// A last good backup that is older is told of: one night was missed, and it is not long after it.
+pub(crate) const BACKUP_OLD_SECONDS: i64 = 36 * 3600;
+/// And then it is wrong: nobody minds the stick.
+pub(crate) const BACKUP_LOST_SECONDS: i64 = 4 * 24 * 3600;
+/// Messages shown of a search in a backup, and rows that are looked at for them: each is a look at
+/// a stick.
+pub(crate) const BACKUP_FOUND: usize = 100;
+pub(crate) const BACKUP_SEARCHED: usize = 200_000;
+/// A backup that was opened on the page is closed again after this.
+pub(crate) const BACKUP_OPEN: Duration = Duration::from_secs(15 * 60);
+/// The name of a backup.
+pub(crate) const BACKUP_NAME_BYTES: usize = 200;
+/// PID 1 mounts a stick in this time, or says why not: one that was pulled out is looked through
+/// first.
+pub(crate) const STICK_LENT: Duration = Duration::from_secs(90);
+/// What is written of an empty stick at once, and how many of these before PID 1 looks around: a
+/// second on a slow one.
+pub(crate) const FORMAT_PIECE_BYTES: usize = 1 << 20;
+pub(crate) const FORMAT_PIECES_AT_ONCE: usize = 4;
 /// What a trial restore leaves of the disk: mail goes on meanwhile.
 pub(crate) const TRIAL_SPARE_BYTES: u64 = 256 << 20;
 

@@ -49,7 +49,7 @@ impl Sealer {
     }
 
     /// Encrypts; it opens only with the same `at`.
-    pub(super) fn seal(&self, at: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, at: &[u8], secret: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         let none = |_| StoreError::Engine("no random numbers".to_string());
         SystemRandom::new().fill(&mut nonce).map_err(none)?;
@@ -61,7 +61,7 @@ impl Sealer {
     }
 
     /// `None`: it was sealed with another key, for another row, or is damaged.
-    pub(super) fn open(&self, at: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, at: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let rest = sealed.strip_prefix(&[FORM])?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
         let mut rest = Zeroizing::new(rest.to_vec());

@@ -12,6 +12,7 @@ pub(crate) mod planted;
 use super::syscall::filter;
 use crate::limits;
 use crate::system::init::folder;
+use crate::system::lending;
 use caps::{CapSet, Capability};
 use landlock::{
     ABI, Access, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
@@ -41,7 +42,7 @@ pub(crate) struct Cage {
 pub(crate) const SERVER: Cage = Cage {
     user: limits::SERVER_USER,
     capabilities: &[],
-    write: &[folder::MAIL],
+    write: &[folder::MAIL, lending::FOLDER],
     // How many processors there are for it stands in the last two.
     read: &[
         folder::RESOLV,

@@ -16,6 +16,7 @@ pub(crate) mod confine;
 pub(crate) mod console;
 pub(crate) mod init;
 pub(crate) mod installer;
+pub(crate) mod lending;
 pub(crate) mod menu;
 pub(crate) mod netd;
 pub(crate) mod pair;

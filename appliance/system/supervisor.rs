@@ -16,11 +16,12 @@ mod updating;
 
 use super::console::{Console, View};
 use super::init::{Booted, DATA, boot_partition, folder, load, note, start_child};
+use super::lending::Lending;
 use super::menu::Menu;
 use super::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::request::{ClockState, Health, Message, Plan, Role, StoreState};
+use crate::request::{ClockState, Health, Message, Plan, Role, StoreState, Words};
 use crate::update::slot::Standing;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -123,6 +124,7 @@ pub(crate) struct Supervisor<'a> {
     can_reset: bool,
     end: Option<bool>,
     updates: updating::Updates,
+    lending: Lending,
 }
 
 /// Runs until the box restarts (false) or is switched off (true).
@@ -156,7 +158,9 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         can_reset,
         end: None,
         updates: updating::Updates::default(),
+        lending: Lending::default(),
     };
+    supervisor.lending.changed(now);
     supervisor.updates_begin();
     let off = supervisor.until_end();
     supervisor.shut_down(off);
@@ -176,6 +180,7 @@ impl Supervisor<'_> {
             self.close_menus(now);
             self.look_at_health(now);
             self.updates_go_on(now);
+            self.lending_goes_on(now);
             self.view.now = self.system.now();
             self.console.show(self.system, &self.view);
             for happening in self.system.wait(limits::WATCHDOG_FEED.min(self.next(now))) {
@@ -192,7 +197,8 @@ impl Supervisor<'_> {
         };
         let children = [&self.server, &self.repair, &self.netd];
         let soonest = children.into_iter().map(until).min();
-        let soonest = soonest.map(|soonest| soonest.min(self.updates_wait(now)));
+        let others = self.updates_wait(now).min(self.lending.wait(now));
+        let soonest = soonest.map(|soonest| soonest.min(others));
         soonest.unwrap_or(limits::WATCHDOG_FEED).max(limits::INIT_BREATH)
     }
 
@@ -212,7 +218,8 @@ impl Supervisor<'_> {
             match (&program, &self.name) {
                 (Program::Netd, Some(name)) => drop(self.system.tell(&program, name, None)),
                 (Program::Server, _) => {
-                    for message in self.view.told() {
+                    let told = self.view.told().into_iter().chain(self.lending.told().cloned());
+                    for message in told.collect::<Vec<_>>() {
                         let _ = self.system.tell(&program, &message, None);
                     }
                 }
@@ -255,7 +262,10 @@ impl Supervisor<'_> {
                     self.trouble(fault);
                 }
             }
-            Happening::Disk(name) => self.disk_changed(&name, now),
+            Happening::Disk(name) => {
+                self.disk_changed(&name, now);
+                self.lending.changed(now);
+            }
             Happening::Key(source, octet) => self.key(source, octet, now),
             Happening::Said(program, line) => self.said(&program, line),
             Happening::Ended(Program::Installer, how) => self.installer_ended(how),
@@ -321,7 +331,8 @@ impl Supervisor<'_> {
         let ends = self.watch(program).ended(now);
         self.view.ended(program, ends);
         match program {
-            Program::Server => (),
+            // What it had of a stick ends with it.
+            Program::Server => self.lending.take_back(self.system),
             Program::Netd => return self.view.addresses.clear(),
             _ => return,
         }
@@ -372,6 +383,9 @@ impl Supervisor<'_> {
             }
             Message::End { off } => self.end = Some(off),
             Message::Update(act) => self.update_act(act),
+            Message::Lend { write } => self.lend(write),
+            Message::Returned => self.lending.take_back(self.system),
+            Message::Format(name) => self.format(&name),
             Message::Proved => self.proved(),
             Message::Unproved(why) => self.unproved(why.text()),
             Message::Reset(device) => self.reset_asked(device),
@@ -467,6 +481,26 @@ impl Supervisor<'_> {
         }
     }
 
+    fn lending_goes_on(&mut self, now: Duration) {
+        let own = self.booted.disk.clone();
+        for message in self.lending.go_on(self.system, own.as_ref(), now) {
+            self.tell_server(&message);
+        }
+    }
+
+    fn lend(&mut self, write: bool) {
+        let own = self.booted.disk.clone();
+        let answer = self.lending.lend(self.system, own.as_ref(), write);
+        self.tell_server(&answer);
+    }
+
+    fn format(&mut self, name: &Words) {
+        let own = self.booted.disk.clone();
+        if let Some(answer) = self.lending.format(self.system, own.as_ref(), name) {
+            self.tell_server(&answer);
+        }
+    }
+
     /// One that does not run is told at its start.
     fn tell_server(&mut self, message: &Message) {
         if matches!(self.server.state, State::Running { .. })
@@ -520,6 +554,7 @@ impl Supervisor<'_> {
         self.system.kill(&Program::Server, Kill::AtOnce);
         self.system.kill(&Program::Netd, Kill::AtOnce);
         self.system.kill(&Program::Installer, Kill::AtOnce);
+        self.lending.take_back(self.system);
         self.system.sync();
         let data = Mount {
             source: String::new(),

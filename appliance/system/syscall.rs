@@ -72,6 +72,8 @@ pub(crate) trait System {
     fn load_module(&mut self, path: &str) -> io::Result<()>;
     /// Tells the kernel the new length of a partition, in octets.
     fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()>;
+    /// The kernel reads the table of a disk anew.
+    fn read_table(&mut self, disk: &str) -> io::Result<()>;
     /// Grows a mounted ext4 to this many blocks.
     fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()>;
     /// The way back to this machine: 127.0.0.1 and ::1.
@@ -508,6 +510,13 @@ impl System for Linux {
         };
         // SAFETY: both structs are the kernel's (linux/blkpg.h) and outlive the call.
         unsafe { calls::blkpg(disk.as_raw_fd(), &raw const change) }?;
+        Ok(())
+    }
+
+    fn read_table(&mut self, disk: &str) -> io::Result<()> {
+        let disk = File::open(disk)?;
+        // SAFETY: the call has no argument.
+        unsafe { calls::blkrrpart(disk.as_raw_fd()) }?;
         Ok(())
     }
 

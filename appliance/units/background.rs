@@ -181,6 +181,15 @@ pub(super) async fn looks(house: Arc<House>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// Makes the nightly backup when it is due; what came of it the house remembers.
+pub(super) async fn backups(house: Arc<House>, mut stop: watch::Receiver<bool>) {
+    while !stops_within(&mut stop, limits::BACKUP_LOOK).await {
+        let house = house.clone();
+        // Reads a file, so not on a worker; the backup has a thread of its own.
+        let _ = tokio::task::spawn_blocking(move || house.back_up_nightly()).await;
+    }
+}
+
 /// Domains on their way here: looked at when they are due, and their runs gone on with.
 pub(super) async fn moves(store: Store, place: Arc<Place>, mut stop: watch::Receiver<bool>) {
     loop {

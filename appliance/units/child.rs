@@ -2,6 +2,7 @@
 
 use super::{ServeOptions, preset, probe, proof};
 use crate::admin::network::Network;
+use crate::admin::sticks::Sticks;
 use crate::clock;
 use crate::event::{self, Event, emit};
 use crate::request::{ClockState, Code, Message, Words};
@@ -23,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 pub(crate) struct Boxed {
     pub pair: Arc<Pair>,
     pub network: Arc<Network>,
+    pub sticks: Arc<Sticks>,
     pub preset: Option<settings::preset::Preset>,
     /// Opens the setup page.
     pub code: Code,
@@ -105,14 +107,16 @@ fn server() -> Result<(), String> {
     let pair = Arc::new(pair);
     let to_init = pair.clone();
     let network = Network::new(Box::new(move |message| to_init.say(message)));
-    listen(pair.clone(), network.clone())?;
+    let to_init = pair.clone();
+    let sticks = Sticks::new(Box::new(move |message| to_init.say(message)));
+    listen(pair.clone(), (network.clone(), sticks.clone()))?;
     let trial = Arc::new(AtomicBool::new(trial));
-    let boxed = Boxed { pair, network, preset, code, trial, reset };
+    let boxed = Boxed { pair, network, sticks, preset, code, trial, reset };
     super::serve_box(data, ServeOptions::default(), boxed)
 }
 
 /// Hears what PID 1 says later, on a thread of its own.
-fn listen(pair: Arc<Pair>, network: Arc<Network>) -> Result<(), String> {
+fn listen(pair: Arc<Pair>, (network, sticks): (Arc<Network>, Arc<Sticks>)) -> Result<(), String> {
     clock::tell(clock::State::Floor);
     let hear = move || {
         // Once PID 1 is gone nobody is left to be told anything.
@@ -122,7 +126,10 @@ fn listen(pair: Arc<Pair>, network: Arc<Network>) -> Result<(), String> {
                     ClockState::Floor => clock::State::Floor,
                     ClockState::Plausible | ClockState::Synced => clock::State::Plausible,
                 }),
-                message => network.hear(&message),
+                message => {
+                    network.hear(&message);
+                    sticks.hear(&message);
+                }
             }
         }
     };

@@ -5,6 +5,7 @@ use super::{cannot_listen, keep_running};
 use crate::act::update::Updates;
 use crate::admin::fingerprint;
 use crate::admin::network::Network;
+use crate::admin::sticks::Sticks;
 use crate::admin::{self, House, Pages, Place};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -20,6 +21,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// What a box has beside.
+type OfBox = (Arc<Network>, Arc<Sticks>);
+
 /// Bound and not yet serving.
 pub(super) struct Web {
     doors: Vec<Arc<Door>>,
@@ -32,7 +36,7 @@ impl Web {
         settings: &Settings,
         (store, logins): (&Store, &Arc<Logins>),
         (tls, place): (&Arc<Tls>, Arc<Place>),
-        (network, updates): (Option<Arc<Network>>, Arc<Updates>),
+        (of_box, updates): (Option<OfBox>, Arc<Updates>),
     ) -> Result<Web, String> {
         let mut doors = Vec::new();
         let ports = [("http", settings.ports.http, false), ("https", settings.ports.https, true)];
@@ -46,7 +50,9 @@ impl Web {
         }
         let (store, tls) = ((store.clone(), logins.clone()), tls.clone());
         let house = House::new(place, store, data, settings, tls);
-        let house = House { is_box: network.is_some(), network, updates, ..house };
+        let is_box = of_box.is_some();
+        let (network, sticks) = of_box.unzip();
+        let house = House { is_box, network, sticks, updates, ..house };
         Ok(Web { doors, house: Arc::new(house) })
     }
 

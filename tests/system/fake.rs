@@ -385,6 +385,10 @@ impl System for Fake {
         Ok(())
     }
 
+    fn read_table(&mut self, disk: &str) -> io::Result<()> {
+        self.note(format!("read the table of {disk}"))
+    }
+
     fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()> {
         self.change(format!("resize {target} to {blocks} blocks"))?;
         self.disks.set_blocks("/dev/vda4", blocks);

@@ -2,7 +2,7 @@
 
 use crate::request::{
     ClockState, Code, DeviceId, From, Health, InstallStep, Mail, Message, Plan, RefusedFor, Role,
-    SIZE, Static, StoreState, UpdateAct, Words,
+    SIZE, Static, StickState, StoreState, UpdateAct, Words,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
@@ -52,6 +52,16 @@ fn all() -> Vec<Message> {
         Message::Progress { step: InstallStep::ReadingBack, done: 127, of: 128 },
         Message::Written,
         Message::Refused { kind: RefusedFor::Older, why: Words::new("it is older") },
+        Message::Lend { write: true },
+        Message::Lent(Words::new("SanDisk Ultra")),
+        Message::NotLent(Words::new("there is no stick")),
+        Message::Returned,
+        Message::Format(Words::new("SanDisk Ultra")),
+        Message::Stick {
+            state: StickState::Unusable,
+            octets: 1 << 36,
+            name: Words::new("SanDisk Ultra"),
+        },
     ]
 }
 
@@ -125,6 +135,9 @@ fn what_is_out_of_range_is_no_message() {
         (42, vec![1, 2, 3, 4, 5]),
         (40, vec![0, 0, 0, 0, 0, 0, 0, 0, 1]),
         (13, vec![3]),
+        (30, vec![2]),
+        (33, vec![1]),
+        (35, vec![3]),
         (13, [&[2][..], &i64::MIN.to_le_bytes()].concat()),
         (13, [&[2][..], &(1_i64 << 33).to_le_bytes()].concat()),
     ];

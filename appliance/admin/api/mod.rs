@@ -10,6 +10,7 @@
 //! tokens. What is asked and answered is written down in config/openapi.json, and a test holds it
 //! against the table.
 
+mod backup;
 mod certificate;
 mod house;
 mod machine;
@@ -177,6 +178,14 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/update/back", update::back),
     get("/api/v1/update/when", update::when),
     put("/api/v1/update/when", update::set_when),
+    get("/api/v1/backup", backup::show),
+    post("/api/v1/backup", backup::make),
+    put("/api/v1/backup/nightly", backup::nightly),
+    post("/api/v1/backup/look", backup::look),
+    post("/api/v1/backup/find", backup::find),
+    post("/api/v1/backup/bring", backup::bring),
+    post("/api/v1/backup/restore", backup::restore),
+    post("/api/v1/backup/format", backup::format),
     get("/api/v1/acts", house::acts).with(&["before", "limit"]),
     get("/api/v1/relay", house::relay),
     put("/api/v1/relay", house::set_relay),

@@ -42,12 +42,14 @@ pub(crate) fn try_out(
 ) -> Result<Tried> {
     let begun = Instant::now();
     let kept = Kept::open(from, passphrase)?;
-    let mut tried = match room(dir) >= kept.length().saturating_add(limits::TRIAL_SPARE_BYTES) {
-        true => restored(kept, dir, settle, progress)?,
-        false => read(kept, progress)?,
+    let has_room = room(dir) >= kept.length().saturating_add(limits::TRIAL_SPARE_BYTES);
+    let tried = if has_room { restored(kept, dir, settle, progress) } else { read(kept, progress) };
+    // Mail took the room meanwhile, which is no fault of the backup.
+    let tried = match tried {
+        Err(StoreError::DiskFull) => read(Kept::open(from, passphrase)?, progress),
+        other => other,
     };
-    tried.took = begun.elapsed();
-    Ok(tried)
+    tried.map(|tried| Tried { took: begun.elapsed(), ..tried })
 }
 
 /// Octets that the disk of this folder has left.

@@ -18,6 +18,7 @@
 use super::{Boot, DATA};
 use crate::limits;
 use crate::request::{Code, Message, Plan};
+use crate::system::lending;
 use crate::system::syscall::System;
 use std::io;
 
@@ -39,6 +40,10 @@ impl Boot<'_> {
         }
         if let Err(error) = self.system.folder(UPDATE, 0o755, 0) {
             self.fault(format!("{UPDATE}: {error}"));
+        }
+        // A stick is mounted in it later.
+        if let Err(error) = self.system.folder(lending::FOLDER, 0o755, 0) {
+            self.fault(format!("{}: {error}", lending::FOLDER));
         }
         if self.booted.repair.is_some() {
             return;

@@ -245,7 +245,8 @@ impl Boot<'_> {
             self.fault(format!("{folder} holds no drivers"));
         }
         self.booted.modules = Modules::new(&dep, &alias, &softdep);
-        for need in ["ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"] {
+        for need in ["ext4", "vfat", "exfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"]
+        {
             self.drive(need);
         }
         ["af_packet", "ipv6"].into_iter().for_each(|need| self.drive(need));

@@ -27,6 +27,8 @@ const _: () = assert!(std::mem::size_of::<Partition>() == PARTITION_BYTES as usi
 
 // _IO(0x12, 105), which carries a pointer all the same.
 nix::ioctl_write_ptr_bad!(blkpg, 0x1269, PartitionChange);
+// _IO(0x12, 95) of linux/fs.h.
+nix::ioctl_none_bad!(blkrrpart, 0x125F);
 // EXT4_IOC_RESIZE_FS of ext4.h.
 nix::ioctl_write_ptr!(ext4_resize, b'f', 16, u64);
 // WDIOC_SETTIMEOUT of linux/watchdog.h.

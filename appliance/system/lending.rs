@@ -1,0 +1,274 @@
+//! A stick lent to the server, for as long as it writes or reads a backup there.
+//!
+//! ```text
+//! server: Lend -> mounted at TARGET, the server's -> Lent | NotLent
+//!         Returned, or its end -> unmounted: it may be pulled out
+//!         Format -> emptied, piece by piece (format.rs) -> Stick | NotLent
+//! a disk came or went -> Stick: what is in, and whether it can be used
+//! ```
+//!
+//! It is mounted one level below the folder that the server's cage names: a rule for a folder that
+//! a mount hides counts for nothing (Landlock), and one for the folder above it does.
+
+mod format;
+
+use super::init::disk::Disk;
+use super::sticks::{self, Stick};
+use super::syscall::{Access, Mount, System};
+use crate::limits;
+use crate::request::{Message, StickState, Words};
+use format::Writing;
+use std::io;
+use std::time::Duration;
+
+/// What the server's cage lets it write.
+pub(crate) const FOLDER: &str = "/run/lent";
+pub(crate) const TARGET: &str = "/run/lent/stick";
+/// Where it is mounted for a moment, to see whether that goes: an update may be read from it at the
+/// same time, elsewhere.
+const LOOK: &str = "/run/look";
+
+/// What sticks are formatted with, and how they are the server's alone: [`limits::SERVER_USER`].
+pub(crate) const KINDS: [(&str, &str); 2] = [
+    ("vfat", "uid=61025,gid=61025,umask=0077,iocharset=utf8"),
+    ("exfat", "uid=61025,gid=61025,umask=0077"),
+];
+
+/// What PID 1 remembers of it.
+#[derive(Default)]
+pub(crate) struct Lending {
+    state: State,
+    /// When it is to be looked what is in.
+    look: Option<Duration>,
+    /// What the server was told.
+    told: Option<Message>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Free,
+    Lent,
+    /// The server wants it no more, and it is not unmounted yet.
+    Returned,
+    Formatting(Box<Formatting>),
+}
+
+struct Formatting {
+    disk: String,
+    writing: Writing,
+}
+
+impl Lending {
+    /// What the server is told when it starts.
+    pub(crate) fn told(&self) -> Option<&Message> {
+        self.told.as_ref()
+    }
+
+    /// A disk came, went, or is another one.
+    pub(crate) fn changed(&mut self, now: Duration) {
+        self.look = Some(now + limits::STICK_SETTLES);
+    }
+
+    /// How long nothing is to be done.
+    pub(crate) fn wait(&self, now: Duration) -> Duration {
+        match (&self.state, self.look) {
+            (State::Returned | State::Formatting(_), _) => Duration::ZERO,
+            (State::Free, Some(at)) => at.saturating_sub(now),
+            _ => limits::WATCHDOG_FEED,
+        }
+    }
+
+    /// Now and then: what the server is to be told.
+    pub(crate) fn go_on(
+        &mut self,
+        system: &mut dyn System,
+        own: Option<&Disk>,
+        now: Duration,
+    ) -> Vec<Message> {
+        match &mut self.state {
+            State::Returned => {
+                if system.unmount(TARGET).is_ok() {
+                    self.state = State::Free;
+                }
+                Vec::new()
+            }
+            State::Formatting(work) => {
+                let done = work.go_on(system);
+                self.formatted(system, own, done)
+            }
+            State::Free if self.look.take_if(|at| *at <= now).is_some() => {
+                self.seen(system, own).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is in, where that is something else than before.
+    fn seen(&mut self, system: &mut dyn System, own: Option<&Disk>) -> Option<Message> {
+        let message = look(system, own);
+        if self.told.as_ref() == Some(&message) {
+            return None;
+        }
+        self.told = Some(message.clone());
+        Some(message)
+    }
+
+    /// The answer to who wants it.
+    pub(crate) fn lend(
+        &mut self,
+        system: &mut dyn System,
+        own: Option<&Disk>,
+        write: bool,
+    ) -> Message {
+        if !matches!(self.state, State::Free) {
+            return Message::NotLent(Words::new("the stick is in use"));
+        }
+        let sticks = sticks::all(system, own);
+        let mut why = "there is no stick in the box".to_string();
+        for stick in sticks {
+            let access = if write { Access::Write } else { Access::ReadOnly };
+            match mount(system, (&stick, TARGET), access) {
+                Ok(()) => {
+                    self.state = State::Lent;
+                    return Message::Lent(Words::new(&name(system, &stick.disk)));
+                }
+                Err(error) => why = error,
+            }
+        }
+        Message::NotLent(Words::new(&why))
+    }
+
+    /// It is wanted no more: the server said so, or ended.
+    pub(crate) fn take_back(&mut self, system: &mut dyn System) {
+        if matches!(self.state, State::Lent) {
+            // What is still open a moment longer is tried again.
+            self.state = State::Returned;
+            if system.unmount(TARGET).is_ok() {
+                self.state = State::Free;
+            }
+        }
+    }
+
+    /// Begins to empty the stick that is called so; `None`: the answer comes when that is done.
+    pub(crate) fn format(
+        &mut self,
+        system: &mut dyn System,
+        own: Option<&Disk>,
+        called: &Words,
+    ) -> Option<Message> {
+        let refuse = |why: &str| Some(Message::NotLent(Words::new(why)));
+        if !matches!(self.state, State::Free) {
+            return refuse("the stick is in use");
+        }
+        let mut disks: Vec<String> =
+            sticks::all(system, own).into_iter().map(|it| it.disk).collect();
+        disks.dedup();
+        disks.retain(|disk| Words::new(&name(system, disk)) == *called);
+        let [disk] = disks.as_slice() else {
+            return refuse("no stick is called so, or more than one: leave only that one in");
+        };
+        let mut id = [0; 4];
+        if system.random(&mut id).is_err() {
+            return refuse("the system gives no random numbers");
+        }
+        match format::begin(octets(system, disk) / 512, u32::from_le_bytes(id)) {
+            Some(writing) => {
+                let work = Formatting { disk: disk.clone(), writing };
+                self.state = State::Formatting(Box::new(work));
+                None
+            }
+            None => refuse("the stick is too small, or larger than 2 TiB"),
+        }
+    }
+
+    fn formatted(
+        &mut self,
+        system: &mut dyn System,
+        own: Option<&Disk>,
+        done: Option<io::Result<()>>,
+    ) -> Vec<Message> {
+        let Some(done) = done else { return Vec::new() };
+        self.state = State::Free;
+        let message = look(system, own);
+        self.told = Some(message.clone());
+        match done {
+            Ok(()) => vec![message],
+            Err(error) => {
+                let why = format!("the stick cannot be formatted: {error}");
+                vec![Message::NotLent(Words::new(&why)), message]
+            }
+        }
+    }
+}
+
+impl Formatting {
+    /// A few pieces; `None`: there are more.
+    fn go_on(&mut self, system: &mut dyn System) -> Option<io::Result<()>> {
+        let device = format!("/dev/{}", self.disk);
+        for _ in 0..limits::FORMAT_PIECES_AT_ONCE {
+            let Some((at, octets)) = self.writing.next() else {
+                return Some(system.read_table(&device));
+            };
+            if let Err(error) = system.write_at(&device, at, &octets) {
+                return Some(Err(error));
+            }
+        }
+        None
+    }
+}
+
+/// What is in: the first that can be used, or else the first.
+fn look(system: &mut dyn System, own: Option<&Disk>) -> Message {
+    let sticks = sticks::all(system, own);
+    let mut usable = |stick: &&Stick| {
+        let is_usable = mount(&mut *system, (stick, LOOK), Access::ReadOnly).is_ok();
+        is_usable && system.unmount(LOOK).is_ok()
+    };
+    let (state, found) = match sticks.iter().find(&mut usable) {
+        Some(stick) => (StickState::Ready, Some(stick)),
+        None if sticks.is_empty() => (StickState::None, None),
+        None => (StickState::Unusable, sticks.first()),
+    };
+    let Some(stick) = found else {
+        return Message::Stick { state, octets: 0, name: Words::new("") };
+    };
+    let name = Words::new(&name(system, &stick.disk));
+    Message::Stick { state, octets: octets(system, &stick.disk), name }
+}
+
+fn mount(
+    system: &mut dyn System,
+    (stick, target): (&Stick, &str),
+    access: Access,
+) -> Result<(), String> {
+    for (kind, options) in KINDS {
+        let (source, target) = (stick.device.clone(), target.to_string());
+        match system.mount(&Mount { source, target, kind, access, options }) {
+            Ok(()) => return Ok(()),
+            // The kernel's word for another file system.
+            Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) => (),
+            Err(error) => return Err(format!("the stick cannot be used: {error}")),
+        }
+    }
+    Err("the stick has no file system that the box uses: FAT32 or exFAT".to_string())
+}
+
+fn octets(system: &mut dyn System, disk: &str) -> u64 {
+    let sectors = text(system, &format!("/sys/block/{disk}/size"));
+    sectors.parse::<u64>().unwrap_or(0).saturating_mul(512)
+}
+
+/// As its maker calls it; a card has one word, and what says nothing is called by its place.
+fn name(system: &mut dyn System, disk: &str) -> String {
+    let mut of = |what: &str| text(system, &format!("/sys/block/{disk}/device/{what}"));
+    let words = [of("vendor"), of("model"), of("name")];
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+    if words.is_empty() { disk.to_string() } else { words.join(" ") }
+}
+
+fn text(system: &mut dyn System, path: &str) -> String {
+    let octets = system.read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&octets);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

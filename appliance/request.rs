@@ -405,10 +405,6 @@ impl Message {
                 out.words(words);
             }
             Self::Proved => out.octets.push(18),
-            Self::Unproved(why) => {
-                out.octets.push(19);
-                out.words(why);
-            }
             Self::Update(act) => out.octets.extend([17, *act as u8]),
             Self::ResetOwner(_) | Self::ResetDone(_) | Self::Reset(_) | Self::Device(_) => {
                 self.print_reset(out);
@@ -419,7 +415,7 @@ impl Message {
             | Self::Progress { .. }
             | Self::Written
             | Self::Refused { .. } => self.print_install(out),
-            _ => self.print_stick(out),
+            _ => self.print_others(out),
         }
     }
 
@@ -433,8 +429,12 @@ impl Message {
         }
     }
 
-    fn print_stick(&self, out: &mut Printer) {
+    fn print_others(&self, out: &mut Printer) {
         match self {
+            Self::Unproved(why) => {
+                out.octets.push(19);
+                out.words(why);
+            }
             Self::Lend { write } => out.octets.extend([30, u8::from(*write)]),
             Self::Lent(name) => {
                 out.octets.push(31);

@@ -85,6 +85,7 @@ impl Event {
             Self::CertificateReplaced { .. } | Self::CertificateTrouble { .. } => "certificate",
             Self::BoxTrouble { .. } | Self::ChildSaid { .. } => "box",
             Self::WorldChanged { .. } => "world",
+            Self::BackupMade { .. } | Self::BackupTrouble { .. } => "backup",
             Self::Update(_) | Self::UpdateKept { .. } => "update",
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn begin(sectors: u64, id: u32) -> Option<Writing> {
 
 /// Sectors of a cluster, as others choose them.
 fn per_cluster(length: u64) -> u64 {
-    match length * SECTOR >> 20 {
+    match (length * SECTOR) >> 20 {
         0..260 => 1,
         260..8_192 => 8,
         8_192..16_384 => 16,

@@ -10,6 +10,7 @@
 //! Whoever receives one asks [`Message::fits`] whether this sender may say it at all: a child that
 //! was taken over can say no more than its role.
 
+mod decode;
 mod names;
 mod octets;
 
@@ -159,6 +160,47 @@ pub(crate) enum Message {
         octets: u64,
         name: Words,
     },
+    // ---- server to init: where the mail lies ----
+    /// The disk that is called so shall be emptied, and made ready for all of the mail.
+    Prepare(Words),
+    /// The copy on it is whole: the mail is there from the next start on, which is now.
+    Switch,
+    /// The mail on the disk that is lent belongs to who asks: it is used from the next start on,
+    /// which is now.
+    Adopt,
+    /// The old copy of the mail is wanted no more.
+    Forget,
+    // ---- init to server ----
+    /// The disk is ready, where the server finds it: what it is called.
+    Prepared(Words),
+    /// Why it is not, or why it was not changed to, or the old copy is still there.
+    NotPrepared(Words),
+    /// A disk of the box, said at the start and whenever that changes.
+    Holder {
+        holds: Holds,
+        /// Its size.
+        octets: u64,
+        /// Of its life, in tenths, as far as it says so: 1 to 11; 0: it says nothing.
+        worn: u8,
+        /// What its file system counted.
+        errors: u32,
+        name: Words,
+    },
+}
+
+/// What a disk of the box holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holds {
+    /// The system and the mail.
+    All,
+    /// The system; the mail is on another.
+    System,
+    /// The system and an old copy of the mail, which is on another.
+    SystemAndOld,
+    /// The mail; the system is on another.
+    Mail,
+    /// An old copy of the mail, and nothing else.
+    Old,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +242,8 @@ pub(crate) enum StickState {
     Ready,
     /// It has no file system that the box uses.
     Unusable,
+    /// It holds the mail of a Mailroom, which is not this one's.
+    Mail,
 }
 
 /// How the server is, said every few seconds.
@@ -309,12 +353,19 @@ impl Message {
             | Self::Device(_)
             | Self::Lent(_)
             | Self::NotLent(_)
-            | Self::Stick { .. } => sender == Role::Init,
+            | Self::Stick { .. }
+            | Self::Prepared(_)
+            | Self::NotPrepared(_)
+            | Self::Holder { .. } => sender == Role::Init,
             Self::ResetDone(_)
             | Self::Reset(_)
             | Self::Lend { .. }
             | Self::Returned
-            | Self::Format(_) => sender == Role::Server,
+            | Self::Format(_)
+            | Self::Prepare(_)
+            | Self::Switch
+            | Self::Adopt
+            | Self::Forget => sender == Role::Server,
             Self::Start { .. } | Self::Repair(_) | Self::Install { .. } | Self::Go => {
                 sender == Role::Init
             }
@@ -415,7 +466,37 @@ impl Message {
             | Self::Progress { .. }
             | Self::Written
             | Self::Refused { .. } => self.print_install(out),
+            Self::Prepare(_)
+            | Self::Switch
+            | Self::Adopt
+            | Self::Forget
+            | Self::Prepared(_)
+            | Self::NotPrepared(_)
+            | Self::Holder { .. } => self.print_storage(out),
             _ => self.print_others(out),
+        }
+    }
+
+    fn print_storage(&self, out: &mut Printer) {
+        let (kind, words) = match self {
+            Self::Prepare(name) => (50, Some(name)),
+            Self::Switch => (51, None),
+            Self::Adopt => (52, None),
+            Self::Forget => (53, None),
+            Self::Prepared(name) => (54, Some(name)),
+            Self::NotPrepared(why) => (55, Some(why)),
+            Self::Holder { name, .. } => (56, Some(name)),
+            _ => return,
+        };
+        out.octets.push(kind);
+        if let Self::Holder { holds, octets, worn, errors, .. } = self {
+            out.octets.push(*holds as u8);
+            out.octets.extend(octets.to_le_bytes());
+            out.octets.push(*worn);
+            out.octets.extend(errors.to_le_bytes());
+        }
+        if let Some(words) = words {
+            out.words(words);
         }
     }
 
@@ -497,103 +578,5 @@ impl Message {
             return Err(Wrong("something follows its fields"));
         }
         Ok(message)
-    }
-}
-
-impl Fields<'_> {
-    fn message(&mut self) -> Result<Message, Wrong> {
-        Ok(match self.octet()? {
-            1 => {
-                let (preset, trial) = (self.flag()?, self.flag()?);
-                Message::Start { preset, trial, code: self.code()? }
-            }
-            2 => Message::Health(self.health()?),
-            3 => Message::PresetTaken,
-            4 => {
-                Message::PresetWrong { line: u32::from_le_bytes(self.take()?), why: self.words()? }
-            }
-            5 => Message::SetupCode(self.code()?),
-            6 => Message::End { off: self.flag()? },
-            7 => Message::Network(self.plan()?),
-            8 => Message::NetworkKept,
-            9 => Message::Name(self.words()?),
-            10 => Message::Link { up: self.flag()?, hardware: self.take()? },
-            11 => self.message_address()?,
-            12 => Message::AddressGone(self.address()?),
-            13 => self.message_clock()?,
-            14 => Message::Told(self.words()?),
-            15 => Message::Key(self.words()?),
-            16 => Message::Repair(self.words()?),
-            18 => Message::Proved,
-            19 => Message::Unproved(self.words()?),
-            17 => Message::Update(self.one_of(&UPDATE_ACTS)?),
-            kind @ 20..=25 => self.message_install(kind)?,
-            40 => Message::ResetOwner(u64::from_le_bytes(self.take()?)),
-            41 => Message::ResetDone(u64::from_le_bytes(self.take()?)),
-            42 => Message::Reset(DeviceId(u32::from_le_bytes(self.take()?))),
-            43 => Message::Device(DeviceId(u32::from_le_bytes(self.take()?))),
-            30 => Message::Lend { write: self.flag()? },
-            31 => Message::Lent(self.words()?),
-            32 => Message::NotLent(self.words()?),
-            33 => Message::Returned,
-            34 => Message::Format(self.words()?),
-            35 => self.message_stick()?,
-            _ => return Err(Wrong("its kind is unknown")),
-        })
-    }
-
-    fn message_install(&mut self, kind: u8) -> Result<Message, Wrong> {
-        let steps = [InstallStep::Checking, InstallStep::Writing, InstallStep::ReadingBack];
-        Ok(match kind {
-            20 => Message::Install {
-                consent: self.flag()?,
-                epoch: u32::from_le_bytes(self.take()?),
-                running: self.words()?,
-            },
-            21 => Message::Go,
-            22 => Message::Found {
-                id: self.take()?,
-                epoch: u32::from_le_bytes(self.take()?),
-                version: self.words()?,
-            },
-            23 => Message::Progress {
-                step: self.one_of(&steps)?,
-                done: u32::from_le_bytes(self.take()?),
-                of: u32::from_le_bytes(self.take()?),
-            },
-            24 => Message::Written,
-            _ => {
-                let kinds = [RefusedFor::Good, RefusedFor::Same, RefusedFor::Older];
-                Message::Refused { kind: self.one_of(&kinds)?, why: self.words()? }
-            }
-        })
-    }
-
-    fn message_stick(&mut self) -> Result<Message, Wrong> {
-        let states = [StickState::None, StickState::Ready, StickState::Unusable];
-        Ok(Message::Stick {
-            state: self.one_of(&states)?,
-            octets: u64::from_le_bytes(self.take()?),
-            name: self.words()?,
-        })
-    }
-
-    fn message_address(&mut self) -> Result<Message, Wrong> {
-        let (address, prefix) = (self.address()?, self.octet()?);
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        if prefix > most {
-            return Err(Wrong("its prefix is longer than its address"));
-        }
-        let from = self.one_of(&[From::Dhcp, From::LinkLocal, From::Static, From::Router])?;
-        Ok(Message::Address { address, prefix, from })
-    }
-
-    fn message_clock(&mut self) -> Result<Message, Wrong> {
-        let states = [ClockState::Floor, ClockState::Plausible, ClockState::Synced];
-        let (state, seconds) = (self.one_of(&states)?, i64::from_le_bytes(self.take()?));
-        if !(0..=u32::MAX.into()).contains(&seconds) {
-            return Err(Wrong("its time is out of this world"));
-        }
-        Ok(Message::Clock { state, seconds })
     }
 }

@@ -145,7 +145,7 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
 fn stands(state: StickState) -> (&'static str, &'static str) {
     match state {
         StickState::Ready => ("good", "backup.ready"),
-        StickState::Unusable => ("bad", "backup.unusable"),
+        StickState::Unusable | StickState::Mail => ("bad", "backup.unusable"),
         StickState::None => ("warn", "backup.none"),
     }
 }

@@ -1,8 +1,8 @@
 //! The messages between PID 1 and its children.
 
 use crate::request::{
-    ClockState, Code, DeviceId, From, Health, InstallStep, Mail, Message, Plan, RefusedFor, Role,
-    SIZE, Static, StickState, StoreState, UpdateAct, Words,
+    ClockState, Code, DeviceId, From, Health, Holds, InstallStep, Mail, Message, Plan, RefusedFor,
+    Role, SIZE, Static, StickState, StoreState, UpdateAct, Words,
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
@@ -61,6 +61,19 @@ fn all() -> Vec<Message> {
             state: StickState::Unusable,
             octets: 1 << 36,
             name: Words::new("SanDisk Ultra"),
+        },
+        Message::Prepare(Words::new("Samsung T7")),
+        Message::Switch,
+        Message::Adopt,
+        Message::Forget,
+        Message::Prepared(Words::new("Samsung T7")),
+        Message::NotPrepared(Words::new("it is too small")),
+        Message::Holder {
+            holds: Holds::SystemAndOld,
+            octets: 1 << 40,
+            worn: 11,
+            errors: 3,
+            name: Words::new("Samsung T7"),
         },
     ]
 }
@@ -137,7 +150,9 @@ fn what_is_out_of_range_is_no_message() {
         (13, vec![3]),
         (30, vec![2]),
         (33, vec![1]),
-        (35, vec![3]),
+        (35, vec![4]),
+        (51, vec![1]),
+        (56, vec![5]),
         (13, [&[2][..], &i64::MIN.to_le_bytes()].concat()),
         (13, [&[2][..], &(1_i64 << 33).to_le_bytes()].concat()),
     ];

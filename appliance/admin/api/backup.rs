@@ -66,7 +66,7 @@ fn view(call: &Call<'_>, status: u16) -> Outcome {
     let seen = shelf.seen();
     let state = match seen.state {
         StickState::Ready => "ready",
-        StickState::Unusable => "unusable",
+        StickState::Unusable | StickState::Mail => "unusable",
         StickState::None => "none",
     };
     let nightly = hour.map(|hour| NightlyView {

@@ -66,8 +66,8 @@ use crate::serve::{
     control, imap::Imap, pop3::Pop3, receive::Smtp, scanner::Devices, submit::Submission,
 };
 use crate::settings::{self, Ports, Scanner, ScannerTls, Settings};
-use crate::store::Store;
 use crate::store::writer::Options;
+use crate::store::{Store, backup};
 use crate::wire::budget::Budget;
 use crate::{act, cli, clock, limits};
 use certificate::Keeper;
@@ -139,6 +139,10 @@ fn serve_once(
     let settings = settings_of(data, options)?;
     let store = open_store(data)?;
     proof::clear_up(&store);
+    if let Err(error) = backup::clear_up(store.folder()) {
+        let why = error.to_string();
+        emit(Event::StoreTrouble { doing: "removing what a backup left", why });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())
         .thread_stack_size(limits::THREAD_STACK_BYTES)

@@ -2,6 +2,7 @@
 
 mod api;
 mod backup;
+mod backup_trouble;
 mod calls;
 mod certificate;
 mod days;

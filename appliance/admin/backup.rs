@@ -41,7 +41,8 @@ struct BackupPage<'a> {
     stands: (&'static str, &'static str),
     place: String,
     size: String,
-    is_unusable: bool,
+    /// A stick that can be made empty.
+    is_in: bool,
     is_ready: bool,
     /// What is being done, and how far it is.
     doing: Option<String>,
@@ -126,7 +127,7 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
         stands: stands(seen.state),
         place: seen.name,
         size,
-        is_unusable: seen.state == StickState::Unusable,
+        is_in: shelf.kind() == "stick" && seen.state != StickState::None,
         is_ready: seen.state == StickState::Ready,
         doing: known.doing.map(|it| doing(words, &it)),
         failed,
@@ -351,7 +352,11 @@ pub(super) fn bring(visit: &mut Visit<'_>) -> Answer {
     let form = &visit.form;
     let login = form.raw("login").to_string();
     let mailbox = Some(form.value("mailbox").to_string()).filter(|it| !it.is_empty());
-    let uid = form.raw("uid").parse().ok();
+    let uid: Option<u32> = match form.raw("uid") {
+        "" => None,
+        // All of a mailbox is not what was meant.
+        text => Some(text.parse().map_err(|_| Trouble::Changed)?),
+    };
     let about = format!("{login} {}", mailbox.as_deref().unwrap_or("*"));
     begin(visit, Task::Bring, ("backup/bring", &about), move |work, ticket| {
         work.bring(ticket, (&name, passphrase), Wanted { login, mailbox, uid })

@@ -67,7 +67,7 @@ impl Restores {
         self.state().stage.clone()
     }
 
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         !matches!(self.stage(), Stage::Nothing | Stage::Failed(_))
     }
 
@@ -82,7 +82,7 @@ impl Restores {
     }
 
     /// It did not come whole; the page says why.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.state().stage = Stage::Nothing;
     }
 
@@ -172,7 +172,8 @@ pub(super) fn bring(
         return Err(Refused::LivedIn);
     }
     let place = &house.place;
-    if !place.restores.begin(by) {
+    // A copy of the store under way would outlast it.
+    if place.backups.known(place.millis()).doing.is_some() || !place.restores.begin(by) {
         return Err(Refused::Busy);
     }
     match take(&house.data.join(STORE), upload) {

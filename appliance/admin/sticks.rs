@@ -81,8 +81,9 @@ impl Sticks {
             Message::Stick { state: now, octets, name } => {
                 let name = name.text().to_string();
                 state.seen = Seen { state: *now, octets: *octets, name: name.clone() };
-                // What was formatted is told anew.
-                (state.asked == Asked::Format).then_some(Ok(name))
+                // What was formatted is told anew, and can be used then.
+                let is_done = state.asked == Asked::Format && *now == StickState::Ready;
+                is_done.then_some(Ok(name))
             }
             Message::Lent(name) if state.asked != Asked::Lend => {
                 // Nobody waits for it any more.
@@ -119,12 +120,16 @@ impl Sticks {
         if state.asked != Asked::Nothing {
             return Err("the stick is in use".to_string());
         }
+        let most = match asked {
+            Asked::Format => limits::STICK_FORMATTED,
+            _ => limits::STICK_LENT,
+        };
         state.asked = asked;
         if let Err(error) = (self.say)(message) {
             state.asked = Asked::Nothing;
             return Err(format!("PID 1 does not listen: {error}"));
         }
-        let until = Instant::now() + limits::STICK_LENT;
+        let until = Instant::now() + most;
         loop {
             if let Asked::Answered(answer) = &state.asked {
                 let answer = answer.clone();

@@ -38,8 +38,9 @@ pub(crate) const BACKUPS_KEPT_AT_MOST: usize = 400;
 /// Backups of one stick that are listed, and files that are looked at for them.
 pub(crate) const BACKUPS_LISTED: usize = 100;
 pub(crate) const BACKUP_FILES: usize = 10_000;
-/// What a backup may need more than the last: an office gets some hundred megabytes in a day.
-pub(crate) const BACKUP_GROWS_BYTES: u64 = 256 << 20;
+/// What a backup takes more than the store has: settings and keys, folders of the stick, and what
+/// comes in until it is begun; and a thousandth, since each chunk has 16 octets more when sealed.
+pub(crate) const BACKUP_MORE_BYTES: u64 = 32 << 20;
 /// The file that says how backups went.
 pub(crate) const BACKUP_STATE_BYTES: u64 = 256 * 1024;
 /// How often it is looked whether the nightly backup is due.
@@ -61,6 +62,8 @@ pub(crate) const BACKUP_NAME_BYTES: usize = 200;
 /// PID 1 mounts a stick in this time, or says why not: one that was pulled out is looked through
 /// first.
 pub(crate) const STICK_LENT: Duration = Duration::from_secs(90);
+/// And formats it: the tables of a stick of 2 TiB have 512 MiB, at 1 MiB a second and some rest.
+pub(crate) const STICK_FORMATTED: Duration = Duration::from_secs(15 * 60);
 /// What is written of an empty stick at once, and how many of these before PID 1 looks around: a
 /// second on a slow one.
 pub(crate) const FORMAT_PIECE_BYTES: usize = 1 << 20;
@@ -70,4 +73,6 @@ pub(crate) const TRIAL_SPARE_BYTES: u64 = 256 << 20;
 
 const _: () = assert!(SEAL_MEMORY_KIB <= SEAL_MEMORY_MOST_KIB && SEAL_PASSES <= SEAL_PASSES_MOST);
 const _: () = assert!(SEAL_CHUNK_BYTES <= SEAL_CHUNK_MOST_BYTES as usize);
+const _: () = assert!(BACKUP_MORE_BYTES > 2 * BACKUP_PARTS_BYTES);
+const _: () = assert!(SEAL_CHUNK_BYTES >= 16 * 1024);
 const _: () = assert!(TRIAL_SPARE_BYTES > super::DISK_RESERVE_BYTES);

@@ -266,6 +266,12 @@ impl Ready {
     }
 }
 
+/// Removes what a backup that was being brought back, or tried, has left in the store's folder when
+/// the power went. Only for who has the store.
+pub(crate) fn clear_up(dir: &Path) -> Result<()> {
+    [RESTORING, trial::TRYING].iter().try_for_each(|name| remove_folder(&dir.join(name)))
+}
+
 /// Gives the free pages in the file back to the disk, while mail waits. Returns the file's size
 /// before and after.
 pub(crate) fn compact(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<(u64, u64)> {

@@ -56,6 +56,8 @@ enum State {
 
 struct Formatting {
     disk: String,
+    /// It was taken out, and another may be in its place.
+    is_gone: bool,
     writing: Writing,
 }
 
@@ -65,9 +67,17 @@ impl Lending {
         self.told.as_ref()
     }
 
-    /// A disk came, went, or is another one.
+    /// It is to be looked what is in.
     pub(crate) fn changed(&mut self, now: Duration) {
         self.look = Some(now + limits::STICK_SETTLES);
+    }
+
+    /// A disk came, went, or is another one: what comes next must not be written over.
+    pub(crate) fn disk_changed(&mut self, disk: &str, now: Duration) {
+        self.changed(now);
+        if let State::Formatting(work) = &mut self.state {
+            work.is_gone |= work.disk == disk;
+        }
     }
 
     /// How long nothing is to be done.
@@ -124,7 +134,7 @@ impl Lending {
         if !matches!(self.state, State::Free) {
             return Message::NotLent(Words::new("the stick is in use"));
         }
-        let sticks = sticks::all(system, own);
+        let sticks = candidates(system, own);
         let mut why = "there is no stick in the box".to_string();
         for stick in sticks {
             let access = if write { Access::Write } else { Access::ReadOnly };
@@ -162,19 +172,22 @@ impl Lending {
             return refuse("the stick is in use");
         }
         let mut disks: Vec<String> =
-            sticks::all(system, own).into_iter().map(|it| it.disk).collect();
+            candidates(system, own).into_iter().map(|it| it.disk).collect();
         disks.dedup();
         disks.retain(|disk| Words::new(&name(system, disk)) == *called);
         let [disk] = disks.as_slice() else {
             return refuse("no stick is called so, or more than one: leave only that one in");
         };
+        if let Err(error) = system.claim(&format!("/dev/{disk}")) {
+            return refuse(&said(&error));
+        }
         let mut id = [0; 4];
         if system.random(&mut id).is_err() {
             return refuse("the system gives no random numbers");
         }
         match format::begin(octets(system, disk) / 512, u32::from_le_bytes(id)) {
             Some(writing) => {
-                let work = Formatting { disk: disk.clone(), writing };
+                let work = Formatting { disk: disk.clone(), is_gone: false, writing };
                 self.state = State::Formatting(Box::new(work));
                 None
             }
@@ -193,7 +206,13 @@ impl Lending {
         let message = look(system, own);
         self.told = Some(message.clone());
         match done {
-            Ok(()) => vec![message],
+            Ok(()) if matches!(message, Message::Stick { state: StickState::Ready, .. }) => {
+                vec![message]
+            }
+            Ok(()) => {
+                let why = "the stick was formatted, and still cannot be used: take another";
+                vec![Message::NotLent(Words::new(why)), message]
+            }
             Err(error) => {
                 let why = format!("the stick cannot be formatted: {error}");
                 vec![Message::NotLent(Words::new(&why)), message]
@@ -205,6 +224,9 @@ impl Lending {
 impl Formatting {
     /// A few pieces; `None`: there are more.
     fn go_on(&mut self, system: &mut dyn System) -> Option<io::Result<()>> {
+        if self.is_gone {
+            return Some(Err(io::Error::other("it was taken out")));
+        }
         let device = format!("/dev/{}", self.disk);
         for _ in 0..limits::FORMAT_PIECES_AT_ONCE {
             let Some((at, octets)) = self.writing.next() else {
@@ -218,9 +240,20 @@ impl Formatting {
     }
 }
 
+/// Those that somebody has put in before what is soldered in. Where nobody knows which disk is the
+/// box's own, none is touched.
+fn candidates(system: &mut dyn System, own: Option<&Disk>) -> Vec<Stick> {
+    if own.is_none() {
+        return Vec::new();
+    }
+    let mut all = sticks::all(system, own);
+    all.sort_by_key(|it| !it.disk.starts_with("sd"));
+    all
+}
+
 /// What is in: the first that can be used, or else the first.
 fn look(system: &mut dyn System, own: Option<&Disk>) -> Message {
-    let sticks = sticks::all(system, own);
+    let sticks = candidates(system, own);
     let mut usable = |stick: &&Stick| {
         let is_usable = mount(&mut *system, (stick, LOOK), Access::ReadOnly).is_ok();
         is_usable && system.unmount(LOOK).is_ok()
@@ -248,10 +281,22 @@ fn mount(
             Ok(()) => return Ok(()),
             // The kernel's word for another file system.
             Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) => (),
-            Err(error) => return Err(format!("the stick cannot be used: {error}")),
+            Err(error) => return Err(said(&error)),
         }
     }
     Err("the stick has no file system that the box uses: FAT32 or exFAT".to_string())
+}
+
+/// What the kernel says, in words for the owner.
+fn said(error: &io::Error) -> String {
+    use nix::libc::{EACCES, EBUSY, EROFS};
+    match error.raw_os_error() {
+        Some(EROFS | EACCES) => {
+            "the stick is protected against writing: move the small slider at its side".to_string()
+        }
+        Some(EBUSY) => "the box uses the stick for something else: wait for it".to_string(),
+        _ => format!("the stick cannot be used: {error}"),
+    }
 }
 
 fn octets(system: &mut dyn System, disk: &str) -> u64 {

@@ -264,7 +264,7 @@ impl Supervisor<'_> {
             }
             Happening::Disk(name) => {
                 self.disk_changed(&name, now);
-                self.lending.changed(now);
+                self.lending.disk_changed(&name, now);
             }
             Happening::Key(source, octet) => self.key(source, octet, now),
             Happening::Said(program, line) => self.said(&program, line),
@@ -490,7 +490,10 @@ impl Supervisor<'_> {
 
     fn lend(&mut self, write: bool) {
         let own = self.booted.disk.clone();
-        let answer = self.lending.lend(self.system, own.as_ref(), write);
+        let answer = match self.installs_from_stick() {
+            true => Message::NotLent(Words::new("an update is read from the stick: wait for it")),
+            false => self.lending.lend(self.system, own.as_ref(), write),
+        };
         self.tell_server(&answer);
     }
 

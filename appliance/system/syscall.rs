@@ -72,6 +72,8 @@ pub(crate) trait System {
     fn load_module(&mut self, path: &str) -> io::Result<()>;
     /// Tells the kernel the new length of a partition, in octets.
     fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()>;
+    /// No part of this disk is in use: an error where one is mounted.
+    fn claim(&mut self, disk: &str) -> io::Result<()>;
     /// The kernel reads the table of a disk anew.
     fn read_table(&mut self, disk: &str) -> io::Result<()>;
     /// Grows a mounted ext4 to this many blocks.
@@ -511,6 +513,11 @@ impl System for Linux {
         // SAFETY: both structs are the kernel's (linux/blkpg.h) and outlive the call.
         unsafe { calls::blkpg(disk.as_raw_fd(), &raw const change) }?;
         Ok(())
+    }
+
+    fn claim(&mut self, disk: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(nix::libc::O_EXCL).open(disk).map(drop)
     }
 
     fn read_table(&mut self, disk: &str) -> io::Result<()> {

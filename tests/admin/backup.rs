@@ -22,18 +22,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-const WORDS: &str = "oak pine elm ash";
-const DAY: i64 = 24 * 3600;
+pub(super) const WORDS: &str = "oak pine elm ash";
+pub(super) const DAY: i64 = 24 * 3600;
 
 /// An office with ann and some letters, and a folder for its backups.
-struct Office {
-    world: World,
-    shelf: PathBuf,
+pub(super) struct Office {
+    pub world: World,
+    pub shelf: PathBuf,
     _folder: Folder,
 }
 
 impl Office {
-    fn new() -> Office {
+    pub(super) fn new() -> Office {
         let world = World::office();
         let folder = Folder::new();
         let shelf = folder.0.join("stick");
@@ -52,7 +52,7 @@ impl Office {
 }
 
 /// Its settings name this folder.
-fn with_folder(world: &World, shelf: &Path) {
+pub(super) fn with_folder(world: &World, shelf: &Path) {
     let path = world.house.data.join("mailroom.toml");
     let mut settings: Settings = (*world.house.settings()).clone();
     settings.backup.folder = Some(shelf.to_path_buf());
@@ -79,7 +79,7 @@ fn deliver(store: &Store, raw: &[u8], at: i64) {
 }
 
 /// The page once nothing is done any more.
-fn settled(browser: &mut Browser<'_>, page: &str) -> String {
+pub(super) fn settled(browser: &mut Browser<'_>, page: &str) -> String {
     for _ in 0..2_400 {
         let text = browser.get(page).text();
         if !text.contains("data-live") {
@@ -291,7 +291,7 @@ fn a_new_machine_takes_a_sealed_backup_from_where_it_lies() {
 }
 
 /// Waits until the desk is free.
-fn free(world: &World) {
+pub(super) fn free(world: &World) {
     for _ in 0..2_400 {
         if world.house.place.backups.known(0).doing.is_none() {
             return;
@@ -302,16 +302,21 @@ fn free(world: &World) {
 }
 
 /// Midnight of a day on which this program is there.
-const LATER: i64 = 1_799_971_200;
+pub(super) const LATER: i64 = 1_799_971_200;
 
 /// The clock of the office goes on to it.
 fn later(office: &mut Office) {
-    let old = &office.world.house;
+    rebuilt(&mut office.world, |house| House { clock: || LATER, ..house });
+}
+
+/// The same house with something else in it.
+pub(super) fn rebuilt(world: &mut World, edit: impl FnOnce(House) -> House) {
+    let old = &world.house;
     let of_store = (old.store.clone(), old.logins.clone());
     let (place, tls) = (old.place.clone(), old.tls.clone());
     let house = House::new(place, of_store, &old.data, &old.settings(), tls);
     let networks = old.networks.clone();
-    office.world.house = Arc::new(House { clock: || LATER, networks, ..house });
+    world.house = Arc::new(edit(House { networks, ..house }));
 }
 
 fn night(office: &Office) -> Record {
@@ -377,7 +382,7 @@ fn a_nightly_backup_is_made_on_the_stick_that_is_known_and_what_fails_is_told() 
     assert!(!record.is_enrolled() && record.id.is_empty());
 }
 
-fn enrolled(since: i64) -> Record {
+pub(super) fn enrolled(since: i64) -> Record {
     let mut record = Record::default();
     (record.id, record.since) = ("x".repeat(32), since);
     record
@@ -454,23 +459,20 @@ fn the_newest_are_kept_and_the_last_good_one_is_never_removed() {
     assert_eq!(names().len(), 7);
     let two = shelf::list(path).expect("read").into_iter().find(|it| it.name == nights[1]);
     assert_eq!(two.map(|it| (it.parts, it.octets, it.at)), Some((2, 38, NOW + DAY)));
-    shelf::thin_out(path, host, Some(&nights[0]), 2).expect("thinned out");
+    let now = NOW + 9 * DAY;
+    shelf::thin_out(path, (host, now), Some(&nights[0]), 2).expect("thinned out");
     let left = names();
     for (name, stays) in nights.iter().zip([true, false, false, true, true]) {
         assert_eq!(left.contains(name), stays, "{name}: {left:?}");
     }
     assert!(!path.join(format!("{}.2", nights[1])).exists());
     assert!(left.contains(&others[0]) && left.contains(&others[1]));
-    // There is never room enough: all go but the good one.
-    assert_eq!(shelf::make_room(path, host, Some(&nights[0]), u64::MAX).ok(), Some(false));
-    assert_eq!(
-        names()
-            .iter()
-            .filter(|it| it.contains("night") && it.starts_with(&nights[0][..22]))
-            .count(),
-        1
-    );
-    assert_eq!(shelf::make_room(path, host, None, 0).ok(), Some(true));
+    // All of them together would not do: none goes in vain.
+    let room = |need: u64| shelf::make_room(path, (host, now), Some(&nights[0]), need).ok();
+    assert_eq!(room(u64::MAX), Some(false));
+    assert_eq!(names(), left);
+    assert_eq!(room(0), Some(true));
+    assert_eq!(names(), left);
     // What was cut off in the middle goes; nobody else's does.
     for left in ["mail.office.test-x.mrb.part", "mail.office.test-x.mrb.2", "other-x.mrb.part"] {
         write(left);

@@ -1,7 +1,8 @@
 """A backup on a stick, the card destroyed, a new image, and all of the office is back.
 
-The stick comes without a file system: the box formats it after its name was typed. The old box and
-the new one have nothing in common but the stick and the passphrase.
+The stick comes without a file system: the box formats it after its name was typed. It is pulled out
+while the box writes, and what is left there harms nothing. Another, with exFAT, takes a backup too.
+The old box and the new one have nothing in common but the stick and the passphrase.
 """
 
 import hashlib
@@ -43,8 +44,10 @@ def run(folder, check):
             box.said_ever(rf"box: network   {LENT} \(DHCP\)")
             office = claimed()
             lived_in(office)
+            on_exfat(box, here / "exfat.img", office, check)
             box.insert("stick", stick)
             formatted(office, check)
+            pulled_out(box, stick, office, check)
             last = made_backup(office, check)
             before = picture(office)
             box.pull("stick")
@@ -195,6 +198,37 @@ def made_backup(office, check):
     listed = office.over()["listed"]
     check("it lies on the stick", [it["name"] for it in listed] == [last["name"]], listed)
     return last
+
+
+def pulled_out(box, stick, office, check):
+    """In the middle of a backup: that is told, and the stick is good again when it is back."""
+    office.over()
+    office.call("POST", "backup", {"passphrase": PASSPHRASE})
+    box.pull("stick")
+    told = office.over(300)
+    check("a stick that is pulled out makes no backup", told["failed"] is not None, told)
+    check("and that is remembered", told["last"]["failed"], told["last"])
+    gone = office.until("backup", lambda found: found["place"]["state"] == "none", 60)
+    check("the box sees that it is gone", gone["place"]["name"] == "", gone["place"])
+    box.insert("stick", stick)
+    office.until("backup", lambda found: found["place"]["state"] == "ready", 60)
+    office.call("POST", "backup/look")
+    listed = office.over()["listed"]
+    check("half a backup is none", listed == [], listed)
+
+
+def on_exfat(box, stick, office, check):
+    """As large sticks are sold: it is used as it is."""
+    with stick.open("wb") as made:
+        made.truncate(STICK)
+    subprocess.run(["/usr/sbin/mkfs.exfat", stick], check=True, capture_output=True)
+    box.insert("exfat", stick)
+    office.until("backup", lambda found: found["place"]["state"] == "ready", 60)
+    made_backup(office, check)
+    box.pull("exfat")
+    office.until("backup", lambda found: found["place"]["state"] == "none", 60)
+    done = subprocess.run(["/usr/sbin/fsck.exfat", "-n", stick], capture_output=True, text=True)
+    check("exFAT is good to others", done.returncode == 0, done.stdout + done.stderr)
 
 
 def brought(code, name, check):

@@ -45,7 +45,7 @@ export async function own(walk, who) {
   await walk.send("/my/password");
   await walk.look("a password that cannot be", { status: 422 });
   await crawl(walk);
-  for (const path of ["/people", "/trace", "/security", "/tokens"]) {
+  for (const path of ["/people", "/trace", "/security", "/tokens", "/backup"]) {
     await walk.go(path);
     check(`${walk.name}: ${path} is the owner's`, walk.path === "/login", walk.path);
   }

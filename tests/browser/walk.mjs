@@ -4,6 +4,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { backups, taken } from "./backup.mjs";
 import { browser, check, told, Walk } from "./lib.mjs";
 import { daily, enter, own } from "./daily.mjs";
 import { elsewhere } from "./elsewhere.mjs";
@@ -96,6 +97,7 @@ async function second(chrome, server) {
   await mail(server, it.people);
   await walk.attempt(updates, given.pid1);
   await walk.attempt(log);
+  await walk.attempt(backups, it.people[1].address, "first letter");
   await walk.attempt(daily, it);
   await walk.attempt(own, it.people[1]);
   await walk.end();
@@ -110,6 +112,7 @@ async function third(chrome, server, people) {
   await enter(walk);
   await walk.attempt(updates, given.pid1);
   await walk.attempt(log);
+  await walk.attempt(backups, people[1].address, "first letter");
   await walk.leaving(() => walk.click('form[action="/logout"] button'));
   await walk.go("/");
   await walk.attempt(daily, { people });
@@ -141,6 +144,23 @@ async function fourth(chrome, server, people) {
   await phone.end();
 }
 
+// Two new servers go on from what the second has written, on a phone without script and on a large
+// screen with it; then the office is as it was.
+async function fifth(chrome, servers, people) {
+  for (const [at, phone] of [true, false].entries()) {
+    const base = `https://127.0.0.1:${servers[at].ports.https}`;
+    const name = phone ? "phone, brought back" : "desk, brought back";
+    const walk = await Walk.begin(chrome, name, { base, phone, script: !phone, warned: true });
+    await walk.attempt(taken, servers[at].code);
+    await walk.attempt(enter);
+    await walk.go("/people");
+    const text = await walk.text();
+    check(`${name}: people are back`, people.every((who) => text.includes(who.address)), text);
+    await walk.look("as it was");
+    await walk.end();
+  }
+}
+
 // As the server writes it: all but letters and digits.
 function encoded(text) {
   const code = (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
@@ -165,7 +185,7 @@ function all(seen) {
   check("the table of pages is read", rows.length > 20, rows.length);
 }
 
-const [one, two] = given.servers;
+const [one, two, ...later] = given.servers;
 const seen = new Set();
 Walk.gallery = given.gallery;
 Walk.ended = (walk) => walk.seen.forEach((path) => seen.add(path));
@@ -180,6 +200,7 @@ try {
   const people = await second(knowing, two);
   await third(knowing, two, people);
   await fourth(knowing, two, people);
+  await fifth(knowing, later, people);
   all(seen);
   if (given.pictures) await pictures(knowing, two, people, given.pictures);
 } finally {

@@ -385,6 +385,10 @@ impl System for Fake {
         Ok(())
     }
 
+    fn claim(&mut self, disk: &str) -> io::Result<()> {
+        self.note(format!("claim {disk}"))
+    }
+
     fn read_table(&mut self, disk: &str) -> io::Result<()> {
         self.note(format!("read the table of {disk}"))
     }

@@ -155,6 +155,51 @@ fn a_stick_is_formatted_only_when_it_is_called_by_its_name() {
 }
 
 #[test]
+fn what_is_in_use_or_was_taken_out_is_not_written_over() {
+    let format = || server(Message::Format(Words::new("SanDisk Ultra USB")));
+    // A part of it is mounted, whatever it is.
+    let mut fake = Fake::fresh();
+    put_in(&mut fake, 1 << 22);
+    fake.fails.push(("claim /dev/sda", nix::libc::EBUSY));
+    let (done, _) = play(&mut fake, vec![(5, format())]);
+    let told = "tell server NotLent(Words(\"the box uses the stick for something else";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+    assert_eq!(count(&done, "write /dev/sda "), 0, "{done:#?}");
+    // Another may be in its place meanwhile.
+    let mut fake = Fake::fresh();
+    put_in(&mut fake, 1 << 22);
+    let (done, _) = play(&mut fake, vec![(5, format()), (0, changed()), (60, changed())]);
+    let told = "tell server NotLent(Words(\"the stick cannot be formatted: it was taken out";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+    assert_eq!(count(&done, "read the table of /dev/sda"), 0, "{done:#?}");
+    // It is empty, and the kernel still does not take it.
+    let mut fake = Fake::fresh();
+    put_in(&mut fake, 1 << 22);
+    fake.fails.push(("mount /run/look", nix::libc::EINVAL));
+    let (done, _) = play(&mut fake, vec![(5, format()), (60, changed())]);
+    let told = "tell server NotLent(Words(\"the stick was formatted, and still cannot";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+}
+
+#[test]
+fn a_stick_comes_before_a_card_that_nobody_can_take_out() {
+    let mut fake = Fake::fresh();
+    put_in(&mut fake, 1 << 22);
+    fake.put_file("/sys/block/mmcblk1/size", "60000000\n");
+    fake.put_file("/sys/block/mmcblk1/device/name", "SOLDER\n");
+    fake.put_file("/sys/block/mmcblk1/mmcblk1p1/size", "2000\n");
+    let (done, _) = play(&mut fake, vec![(5, server(Message::Lend { write: true }))]);
+    assert_eq!(count(&done, "tell server Lent(Words(\"SanDisk Ultra USB"), 1, "{done:#?}");
+    // One that is protected is told so, and the card is taken where that goes.
+    fake = Fake::fresh();
+    put_in(&mut fake, 1 << 22);
+    fake.fails.push(("mount /run/lent/stick vfat /dev/sda1", nix::libc::EACCES));
+    let (done, _) = play(&mut fake, vec![(5, server(Message::Lend { write: true }))]);
+    let told = "tell server NotLent(Words(\"the stick is protected against writing";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+}
+
+#[test]
 fn the_server_may_write_where_a_stick_is_mounted_and_it_is_its_own() {
     let above = std::path::Path::new(lending::TARGET).parent().expect("a folder");
     assert_eq!(above.to_str(), Some(lending::FOLDER));

@@ -67,6 +67,17 @@ fn installing() -> Script {
     ]
 }
 
+#[test]
+fn a_stick_that_an_update_is_read_from_is_not_lent_meanwhile() {
+    let mut fake = settled();
+    stick(&mut fake, &[FILE]);
+    let lend = || server(Message::Lend { write: false });
+    let (done, _) = play(&mut fake, vec![(3, found()), (1, lend())]);
+    let told = "tell server NotLent(Words(\"an update is read from the stick";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+    assert_eq!(count(&done, "mount /run/lent"), 0, "{done:#?}");
+}
+
 fn now() -> (u64, Happening) {
     (1, server(Message::Update(UpdateAct::Now)))
 }

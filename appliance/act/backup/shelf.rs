@@ -66,8 +66,14 @@ fn made(name: &str) -> Option<i64> {
     Some(at.assume_utc().unix_timestamp())
 }
 
-/// Those that lie there, the newest first.
+/// Those that lie there, the newest first; no more than a page shows.
 pub(crate) fn list(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = all(folder)?;
+    entries.truncate(BACKUPS_LISTED);
+    Ok(entries)
+}
+
+fn all(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
     let mut further = Vec::new();
     for file in fs::read_dir(folder)?.take(BACKUP_FILES) {
@@ -95,7 +101,6 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Entry>> {
     }
     let mut entries: Vec<Entry> = entries.into_values().collect();
     entries.sort_by(|a, b| (b.at, &b.name).cmp(&(a.at, &a.name)));
-    entries.truncate(BACKUPS_LISTED);
     Ok(entries)
 }
 
@@ -154,28 +159,34 @@ pub(crate) fn free(folder: &Path) -> u64 {
     stat.map_or(0, |stat| stat.blocks_available() * stat.fragment_size())
 }
 
-/// Nightly backups of this box, the newest first: the only ones that are ever removed.
-fn own(folder: &Path, host: &str) -> io::Result<Vec<Entry>> {
+/// Nightly backups of this box, the newest first: the only ones that are ever removed. What a clock
+/// that was wrong has dated into the future is not newer than all.
+fn own(folder: &Path, host: &str, now: i64) -> io::Result<Vec<Entry>> {
     let begin = format!("{}{NIGHT}", begin(host));
     let is_stamp = |rest: &str| rest.len() == STAMP + ENDING.len() && made(rest).is_some();
-    let mut all = list(folder)?;
+    let mut all = all(folder)?;
     all.retain(|it| it.name.strip_prefix(&begin).is_some_and(is_stamp));
+    all.sort_by_key(|it| it.at > now);
     Ok(all)
 }
 
 /// Removes the oldest until `need` octets are free, and never the one named `last_good`. Are they?
+/// Where all of them together would not do, none goes.
 pub(crate) fn make_room(
     folder: &Path,
-    host: &str,
+    (host, now): (&str, i64),
     last_good: Option<&str>,
     need: u64,
 ) -> io::Result<bool> {
-    let mut own = own(folder, host)?;
+    let mut own = own(folder, host, now)?;
+    own.retain(|it| Some(it.name.as_str()) != last_good);
+    let all: u64 = own.iter().map(|it| it.octets).sum();
+    if free(folder).saturating_add(all) < need {
+        return Ok(false);
+    }
     while free(folder) < need {
         let Some(oldest) = own.pop() else { return Ok(false) };
-        if Some(oldest.name.as_str()) != last_good {
-            remove(folder, &oldest.name)?;
-        }
+        remove(folder, &oldest.name)?;
     }
     Ok(true)
 }
@@ -183,11 +194,11 @@ pub(crate) fn make_room(
 /// Removes all but the newest so many, and never the one named `last_good`.
 pub(crate) fn thin_out(
     folder: &Path,
-    host: &str,
+    (host, now): (&str, i64),
     last_good: Option<&str>,
     keep: usize,
 ) -> io::Result<()> {
-    for old in own(folder, host)?.into_iter().skip(keep) {
+    for old in own(folder, host, now)?.into_iter().skip(keep) {
         if Some(old.name.as_str()) != last_good {
             remove(folder, &old.name)?;
         }

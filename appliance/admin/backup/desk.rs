@@ -112,14 +112,20 @@ impl Backups {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// At this moment, in milliseconds: what was opened does not stay open for long.
+    /// At this moment, in milliseconds.
     pub(crate) fn known(&self, now: u64) -> Known {
+        self.forget(now);
+        self.state().known.clone()
+    }
+
+    /// What was opened does not stay open for long, whether somebody looks or not: with it goes the
+    /// passphrase.
+    pub(crate) fn forget(&self, now: u64) {
         let mut state = self.state();
         let most = u64::try_from(limits::BACKUP_OPEN.as_millis()).unwrap_or(u64::MAX);
         if now.saturating_sub(state.used) > most {
             (state.known.opened, state.known.found) = (None, None);
         }
-        state.known.clone()
     }
 
     /// `None`: something else is being done.

@@ -8,6 +8,7 @@ use crate::act::backup::record::{Past, Record};
 use crate::act::backup::shelf;
 use crate::act::failure::{Failure, Kind};
 use crate::act::transfer::{self, Revive};
+use crate::act::words::octets;
 use crate::admin::house::{House, Place, change_settings};
 use crate::admin::restore::{self, By, Edit};
 use crate::admin::sticks::{Borrowed, Seen, Sticks};
@@ -124,6 +125,7 @@ impl House {
     /// Makes the nightly backup if it is time for it.
     pub(crate) fn back_up_nightly(&self) {
         let now = self.seconds();
+        self.place.backups.forget(self.place.millis());
         let record = Record::load(&self.data);
         let due = self.settings().backup.nightly.is_some_and(|hour| record.is_due(hour, now));
         if !due || clock::state_at(now) == clock::State::Floor {
@@ -147,7 +149,9 @@ impl Work {
             let why = "something else is being done with backups";
             Failure::new("cannot begin", why, "wait for it").of_kind(Kind::Exists)
         };
-        let ticket = self.place.backups.begin(task).ok_or_else(busy)?;
+        // What takes the place of the store takes it from nobody who still reads there.
+        let is_free = !self.place.restores.is_busy();
+        let ticket = is_free.then(|| self.place.backups.begin(task)).flatten().ok_or_else(busy)?;
         let run = move || {
             let job = std::panic::AssertUnwindSafe(|| job(&self, &ticket));
             let broken = |_| Err(Failure::new("cannot go on", "it broke off", ""));
@@ -187,11 +191,13 @@ impl Work {
         let made = match &passphrase {
             Some(passphrase) => self.write(ticket, &mut past, passphrase),
             None => {
+                // Also where it never ends, such as when the power goes: it is not tried at once.
                 record.attempt = now;
+                let noted = self.remember(&record);
                 let kept = self.store.sealer().ok().and_then(|sealer| record.passphrase(&sealer));
                 let none =
                     || Failure::new("cannot back up", "its passphrase is not known here", "");
-                let kept = kept.ok_or_else(none);
+                let kept = noted.and_then(|()| kept.ok_or_else(none));
                 kept.and_then(|kept| self.write_nightly(ticket, &mut past, &record, &kept))
             }
         };
@@ -233,7 +239,25 @@ impl Work {
 
     fn write(&self, ticket: &Ticket, past: &mut Past, passphrase: &Passphrase) -> Done {
         let folder = self.open("cannot back up", true)?;
+        past.place = folder.name.clone();
+        // What one that was broken off has left.
+        let _ = shelf::clear(&folder.path, &self.host);
+        if shelf::free(&folder.path) < self.need() {
+            return Err(self.no_room(&folder));
+        }
         self.write_into(ticket, &folder, past, passphrase)
+    }
+
+    /// Octets that a backup takes at most.
+    fn need(&self) -> u64 {
+        let used = self.store.space().map_or(0, |space| space.used);
+        used.saturating_add(used / 1000).saturating_add(limits::BACKUP_MORE_BYTES)
+    }
+
+    fn no_room(&self, folder: &Folder) -> Failure {
+        let (free, need) = (octets(shelf::free(&folder.path)), octets(self.need()));
+        let why = format!("{} has no room: {free} are free, and {need} needed", folder.name);
+        Failure::new("cannot back up", why, "take a larger one").of_kind(Kind::Full)
     }
 
     /// On the stick that is known, where the newest that is good stays in any case.
@@ -249,21 +273,20 @@ impl Work {
         past.place = folder.name.clone();
         if shelf::id(&folder.path).as_ref() != Some(&record.id) {
             let why = format!("it is not the stick of the nightly backups: {}", folder.name);
-            return Err(Failure::new(WHAT, why, "put in that stick").of_kind(Kind::Missing));
+            let remedy = "put in that stick, and no other";
+            return Err(Failure::new(WHAT, why, remedy).of_kind(Kind::Missing));
         }
         let good = record.good.as_ref().map(|(name, _)| name.as_str());
-        let used = self.store.space().map_or(0, |space| space.used);
-        let need = used.saturating_add(limits::BACKUP_GROWS_BYTES);
+        let box_now = (self.host.as_str(), past.at);
         let trouble = |error: std::io::Error| Failure::new(WHAT, error, "").of_kind(Kind::Trouble);
         shelf::clear(&folder.path, &self.host).map_err(trouble)?;
-        if !shelf::make_room(&folder.path, &self.host, good, need).map_err(trouble)? {
-            let why = "the stick has no room for another beside the last good one";
-            return Err(Failure::new(WHAT, why, "take a larger stick").of_kind(Kind::Full));
+        if !shelf::make_room(&folder.path, box_now, good, self.need()).map_err(trouble)? {
+            return Err(self.no_room(&folder));
         }
         self.write_into(ticket, &folder, past, passphrase)?;
         let is_good = past.tried.as_ref().is_some_and(|tried| tried.faults == 0);
         let good = if is_good { Some(past.name.as_str()) } else { good };
-        shelf::thin_out(&folder.path, &self.host, good, self.settings.keep).map_err(trouble)
+        shelf::thin_out(&folder.path, box_now, good, self.settings.keep).map_err(trouble)
     }
 
     fn write_into(
@@ -278,8 +301,10 @@ impl Work {
         let file = folder.path.join(&name);
         let told = &mut |done, of| ticket.at(Step::Writing, done, of);
         let written = backup::write(&self.store, &file, Some(passphrase), told);
-        let Written { octets, parts, took } =
-            written.map_err(|error| Failure::store("cannot back up", &error))?;
+        let Written { octets, parts, took } = written.map_err(|error| match error {
+            StoreError::DiskFull => self.no_room(folder),
+            error => Failure::store("cannot back up", &error),
+        })?;
         (past.name, past.octets, past.parts) = (name.clone(), octets, parts);
         past.seconds = took.as_secs().max(1);
         let told = &mut |done, of| ticket.at(Step::Trying, done, of);

@@ -4,6 +4,7 @@ use super::super::error::{Result, StoreError};
 use super::super::kv::io_error;
 use super::super::salvage::Source;
 use super::sealed::{self, BadSeal, Passphrase, Reader};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -32,6 +33,18 @@ impl Kept {
         // Also a whole card has a length so, where its metadata says 0.
         let length = file.seek(SeekFrom::End(0)).map_err(trouble)?;
         Ok(Kept::Bare(file, length))
+    }
+
+    /// What is read comes from where it lies, and not from what the kernel still remembers: a stick
+    /// that only seems to have room remembers nothing.
+    pub(crate) fn forget(&self) {
+        let files: Vec<&File> = match self {
+            Kept::Bare(file, _) => vec![file],
+            Kept::Sealed(reader) => reader.files().collect(),
+        };
+        for file in files {
+            let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        }
     }
 
     /// Octets in all.

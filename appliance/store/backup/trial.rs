@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Where it is restored, in the folder of the store.
-const TRYING: &str = "trying";
+pub(super) const TRYING: &str = "trying";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,11 +42,16 @@ pub(crate) fn try_out(
 ) -> Result<Tried> {
     let begun = Instant::now();
     let kept = Kept::open(from, passphrase)?;
+    kept.forget();
     let has_room = room(dir) >= kept.length().saturating_add(limits::TRIAL_SPARE_BYTES);
     let tried = if has_room { restored(kept, dir, settle, progress) } else { read(kept, progress) };
     // Mail took the room meanwhile, which is no fault of the backup.
     let tried = match tried {
-        Err(StoreError::DiskFull) => read(Kept::open(from, passphrase)?, progress),
+        Err(StoreError::DiskFull) => {
+            let again = Kept::open(from, passphrase)?;
+            again.forget();
+            read(again, progress)
+        }
         other => other,
     };
     tried.map(|tried| Tried { took: begun.elapsed(), ..tried })

@@ -228,6 +228,12 @@ impl Supervisor<'_> {
         }
     }
 
+    /// The stick is mounted for the installer.
+    pub(super) fn installs_from_stick(&self) -> bool {
+        let source = self.updates.install.as_ref().map(|install| &install.source);
+        matches!(source, Some(Source::Stick(_)))
+    }
+
     // ---- what the owner wants ----
 
     pub(super) fn update_act(&mut self, act: UpdateAct) {

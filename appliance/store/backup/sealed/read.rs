@@ -104,6 +104,10 @@ impl Reader {
         (u32::try_from(self.parts.len()).unwrap_or(u32::MAX), ends + tags + self.length())
     }
 
+    pub(in super::super) fn files(&self) -> impl Iterator<Item = &File> {
+        self.parts.iter().map(|part| &part.file)
+    }
+
     /// Octets of what is sealed.
     pub(crate) fn length(&self) -> u64 {
         let full = self.chunks.saturating_sub(1) * u64::from(self.head.form.chunk);

@@ -495,24 +495,7 @@ impl System for Linux {
     }
 
     fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()> {
-        let disk = File::open(disk)?;
-        let octets =
-            |n: u64| i64::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
-        let mut partition = calls::Partition {
-            start: octets(range.0)?,
-            length: octets(range.1)?,
-            number,
-            names: [0; 128],
-        };
-        let change = calls::PartitionChange {
-            operation: calls::BLKPG_RESIZE_PARTITION,
-            flags: 0,
-            length: calls::PARTITION_BYTES,
-            data: &raw mut partition,
-        };
-        // SAFETY: both structs are the kernel's (linux/blkpg.h) and outlive the call.
-        unsafe { calls::blkpg(disk.as_raw_fd(), &raw const change) }?;
-        Ok(())
+        calls::resize_partition(&File::open(disk)?, number, range)
     }
 
     fn claim(&mut self, disk: &str) -> io::Result<()> {

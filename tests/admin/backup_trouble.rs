@@ -1,5 +1,5 @@
-//! Backups where something is in the way: no room, a clock that was wrong, a stick that is slow, the
-//! power that goes, somebody else who is at it.
+//! Backups where something is in the way: no room, a clock that was wrong, a stick that does not
+//! answer, the power that goes, somebody else who is at it.
 
 use super::api::Program;
 use super::backup::{DAY, LATER, Office, WORDS, enrolled, free, rebuilt, settled, with_folder};

@@ -268,7 +268,7 @@ fn what_is_wrong_with_a_call_is_said() {
         (Method::Put, accounts, "", 405, "GET, POST"),
         (Method::Post, accounts, "{", 400, "EOF"),
         (Method::Post, accounts, "\u{0}", 400, "expected value"),
-        (Method::Post, accounts, "[]", 422, "invalid length"),
+        (Method::Post, accounts, "[]", 422, "an object is wanted"),
         (Method::Post, accounts, "{}", 422, "missing field `address`"),
         (Method::Post, accounts, "{\"address\":\"a@b.c\",\"admin\":true}", 422, "unknown field"),
         (Method::Post, accounts, "{\"address\":\"a@b.c\",\"quota\":-1}", 422, "invalid value"),

@@ -207,6 +207,7 @@ fn programs_do_the_same() {
     assert_eq!(told["place"]["kind"], "folder");
     assert_eq!((&told["last"], &told["nightly"]), (&Value::Null, &Value::Null));
     assert_eq!(call("", json!({ "passphrase": "short" })).0, 422);
+    assert_eq!(call("", json!([WORDS])).0, 422, "a list of values is no object");
     assert_eq!(call("", json!({ "passphrase": WORDS })).0, 202);
     // One thing at a time.
     assert_eq!(call("/look", Value::Null).0, 409);

@@ -89,7 +89,12 @@ class Office:
         data = None if body is None else json.dumps(body).encode()
         url = f"https://{LENT}/api/v1/{path}"
         request = urllib.request.Request(url, data, sent, method=method)
-        with urllib.request.urlopen(request, timeout=120, context=page(LENT).tls) as reply:
+        try:
+            reply = urllib.request.urlopen(request, timeout=120, context=page(LENT).tls)
+        except urllib.error.HTTPError as error:
+            error.msg = f"{path}: {error.read().decode(errors='replace')}"
+            raise
+        with reply:
             return next(iter(json.loads(reply.read()).values()))
 
     def until(self, path, condition, seconds=600):

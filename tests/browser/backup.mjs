@@ -3,7 +3,7 @@
 import { check } from "./lib.mjs";
 
 const PASSPHRASE = "oak pine elm ash";
-const OVER = "#doing:not([data-live])";
+const OVER = 'main form[action="/backup"]';
 
 // Made, tried, opened, searched, brought back; the nightly ones, set up and given up again.
 // `whose`: the address of one who has mail with this subject.

@@ -317,6 +317,11 @@ impl Call<'_> {
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(Refused::kind(kind));
         }
+        // The values of an object in their order, without its names, would be read as one.
+        if self.request.body.trim_ascii_start().starts_with(b"[") {
+            let why = "the body is a list, and an object is wanted";
+            return Err(Refused::wrong(why.to_string(), ""));
+        }
         serde_json::from_slice(&self.request.body).map_err(|error| Refused::body(&error))
     }
 

@@ -195,7 +195,7 @@ fn brought(words: &Words, it: &crate::act::transfer::Imported) -> String {
 }
 
 fn night(visit: &Visit<'_>, record: &Record, at: &dyn Fn(i64) -> String) -> Option<Night> {
-    let hour = visit.house.settings().backup.nightly?;
+    let hour = visit.house.nightly_hour()?;
     Some(Night {
         hour: clock_of(at, hour, visit.request.now),
         stick: record.stick.clone(),

@@ -338,6 +338,9 @@ fn a_nightly_backup_is_made_on_the_stick_that_is_known_and_what_fails_is_told() 
     settled(&mut owner, "/backup");
     let written = settings::load(&world.house.data.join("mailroom.toml")).expect("settings");
     assert_eq!(written.backup.nightly, Some(23));
+    // Also before the units have started anew with it.
+    let text = owner.get("/backup").text();
+    assert!(text.contains("A backup is made each night at"), "{text}");
     world.house.settle(&written);
     let text = owner.get("/backup").text();
     assert!(text.contains("A backup is made each night at") && text.contains("none yet"), "{text}");

@@ -62,7 +62,7 @@ fn view(call: &Call<'_>, status: u16) -> Outcome {
     let house = call.house;
     let known = house.place.backups.known(house.place.millis());
     let record = Record::load(&house.data);
-    let (shelf, hour) = (house.shelf(), house.settings().backup.nightly);
+    let (shelf, hour) = (house.shelf(), house.nightly_hour());
     let seen = shelf.seen();
     let state = match seen.state {
         StickState::Ready => "ready",

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::event::{Event, emit};
 use crate::limits;
 use crate::request::StickState;
-use crate::settings::{Backups, Settings};
+use crate::settings::{self, Backups, Settings};
 use crate::store::backup::sealed::Passphrase;
 use crate::store::backup::{Incoming, Kept, Written};
 use crate::store::format::Audit;
@@ -120,6 +120,13 @@ impl House {
             (None, Some(folder)) => Shelf::Folder(folder.clone()),
             (None, None) => Shelf::None,
         }
+    }
+
+    /// The hour of the nightly backups as it was kept last: who looks sees it, though the units
+    /// take a moment to start anew with it.
+    pub(crate) fn nightly_hour(&self) -> Option<u8> {
+        let kept = settings::load(&self.data.join("mailroom.toml"));
+        kept.map_or_else(|_| self.settings().backup.nightly, |kept| kept.backup.nightly)
     }
 
     /// Makes the nightly backup if it is time for it.

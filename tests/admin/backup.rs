@@ -165,6 +165,7 @@ fn a_backup_is_made_tried_searched_and_brought_back_on_the_page() {
     // All of it: what came since is not in it, and this office goes on as it is set up.
     let reply = owner.post("/backup/restore", &[name, ("word", WORDS), ("host", "other.test")]);
     assert!(reply.status == 422 && reply.text().contains("This is another name"));
+    assert!(reply.text().contains("<details open>"), "what is wrong is not folded");
     let host = ("host", "mail.office.test");
     owner.post("/backup/restore", &[name, ("word", WORDS), host]);
     checked(&office.world);

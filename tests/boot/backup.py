@@ -73,7 +73,8 @@ def run(folder, check):
                 flush=True,
             )
             letter("after")
-            check("and new mail comes", len(mail()["INBOX"]) == LETTERS + 1)
+            come = sum(len(letters) for letters in mail().values())
+            check("and new mail comes", come == LETTERS + 2, come)
             box.pull("stick")
     shutil.rmtree(here)
 
@@ -134,13 +135,20 @@ def claimed():
 def letter(subject):
     with smtplib.SMTP(LENT, 25, timeout=120) as smtp:
         smtp.ehlo("far.test")
-        body = f"Subject: {subject}\r\n\r\n" + f"the body of {subject}\r\n" * 500
-        smtp.sendmail("f@far.test", [ALICE], body)
+        smtp.sendmail("f@far.test", [ALICE], written(subject, "f@far.test"))
+
+
+def written(subject, sender):
+    return f"From: {sender}\r\nSubject: {subject}\r\n\r\n" + f"the body of {subject}\r\n" * 500
 
 
 def lived_in(office):
-    for number in range(LETTERS):
-        letter(f"letter {number}")
+    # Nobody answers for names here: each of these is looked into for seconds.
+    letter("letter 0")
+    with smtplib.SMTP_SSL(LENT, 465, timeout=120, context=page(LENT).tls) as smtp:
+        smtp.login(ALICE, PASSWORD)
+        for number in range(1, LETTERS):
+            smtp.sendmail(ALICE, [ALICE], written(f"letter {number}", ALICE))
     office.call("PUT", f"addresses/{ALIAS}", {"targets": [ALICE, "bob@office.test"]})
     office.call("PUT", "zone", {"zone": "Europe/Berlin"})
     with imaplib.IMAP4_SSL(LENT, 993, timeout=120) as imap:
@@ -151,7 +159,7 @@ def lived_in(office):
         imap.select("INBOX")
         imap.store("1:5", "+FLAGS", r"(\Seen)")
         imap.store("2,4", "+FLAGS", r"(\Flagged $Later)")
-        imap.store("20", "+FLAGS", r"(\Deleted)")
+        imap.store("19", "+FLAGS", r"(\Deleted)")
 
 
 def mail():

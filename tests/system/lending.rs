@@ -139,6 +139,12 @@ fn a_stick_is_formatted_only_when_it_is_called_by_its_name() {
     assert_eq!(fake.disks.sector("/dev/sda", 2048 + 6), boot);
     let tables = [0, table].map(|more| fake.disks.sector("/dev/sda", u64::from(2048 + 32 + more)));
     assert!(tables[0] == tables[1] && tables[0].starts_with(&[0xF8, 0xFF, 0xFF, 0x0F]));
+    let root = fake.disks.sector("/dev/sda", u64::from(2048 + 32 + 2 * table));
+    assert_eq!(
+        (&root[..12], &boot[71..90]),
+        (&b"MAILROOM   \x08"[..], &b"MAILROOM   FAT32   "[..])
+    );
+    assert!(root[32..].iter().all(|octet| *octet == 0));
     let own = fake.disks.sector("/dev/sda", 0);
     assert_eq!((own[450], &own[454..458]), (0x0C, &2048_u32.to_le_bytes()[..]));
 

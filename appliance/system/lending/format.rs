@@ -21,6 +21,9 @@ const TABLES: u64 = 2;
 /// A volume with fewer clusters is FAT16 to everybody.
 const CLUSTERS_LEAST: u64 = 65_525;
 
+/// As computers show it.
+const LABEL: &[u8; 11] = b"MAILROOM   ";
+
 /// What is to be written: where, and what. Zeros come in pieces.
 pub(super) struct Writing {
     /// Zeros from this octet to that.
@@ -66,6 +69,7 @@ pub(super) fn begin(sectors: u64, id: u32) -> Option<Writing> {
     for copy in 0..TABLES {
         all.push((at(RESERVED + copy * table), first_table.to_vec()));
     }
+    all.push((at(RESERVED + TABLES * table), root().to_vec()));
     for copy in [0, 6] {
         all.push((at(copy), boot.to_vec()));
         all.push((at(copy + 1), free.to_vec()));
@@ -85,6 +89,14 @@ fn per_cluster(length: u64) -> u64 {
         16_384..32_768 => 32,
         _ => 64,
     }
+}
+
+/// The root folder knows the label too; that is all that is in it.
+fn root() -> [u8; SECTOR as usize] {
+    let mut sector = [0; SECTOR as usize];
+    let entry = LABEL.iter().copied().chain([0x08]);
+    sector.iter_mut().zip(entry).for_each(|(to, from)| *to = from);
+    sector
 }
 
 fn boot(per_cluster: u64, table: u64, length: u64, id: u32) -> [u8; SECTOR as usize] {
@@ -111,7 +123,8 @@ fn boot(per_cluster: u64, table: u64, length: u64, id: u32) -> [u8; SECTOR as us
     put(50, &small(6));
     put(64, &[0x80, 0, 0x29]);
     put(67, &id.to_le_bytes());
-    put(71, b"MAILROOM   FAT32   ");
+    put(71, LABEL);
+    put(82, b"FAT32   ");
     put(510, &[0x55, 0xAA]);
     sector
 }

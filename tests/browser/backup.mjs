@@ -85,7 +85,9 @@ async function opened(walk, whose, subject) {
   await walk.until("#doing .good");
   await walk.look("brought back");
   const text = await walk.text("#doing");
-  check(`${walk.name}: one letter came back`, text.startsWith("1 messages"), text);
+  // The second who asks for it has it already.
+  const counts = text.match(/\d+/g).slice(0, 2).join();
+  check(`${walk.name}: one letter came back`, counts === (walk.phone ? "1,0" : "0,1"), text);
   await walk.send("/backup/close");
   const closed = await walk.page.locator("#login").count();
   check(`${walk.name}: it is closed`, closed === 0, await walk.text());

@@ -40,14 +40,17 @@ export function browser(home, host = "127.0.0.1") {
 
 // One person at one browser.
 export class Walk {
-  static async begin(browser, name, { base, phone = false, script = true, warned = false }) {
+  static async begin(browser, name, {
+    base, phone = false, script = true, warned = false, trusting = false,
+  }) {
     const walk = new Walk();
     const shape = phone ? PHONE : DESKTOP;
     walk.context = await browser.newContext({
       ...shape, javaScriptEnabled: script, locale: "en-GB", timezoneId: "Europe/Berlin",
+      ignoreHTTPSErrors: trusting,
     });
     walk.page = await walk.context.newPage();
-    Object.assign(walk, { name, base, phone, script, warned });
+    Object.assign(walk, { name, base, phone, script, warned, trusting });
     Object.assign(walk, { clicks: 0, fields: 0, begun: Date.now(), faults: [], seen: new Set() });
     walk.page.setDefaultTimeout(30_000);
     walk.listen();
@@ -225,7 +228,9 @@ export class Walk {
     const content = (await this.page.content())
       .replace(/<script[^>]*><\/script>/g, "").replace(/<\/?noscript>/g, "");
     if (!this.twin) {
-      const context = await this.context.browser().newContext({ ...PHONE });
+      const context = await this.context.browser().newContext({
+        ...PHONE, ignoreHTTPSErrors: this.trusting,
+      });
       this.twin = await context.newPage();
       await this.twin.route("**/double", (route) => route.fulfill({
         contentType: "text/html; charset=utf-8", body: this.content,

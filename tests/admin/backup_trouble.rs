@@ -12,6 +12,7 @@ use crate::admin::sticks::Sticks;
 use crate::limits;
 use crate::request::{Message, StickState, Words};
 use crate::settings;
+use crate::store::backup;
 use crate::store::backup::sealed::Passphrase;
 use crate::tests::net::toy::Folder;
 use serde_json::{Value, json};
@@ -127,6 +128,55 @@ fn what_was_opened_is_forgotten_though_nobody_looks() {
     let most = u64::try_from(limits::BACKUP_OPEN.as_millis()).expect("small");
     backups.forget(used + most + 1_000);
     assert!(backups.known(used).opened.is_none());
+}
+
+#[test]
+fn a_restore_that_breaks_off_leaves_all_as_it_was() {
+    let office = Office::new();
+    let world = &office.world;
+    let mut owner = world.owner();
+    owner.get("/backup");
+    owner.post("/backup", &[("passphrase", WORDS), ("passphrase2", WORDS)]);
+    settled(&mut owner, "/backup");
+    let file = office.shelf.join("mail.office.test-20260101-000000.mrb");
+    let whole = std::fs::read(&file).expect("read");
+    let fields = [
+        ("name", "mail.office.test-20260101-000000.mrb"),
+        ("word", WORDS),
+        ("host", "mail.office.test"),
+    ];
+    let mut bad = whole.clone();
+    // Behind the head: the passphrase is right, and then the stick gives something else.
+    let last = bad.len() - 40;
+    bad[last] ^= 1;
+    let cut = &whole[..whole.len() / 2];
+    for (octets, why) in [(&bad[..], "is not what was written"), (cut, "is cut off")] {
+        std::fs::write(&file, octets).expect("written");
+        owner.post("/backup/restore", &fields);
+        let text = settled(&mut owner, "/backup");
+        assert!(text.contains(why) && text.contains("role=\"alert\""), "{why}: {text}");
+        assert!(!world.house.place.restores.is_busy() && !world.house.place.restores.is_wanted());
+        assert!(!world.house.store.folder().join("restoring").exists(), "nothing is left");
+    }
+    // And once more with all of it.
+    std::fs::write(&file, &whole).expect("written");
+    owner.post("/backup/restore", &fields);
+    super::restore::checked(world);
+    assert!(world.house.place.restores.is_wanted());
+}
+
+#[test]
+fn what_a_trial_left_when_the_power_went_is_gone_at_the_next_start() {
+    let world = World::office();
+    let dir = world.house.store.folder();
+    for left in ["trying", "restoring"] {
+        std::fs::create_dir(dir.join(left)).expect("made");
+        std::fs::write(dir.join(left).join("data.mdb"), b"half").expect("written");
+    }
+    backup::clear_up(dir).expect("cleared");
+    backup::clear_up(dir).expect("nothing to do");
+    assert!(!dir.join("trying").exists() && !dir.join("restoring").exists());
+    assert!(dir.join("data.mdb").exists());
 }
 
 #[test]

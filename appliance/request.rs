@@ -466,13 +466,6 @@ impl Message {
             | Self::Progress { .. }
             | Self::Written
             | Self::Refused { .. } => self.print_install(out),
-            Self::Prepare(_)
-            | Self::Switch
-            | Self::Adopt
-            | Self::Forget
-            | Self::Prepared(_)
-            | Self::NotPrepared(_)
-            | Self::Holder { .. } => self.print_storage(out),
             _ => self.print_others(out),
         }
     }
@@ -534,7 +527,8 @@ impl Message {
                 out.octets.extend(octets.to_le_bytes());
                 out.words(name);
             }
-            _ => out.octets.push(33),
+            Self::Returned => out.octets.push(33),
+            _ => self.print_storage(out),
         }
     }
 

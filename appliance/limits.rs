@@ -627,6 +627,8 @@ pub(crate) const BLOCKLIST_FAILED: Duration = Duration::from_secs(60 * 60);
 
 /// A settings file larger than this is not one.
 pub(crate) const SETTINGS_BYTES: usize = 256 * 1024;
+/// Names in a file of a later version that are passed over; with more it is no file of ours.
+pub(crate) const SETTINGS_PASSED_OVER: usize = 100;
 
 // ---- control socket ----
 

@@ -5,6 +5,7 @@
 mod backup;
 mod certificate;
 mod checks;
+mod later;
 mod outgoing;
 pub(crate) mod preset;
 mod scanner;
@@ -21,6 +22,7 @@ pub(crate) use update::Restart;
 use crate::limits;
 use crate::wire::address::check_domain;
 use crate::wire::sts::Mode;
+use later::FORMAT;
 use serde::Deserialize;
 use std::fmt;
 use std::io::Write;
@@ -57,6 +59,8 @@ pub(crate) struct Settings {
     pub mta_sts: Mode,
     /// Of a box, into an update.
     pub restart: Restart,
+    /// What a later version wrote into the file and this one does not know, by name.
+    pub passed_over: Vec<String>,
 }
 
 /// The port of each protocol; 0: not served.
@@ -172,6 +176,8 @@ pub(crate) fn print(settings: &Settings) -> String {
     format!(
         "# Settings of this mail server. Read at its start.\n\
          \n\
+         # Of this file: in one of a later version, names that are not known are passed over.\n\
+         format = {FORMAT}\n\
          # The server's name, as other servers and its certificate call it.\n\
          host = {:?}\n\
          # The addresses it listens on; [\"0.0.0.0\", \"::\"] is every one.\n\
@@ -244,6 +250,7 @@ impl Settings {
             backup: Backups::default(),
             mta_sts: Mode::Testing,
             restart: Restart::default(),
+            passed_over: Vec::new(),
         }
     }
 }
@@ -253,6 +260,7 @@ impl Settings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    format: Option<Spanned<u32>>,
     host: Spanned<String>,
     #[serde(default)]
     listen: Option<Vec<Spanned<String>>>,
@@ -330,8 +338,10 @@ fn fault<T>(at: &Spanned<T>, why: impl Into<String>) -> Fault {
 }
 
 fn parse(text: &str) -> Result<Settings, Fault> {
-    let written: Written = toml::from_str(text)
-        .map_err(|error| Fault { at: error.span(), why: error.message().to_string() })?;
+    let (written, passed_over) = written(text)?;
+    if let Some(format) = written.format.as_ref().filter(|format| *format.get_ref() == 0) {
+        return Err(fault(format, "must be from 1"));
+    }
     let host = name(&written.host)?;
     let listen = match &written.listen {
         Some(list) => list.iter().map(address).collect::<Result<Vec<_>, _>>()?,
@@ -362,7 +372,30 @@ fn parse(text: &str) -> Result<Settings, Fault> {
         backup: backup::backups(&written.backup)?,
         mta_sts: mta_sts(&written.public)?,
         restart: update::restart(&written.update)?,
+        passed_over,
     })
+}
+
+/// The file, and the names in it that only a later version knows.
+fn written(text: &str) -> Result<(Written, Vec<String>), Fault> {
+    let is_later = later::is_later(text);
+    let (mut text, mut passed_over) = (text.to_string(), Vec::new());
+    loop {
+        let error = match toml::from_str(&text) {
+            Ok(written) => return Ok((written, passed_over)),
+            Err(error) => error,
+        };
+        let fault = Fault { at: error.span(), why: error.message().to_string() };
+        let is_unknown = fault.why.starts_with("unknown field") && is_later;
+        if !is_unknown || passed_over.len() >= limits::SETTINGS_PASSED_OVER {
+            return Err(fault);
+        }
+        let Some((rest, name)) = fault.at.as_ref().and_then(|at| later::without(&text, at)) else {
+            return Err(fault);
+        };
+        text = rest;
+        passed_over.push(name);
+    }
 }
 
 /// A host name or an address.

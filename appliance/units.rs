@@ -561,6 +561,11 @@ fn settings_of(data: &Path, options: &ServeOptions) -> Result<Settings, String> 
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let mut settings = settings::load(&path).map_err(|error| error.to_string())?;
+    if !settings.passed_over.is_empty() {
+        let names = settings.passed_over.join(", ");
+        let what = format!("mailroom.toml is of a later version, and is obeyed without: {names}");
+        emit(Event::BoxTrouble { what });
+    }
     settings.ports = above.unwrap_or(settings.ports);
     Ok(settings)
 }

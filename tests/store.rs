@@ -2,6 +2,7 @@
 //!
 //! Stories of the store through its own interface; the sub-modules each tell of one part.
 
+mod compat;
 mod cost;
 mod engine;
 mod messages;

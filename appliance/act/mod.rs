@@ -163,6 +163,9 @@ pub(crate) struct Verified {
     pub bodies: u64,
     /// Octets of all bodies before compression.
     pub octets: u64,
+    /// Rows that a later version wrote, and this one does not know.
+    #[serde(default)]
+    pub later: u64,
     pub faults: Vec<String>,
 }
 
@@ -365,6 +368,7 @@ fn verified(store: &Store, now: i64, progress: &mut dyn FnMut(u64, u64)) -> Resu
         messages: report.messages,
         bodies: report.bodies,
         octets: report.octets,
+        later: report.later,
         faults: report.faults,
     }))
 }

@@ -239,9 +239,13 @@ fn step(step: &Step) -> String {
 }
 
 fn verified(verified: &Verified) -> String {
-    let Verified { accounts, messages, bodies, octets: size, faults } = verified;
+    let Verified { accounts, messages, bodies, octets: size, later, faults } = verified;
     let size = octets(*size);
-    let seen = format!("{accounts} accounts, {messages} messages, {bodies} bodies ({size})");
+    let later = match later {
+        0 => String::new(),
+        later => format!(", {later} rows of a later version"),
+    };
+    let seen = format!("{accounts} accounts, {messages} messages, {bodies} bodies ({size}){later}");
     if faults.is_empty() {
         return format!("{seen}: nothing is damaged\n");
     }

@@ -65,6 +65,53 @@ fn what_is_wrong_is_told_with_file_line_and_reason() {
     assert!(read(&most).is_ok());
 }
 
+/// After an update that was gone back from, the file has what only the newer system knows.
+#[test]
+fn what_only_a_later_version_knows_is_passed_over_and_named() {
+    let known = "host = \"m.test\"\n[limits]\nsent_per_day = 7\n";
+    let later = "format = 2\ncolour = { sky = \"blue\", of = [1, 2] }\n".to_string()
+        + known
+        + "lanes = [\n  1,\n  2,\n]\n[store]\ncheck_hour = 4\n[night.owl]\nhoot = true\n\
+           [night]\nlong = \"\"\n[[trains]]\nat = 7\n[[trains]]\nat = 8\n[ports]\nimap = 1143\n";
+    let settings = read(&later).expect("what is known is good");
+    assert_eq!((settings.host.as_str(), settings.sent_per_day), ("m.test", 7));
+    assert_eq!((settings.check_hour, settings.ports.imap), (4, 1143));
+    let mut passed_over = settings.passed_over.clone();
+    passed_over.sort();
+    assert_eq!(passed_over, ["colour", "limits.lanes", "night", "trains"]);
+    // Only what is later may have it.
+    for format in ["", "format = 1\n"] {
+        let error = read(&later.replace("format = 2\n", format)).expect_err(format);
+        assert!(error.contains("unknown field `colour`"), "{error}");
+    }
+    // What is wrong in what is known is told, at its line.
+    let wrong = later.replace("check_hour = 4", "check_hour = 24");
+    assert_eq!(read(&wrong), Err("DATA/mailroom.toml:11: must be from 0 to 23".to_string()));
+    let error = read("format = 0\nhost = \"m.test\"").expect_err("no format");
+    assert_eq!(error, "DATA/mailroom.toml:1: must be from 1");
+    let many: String = (0..200).map(|number| format!("n{number} = 1\n")).collect();
+    let error = read(&format!("format = 2\n{many}host = \"m.test\"")).expect_err("too many");
+    assert!(error.contains("unknown field"), "{error}");
+}
+
+/// A name that is new here is one that the version before does not know: it comes with a higher
+/// format, once a version with this list was released.
+#[test]
+fn each_name_that_is_written_is_on_the_list_of_its_format() {
+    let printed = print(&Settings::first("m.test", Ports::WELL_KNOWN));
+    let table: toml::Table = printed.parse().expect("TOML");
+    let mut names = Vec::new();
+    for (name, value) in &table {
+        match value.as_table() {
+            Some(below) => names.extend(below.keys().map(|key| format!("{name}.{key}"))),
+            None => names.push(name.clone()),
+        }
+    }
+    names.sort();
+    let listed: Vec<&str> = include_str!("settings-1.txt").lines().collect();
+    assert_eq!(names, listed);
+}
+
 #[test]
 fn a_file_that_is_none() {
     let folder = Folder::new();

@@ -15,4 +15,5 @@ mod presets;
 mod reset;
 mod resolvers;
 mod sntp;
+mod storage;
 mod updates;

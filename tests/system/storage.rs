@@ -4,13 +4,11 @@
 use super::boot::{golden, up};
 use super::children::{GOOD, count, play, server};
 use super::fake::{BUILD, Disks, Fake, seed};
-use crate::request::{DeviceId, Health, Message, Words};
+use crate::request::{DeviceId, Health, Message, UpdateAct, Words};
 use crate::system::init::disk::data_disks;
 use crate::system::init::elsewhere::Lost;
 use crate::system::init::reset::UNFINISHED;
 use crate::system::init::{Outcome, boot};
-use crate::system::sticks;
-use crate::system::storage::holders::worn;
 use crate::system::storage::seed::Seed;
 use crate::system::supervisor;
 use crate::system::syscall::{Ended, Happening, Program, Source};
@@ -20,10 +18,10 @@ use std::time::Duration;
 
 const NAME: &str = "Good Disk";
 const SECTORS: u64 = 8 << 21;
-const ELSEWHERE: &str = "/data/system/elsewhere";
+pub(super) const ELSEWHERE: &str = "/data/system/elsewhere";
 
 /// A box with an owner and mail, and what is to be found of it wherever it is.
-fn office() -> (Disks, BTreeMap<String, Vec<u8>>) {
+pub(super) fn office() -> (Disks, BTreeMap<String, Vec<u8>>) {
     let mut fake = Fake::fresh();
     up(&mut fake);
     let mut disks = fake.disks;
@@ -39,7 +37,7 @@ fn office() -> (Disks, BTreeMap<String, Vec<u8>>) {
     (disks, mail)
 }
 
-fn below(disks: &Disks, folder: &str) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn below(disks: &Disks, folder: &str) -> BTreeMap<String, Vec<u8>> {
     let files = disks.files.iter();
     files
         .filter_map(|(path, octets)| Some((path.strip_prefix(folder)?.to_string(), octets.clone())))
@@ -47,7 +45,7 @@ fn below(disks: &Disks, folder: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The box with these disks, the other one in.
-fn with_disk(disks: Disks) -> Fake {
+pub(super) fn with_disk(disks: Disks) -> Fake {
     let mut fake = Fake::again(disks);
     fake.plug_in_disk("sda", SECTORS);
     fake.copies = true;
@@ -62,7 +60,7 @@ fn prepare(name: &str) -> Happening {
     server(Message::Prepare(words(name)))
 }
 
-fn owned() -> Happening {
+pub(super) fn owned() -> Happening {
     server(Message::Health(Health { owned: true, ..GOOD }))
 }
 
@@ -85,13 +83,13 @@ fn moved(disks: Disks, name: &str) -> (Disks, Vec<String>) {
 }
 
 /// An office whose mail is on the other disk.
-fn away() -> (Disks, BTreeMap<String, Vec<u8>>) {
+pub(super) fn away() -> (Disks, BTreeMap<String, Vec<u8>>) {
     let (disks, mail) = office();
     (moved(disks, NAME).0, mail)
 }
 
 /// All of the mail that a start finds, and from which partition.
-fn found(fake: &mut Fake) -> (BTreeMap<String, Vec<u8>>, &'static str) {
+pub(super) fn found(fake: &mut Fake) -> (BTreeMap<String, Vec<u8>>, &'static str) {
     let booted = up(fake);
     assert_eq!(booted.repair, None, "{:#?}", fake.trace);
     match booted.data {
@@ -103,7 +101,7 @@ fn found(fake: &mut Fake) -> (BTreeMap<String, Vec<u8>>, &'static str) {
     }
 }
 
-fn at(done: &[String], what: &str) -> usize {
+pub(super) fn at(done: &[String], what: &str) -> usize {
     let found = done.iter().position(|line| line.starts_with(what));
     found.unwrap_or_else(|| panic!("{what}: {done:#?}"))
 }
@@ -229,6 +227,9 @@ fn what_cannot_be_made_ready_is_told_why_and_nothing_moved() {
     fake.plug_in_disk("sda", 2500);
     let small = refused(&mut fake, asked(NAME), "the disk is too small");
     assert_eq!(count(&small, "write /dev/sda"), 0, "{small:#?}");
+    let mut fake = fresh();
+    fake.put_file("/sys/block/sda/queue/logical_block_size", "4096\n");
+    refused(&mut fake, asked(NAME), "the disk has sectors of 4096 octets");
     let mut fake = fresh();
     fake.put_file("/lib/mailroom/data.seed", "MRSEED1");
     refused(&mut fake, asked(NAME), "/lib/mailroom/data.seed: the seed is damaged");
@@ -442,6 +443,48 @@ fn whoever_stands_at_the_box_can_go_on_without_the_disk() {
     assert!(!fake.disks.files.contains_key("/data/system/reset"));
 }
 
+/// The system and the place of the mail do not change at once.
+#[test]
+fn no_update_begins_in_the_middle_of_a_move_and_none_without_the_mail() {
+    let release =
+        "version = \"1.0.0\"\nboard = \"qemu-virt\"\nkernel = \"6.1.0\"\nepoch = 1\nbuilt = 9\n";
+    let update = || server(Message::Update(UpdateAct::Take));
+    let with_update = |disks: Disks| {
+        let mut fake = with_disk(disks);
+        fake.put_file("/etc/release.toml", release);
+        fake.disks.files.insert("/data/mail/update.mru".to_string(), b"x".to_vec());
+        fake
+    };
+    let mut fake = with_update(office().0);
+    let mut script = moving(NAME);
+    script.truncate(script.len() - 2);
+    script.extend([(1, update()), (1, owned())]);
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "start installer"), 0, "{done:#?}");
+    assert!(fake.serial.contains("the mail is being moved to another disk"), "{}", fake.serial);
+    // The other way round.
+    let mut fake = with_update(office().0);
+    let script = vec![(5, owned()), (1, update()), (1, prepare(NAME)), (1, owned())];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!(count(&done, "start installer"), 1, "{done:#?}");
+    assert_eq!(count(&done, "tell server NotPrepared(Words(\"an update is under way"), 1);
+    assert_eq!(count(&done, "write /dev/sda "), 0, "{done:#?}");
+    // What came of one is kept with the mail.
+    let mut fake = Fake::again(away().0);
+    fake.put_file("/etc/release.toml", release);
+    fake.put_file("/sys/block/sdb/size", "2048\n");
+    fake.put_file("/sys/block/sdb/sdb1/size", "2000\n");
+    fake.disks.files.insert("/run/stick/mailroom-1.1.0-qemu-virt.mru".to_string(), Vec::new());
+    let later = (Duration::from_secs(70), Happening::Device(String::new()));
+    fake.script.push_back(later);
+    let booted = up(&mut fake);
+    assert_eq!(booted.lost, Some(Lost::Missing));
+    fake.script = [owned(), owned()].map(|what| (Duration::from_secs(5), what)).into();
+    supervisor::run(&mut fake, booted, BUILD);
+    assert!(!fake.trace.iter().any(|line| line == "start installer"), "{:#?}", fake.trace);
+    assert!(fake.serial.contains("put it in first"), "{}", fake.serial);
+}
+
 // ---- back, and old copies ----
 
 #[test]
@@ -543,119 +586,4 @@ fn a_reset_of_everything_leaves_no_copy_on_either_disk() {
     let mut next = with_disk(fake.disks);
     assert_eq!(up(&mut next).repair, None);
     assert_eq!(below(&next.disks, "/data/mail/"), BTreeMap::new());
-}
-
-// ---- the mail of another box ----
-
-/// A fresh card, and the data disk of an office whose card is lost.
-fn new_card() -> (Disks, u32) {
-    let old = away().0;
-    let id = old.id();
-    let mut fake = Fake::fresh();
-    fake.random = 100;
-    up(&mut fake);
-    let mut disks = fake.disks;
-    disks.put("/dev/sda", 0, old.sector("/dev/sda", 0));
-    disks.put("/dev/sda", 2048 + 2, old.sector("/dev/sda", 2048 + 2));
-    disks.files.insert("/data/mail/store/data.mdb".to_string(), b"empty".to_vec());
-    let mail = old.files.into_iter().filter(|(path, _)| path.starts_with("/dev/sda4/"));
-    disks.files.extend(mail);
-    (disks, id)
-}
-
-#[test]
-fn a_new_card_takes_the_mail_of_a_data_disk_when_its_owner_wants_it() {
-    let (disks, id) = new_card();
-    let mail = office().1;
-    assert_ne!(disks.id(), id);
-    let ended = Happening::Ended(Program::Server, Ended::Code(0));
-    let nobody = || server(Message::Health(GOOD));
-    let script = vec![
-        (5, nobody()),
-        (1, server(Message::Adopt)),
-        (1, server(Message::Lend { write: true })),
-        (1, server(Message::Lend { write: false })),
-        (1, server(Message::Adopt)),
-        (1, ended),
-    ];
-    let mut fake = with_disk(disks.clone());
-    let (done, off) = play(&mut fake, script);
-    assert!(!off, "{done:#?}");
-    let steps = [
-        "tell server Stick { state: Mail, octets: 8589934592, name: Words(\"Good Disk\") }",
-        "tell server NotPrepared(Words(\"no disk with mail is lent\"))",
-        "tell server NotLent(Words(\"the disk holds the mail of a Mailroom",
-        "mount /run/lent/stick ext4 /dev/sda4 read-only",
-        "tell server Lent(Words(\"Good Disk\"))",
-        "kill server Ask",
-        "remove /boot/SETUP-CODE.txt",
-        "remove /data/mail/store/data.mdb",
-        "replace /data/system/elsewhere",
-        "restart",
-    ];
-    let places = steps.map(|step| at(&done, step));
-    assert!(places.is_sorted(), "{places:?} {done:#?}");
-    let mut next = with_disk(fake.disks);
-    assert_eq!(found(&mut next), (mail.clone(), "/dev/sda4"));
-    assert_eq!(next.disks.id(), id, "it is the same device again");
-    let booted = up(&mut with_disk(next.disks));
-    assert_eq!((booted.device.map(|device| device.0), booted.old_copy), (Some(id), false));
-
-    // A box with an owner has mail of its own, and lends its stick first.
-    let script = vec![
-        (5, owned()),
-        (3, owned()),
-        (1, server(Message::Lend { write: false })),
-        (1, server(Message::Adopt)),
-        (1, owned()),
-    ];
-    let mut fake = with_disk(disks);
-    let (done, off) = play(&mut fake, script);
-    assert!(off && count(&done, "mount /run/lent") == 0, "{done:#?}");
-    assert_eq!(count(&done, "tell server NotPrepared(Words(\"this box has mail of its own"), 1);
-    assert!(!fake.disks.files.contains_key(ELSEWHERE));
-    fake.put_file("/sys/block/sdb/size", "4194304\n");
-    let (done, _) = play(&mut fake, vec![(5, owned()), (3, owned()), (3, owned())]);
-    assert_eq!(
-        count(&done, "tell server Stick { state: Ready, octets: 2147483648"),
-        1,
-        "{done:#?}"
-    );
-}
-
-#[test]
-fn no_data_disk_is_taken_for_a_stick() {
-    let disks = away().0;
-    let mut fake = with_disk(disks.clone());
-    fake.put_file("/sys/block/sdb/size", "2048\n");
-    let own = up(&mut fake).disk;
-    let seen: Vec<_> = sticks::all(&mut fake, own.as_ref()).into_iter().map(|it| it.disk).collect();
-    assert_eq!(seen, ["sdb"]);
-    // Nor does anything look into it for updates or resets.
-    let (done, _) = play(&mut with_disk(disks), vec![(5, owned()), (5, owned())]);
-    assert!(!done.iter().any(|line| line.contains("/run/stick") || line.contains("/run/look")));
-    assert!(!done.iter().any(|line| line.contains("vfat /dev/sda")), "{done:#?}");
-}
-
-#[test]
-fn what_a_disk_says_of_its_life_is_told() {
-    for (said, tenths) in [
-        ("0x01 0x02", 2),
-        ("0x0b 0x01\n", 11),
-        ("0x00 0x00", 0),
-        ("0x0c 0x01", 1),
-        ("", 0),
-        ("3 4", 0),
-        ("0xzz 0x100", 0),
-    ] {
-        assert_eq!(worn(said), tenths, "{said:?}");
-    }
-    let mut fake = with_disk(office().0);
-    fake.put_file("/sys/block/vda/device/life_time", "0x03 0x01\n");
-    fake.put_file("/sys/fs/ext4/vda4/errors_count", "7\n");
-    let (done, _) = play(&mut fake, vec![(5, owned()), (5, owned())]);
-    assert_eq!(
-        count(&done, "tell server Holder { holds: All, octets: 8589934592, worn: 3, errors: 7"),
-        1
-    );
 }

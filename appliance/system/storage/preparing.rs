@@ -7,7 +7,7 @@ use crate::request::Words;
 use crate::system::init::disk::{self, DATA as PARTITION, Disk, Growing};
 use crate::system::init::folder::{FOLDER, MAIL};
 use crate::system::init::reset::sweep;
-use crate::system::lending::{TARGET, called, octets};
+use crate::system::lending::{TARGET, called, octets, text};
 use crate::system::sticks;
 use crate::system::syscall::{Access, System};
 use std::io;
@@ -63,6 +63,11 @@ pub(crate) fn begin(
 ) -> Result<Preparing, String> {
     let seed = system.read(FILE).and_then(|octets| Seed::parse(&octets));
     let seed = seed.map_err(|error| format!("{FILE}: {error}"))?;
+    // The numbers of a table are in the disk's own sectors.
+    let sector = text(system, &format!("/sys/block/{}/queue/logical_block_size", disk.name));
+    if !matches!(sector.as_str(), "" | "512") {
+        return Err(format!("the disk has sectors of {sector} octets: the box uses those of 512"));
+    }
     let sectors = octets(system, &disk.name) / disk::SECTOR;
     match seed.writing(sectors, disk.id) {
         Some(writing) => Ok(Preparing { called, disk, step: Step::Writing(writing) }),

@@ -285,6 +285,11 @@ impl Supervisor<'_> {
             let why = "another update waits for its restart or is on trial: try it after that";
             return self.not_begun(&source, file, why);
         }
+        if self.booted.lost.is_some() {
+            // What came of it is kept with the mail, and no trial succeeds without.
+            let why = "the disk that holds the mail is missing: put it in first";
+            return self.not_begun(&source, file, why);
+        }
         if self.lending.is_moving() || self.storing.waits() {
             let why = "the mail is being moved to another disk: try it after that";
             return self.not_begun(&source, file, why);

@@ -381,7 +381,9 @@ pub(crate) fn octets(system: &mut dyn System, disk: &str) -> u64 {
 pub(crate) fn called(system: &mut dyn System, disk: &str) -> Words {
     let mut of = |what: &str| text(system, &format!("/sys/block/{disk}/device/{what}"));
     let words = [of("vendor"), of("model"), of("name")];
-    let words: Vec<&str> = words.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+    // A virtual disk has a number for its maker.
+    let is_word = |it: &&str| !it.is_empty() && !it.starts_with("0x");
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(is_word).collect();
     Words::new(&if words.is_empty() { disk.to_string() } else { words.join(" ") })
 }
 

@@ -115,6 +115,7 @@ impl Fake {
         fake.aliases.insert("virtio:d00000002v00001AF4".to_string());
         fake.files.insert("/lib/mailroom/data.seed".to_string(), seed());
         fake.put_file("/sys/block/vda/size", &format!("{CARD}\n"));
+        fake.put_file("/sys/block/vda/device/vendor", "0x1af4\n");
         fake.put_file("/sys/block/vda/vda4/size", &format!("{DATA_LENGTH}\n"));
         fake
     }

@@ -83,7 +83,11 @@ impl Event {
             | Self::StoreDamaged { .. }
             | Self::AccountRemoved { .. } => "store",
             Self::CertificateReplaced { .. } | Self::CertificateTrouble { .. } => "certificate",
-            Self::BoxTrouble { .. } | Self::ChildSaid { .. } => "box",
+            Self::BoxTrouble { .. }
+            | Self::MailMoved { .. }
+            | Self::StorageTrouble { .. }
+            | Self::OldCopyRemoved
+            | Self::ChildSaid { .. } => "box",
             Self::WorldChanged { .. } => "world",
             Self::BackupMade { .. } | Self::BackupTrouble { .. } => "backup",
             Self::Update(_) | Self::UpdateKept { .. } => "update",

@@ -185,6 +185,10 @@ pub(crate) enum Event {
     StorageTrouble {
         why: String,
     },
+    /// A box that nobody owned goes on with the mail of a disk.
+    DiskAdopted {
+        name: String,
+    },
     /// The copy of the mail on the disk that held it before is gone.
     OldCopyRemoved,
     /// A closed account whose days were over is gone with its mail.
@@ -222,6 +226,7 @@ impl Event {
             | Self::BackupMade { .. }
             | Self::MailMoved { .. }
             | Self::OldCopyRemoved
+            | Self::DiskAdopted { .. }
             | Self::AccountRemoved { .. }
             | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
@@ -321,6 +326,7 @@ impl Event {
                 f.write_str("the box restarts with it")
             }
             Self::StorageTrouble { why } => write!(f, "box: the disks: {why}"),
+            Self::DiskAdopted { name } => write!(f, "box: it goes on with the mail on {name}"),
             Self::OldCopyRemoved => f.write_str("box: the old copy of the mail was removed"),
             _ => Ok(()),
         }

@@ -87,6 +87,7 @@ impl Event {
             | Self::MailMoved { .. }
             | Self::StorageTrouble { .. }
             | Self::OldCopyRemoved
+            | Self::DiskAdopted { .. }
             | Self::ChildSaid { .. } => "box",
             Self::WorldChanged { .. } => "world",
             Self::BackupMade { .. } | Self::BackupTrouble { .. } => "backup",

@@ -94,7 +94,7 @@ impl Work {
         }
     }
 
-    fn sticks(&self, what: &str) -> Result<&Arc<Sticks>, Failure> {
+    pub(super) fn sticks(&self, what: &str) -> Result<&Arc<Sticks>, Failure> {
         let none = || Failure::new(what, "this server is not a box", "");
         self.sticks.as_ref().ok_or_else(none)
     }

@@ -392,6 +392,8 @@ impl Supervisor<'_> {
             Message::End { off } => self.end = Some(off),
             Message::Update(act) => self.update_act(act),
             Message::Lend { write } => self.lend(write),
+            // What waits for the server's end needs the disk.
+            Message::Returned if self.storing.waits() => (),
             Message::Returned => self.lending.take_back(self.system),
             Message::Format(name) => self.format(&name),
             Message::Prepare(name) => self.prepare(&name),

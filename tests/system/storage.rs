@@ -283,6 +283,8 @@ fn a_move_that_fails_at_its_end_starts_the_server_where_the_mail_is() {
     let mut fake = with_disk(office().0);
     let mut script = moving(NAME);
     let (_, ended) = script.pop().expect("its end");
+    // What it gives back meanwhile is not let go.
+    script.push((1, server(Message::Returned)));
     script.extend([(25, Happening::Device(String::new())), (1, ended)]);
     let (done, off) = play(&mut fake, script);
     assert!(!off && at(&done, "kill server Ask") < at(&done, "kill server AtOnce"), "{done:#?}");

@@ -1,7 +1,7 @@
 //! The disks of the box, as the server is told of them.
 
 use super::moving;
-use crate::request::{Holds, Message, Words};
+use crate::request::{Holds, Message};
 use crate::system::init::disk::{DATA as PARTITION, Disk};
 use crate::system::lending::{called, octets, text};
 use crate::system::syscall::System;
@@ -28,16 +28,24 @@ pub(crate) fn all(
     found
 }
 
-/// One that is no disk of the box any more.
-pub(crate) fn gone(told: &Message) -> Option<Message> {
+/// What is said of one that is no disk of the box any more: that it has no octets.
+pub(crate) fn gone(told: &Message, found: &[Message]) -> Option<Message> {
     let Message::Holder { holds, name, .. } = told else { return None };
+    let is_it = |message: &&Message| {
+        matches!(message, Message::Holder { holds: now, name: called, .. }
+            if called == name && kind(*now) == kind(*holds))
+    };
+    if found.iter().any(|message| is_it(&message)) {
+        return None;
+    }
     Some(Message::Holder { holds: *holds, octets: 0, worn: 0, errors: 0, name: name.clone() })
 }
 
-pub(crate) fn name(message: &Message) -> Option<&Words> {
-    match message {
-        Message::Holder { name, .. } => Some(name),
-        _ => None,
+/// There is one of each: the system's, the mail's, an old one.
+fn kind(holds: Holds) -> Holds {
+    match holds {
+        Holds::System | Holds::SystemAndOld => Holds::All,
+        other => other,
     }
 }
 

@@ -90,15 +90,10 @@ impl Supervisor<'_> {
         };
         let (data, old_copy) = (self.booted.data.as_ref(), self.booted.old_copy);
         let found = holders::all(self.system, &own, data, old_copy);
-        let names: Vec<&Words> = found.iter().filter_map(holders::name).collect();
         let before = std::mem::take(&mut self.storing.told);
-        let gone = before
-            .iter()
-            .filter(|told| holders::name(told).is_some_and(|name| !names.contains(&name)));
-        let news: Vec<Message> = gone
-            .filter_map(holders::gone)
-            .chain(found.iter().filter(|message| !before.contains(message)).cloned())
-            .collect();
+        let gone = before.iter().filter_map(|told| holders::gone(told, &found));
+        let new = found.iter().filter(|message| !before.contains(message)).cloned();
+        let news: Vec<Message> = gone.chain(new).collect();
         self.storing.told = found;
         news.iter().for_each(|message| self.tell_server(message));
     }

@@ -22,9 +22,8 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 
-from backup import LETTERS, NAME, claimed, letter, lived_in, mail, picture, settled
+from backup import NAME, Refused, claimed, letter, lived_in, mail, picture, settled
 from box import ROOT, Box
 from first import ALICE, PASSWORD, PRESET
 from lan import LENT, Lan
@@ -63,7 +62,7 @@ def run(folder, check):
             moved(box, office, NAME, check)
             equal(before, office, check, "on the other disk")
             letter("after")
-            check("new mail comes", len(mail()["INBOX"]) == LETTERS + 1)
+            check("new mail comes", count() == letters_in(before) + 1, count())
             holders(office, {"vda": "system-and-old", NAME: "mail"}, check)
             office.call("POST", "storage/forget")
             holders(office, {"vda": "system", NAME: "mail"}, check)
@@ -77,7 +76,7 @@ def run(folder, check):
             holders(office, {"vda": "all", NAME: "old"}, check)
             letter("home")
             box.pull("data")
-            check("and mail comes there", len(mail()["INBOX"]) == LETTERS + 2)
+            check("and mail comes there", count() == letters_in(here_after) + 1, count())
         here_before.unlink()
         cuts(here, lan, office, check)
     shutil.rmtree(here)
@@ -116,8 +115,8 @@ def refused(office, check):
     try:
         office.call("POST", "storage/move", {"disk": "another"})
         check("to another name nothing moves", False)
-    except urllib.error.HTTPError as error:
-        check("to another name nothing moves", error.code == 422, error.code)
+    except Refused as error:
+        check("to another name nothing moves", error.args[0] in (404, 422), error)
 
 
 def moved(box, office, name, check):
@@ -132,6 +131,15 @@ def moved(box, office, name, check):
     print(f"storage: to {name} in {copied_in:.0f} s, good again after {took:.0f} s", flush=True)
     told = office.until("storage", lambda found: found["doing"] is None)
     check(f"to {name}: nothing failed", told["failed"] is None, told)
+
+
+def count():
+    """A stranger's letter may count as junk while no name server answers."""
+    return sum(len(found) for found in mail().values())
+
+
+def letters_in(seen):
+    return sum(len(found) for what, found in seen.items() if what.startswith("mail in "))
 
 
 def equal(before, office, check, about):

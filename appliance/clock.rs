@@ -42,6 +42,11 @@ impl Ticks {
         Ticks(None)
     }
 
+    pub(crate) fn micros(self) -> u64 {
+        let since = self.0.map_or(0, |start| start.elapsed().as_micros());
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
+
     pub(crate) fn millis(self) -> u64 {
         let since = self.0.map_or(0, |start| start.elapsed().as_millis());
         u64::try_from(since).unwrap_or(u64::MAX)

@@ -176,6 +176,21 @@ pub(crate) enum Event {
     BackupTrouble {
         why: String,
     },
+    /// All of the mail is on another disk now, which the box uses from its next start on.
+    MailMoved {
+        name: String,
+        octets: u64,
+    },
+    /// Something with the disks of the box was not done.
+    StorageTrouble {
+        why: String,
+    },
+    /// A box that nobody owned goes on with the mail of a disk.
+    DiskAdopted {
+        name: String,
+    },
+    /// The copy of the mail on the disk that held it before is gone.
+    OldCopyRemoved,
     /// A closed account whose days were over is gone with its mail.
     AccountRemoved {
         login: String,
@@ -209,6 +224,9 @@ impl Event {
             | Self::StoreChecked { .. }
             | Self::CertificateReplaced { .. }
             | Self::BackupMade { .. }
+            | Self::MailMoved { .. }
+            | Self::OldCopyRemoved
+            | Self::DiskAdopted { .. }
             | Self::AccountRemoved { .. }
             | Self::ChildSaid { .. } => Level::Info,
             Self::Sent { waiting: 0, failed: 0, .. } => Level::Info,
@@ -271,9 +289,6 @@ impl fmt::Display for Event {
                 write!(f, "the DMARC policy of {domain} was overridden: {by} (the {times}. time)")
             }
             Self::StoreChecked { rows, octets, unjudged } => checked(f, *rows, *octets, *unjudged),
-            Self::StoreDamaged { .. } | Self::BackupMade { .. } | Self::BackupTrouble { .. } => {
-                self.kept(f)
-            }
             Self::SigningTrouble { domain, why } => {
                 write!(f, "mail of {domain} leaves without a DKIM signature: {why}")
             }
@@ -286,12 +301,13 @@ impl fmt::Display for Event {
             Self::AccountRemoved { login } => write!(f, "{login} was closed and is gone now"),
             Self::Update(news) => write!(f, "update: {news}"),
             Self::ChildSaid { line } => f.write_str(line),
+            _ => self.kept(f),
         }
     }
 }
 
 impl Event {
-    /// Whether the store and its backups are good.
+    /// Whether the store and its backups are good, and where it lies.
     fn kept(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StoreDamaged { faults, first } => {
@@ -302,6 +318,16 @@ impl Event {
                 write!(f, "backup: {name}: {octets} octets, {messages} messages, in {seconds} s")
             }
             Self::BackupTrouble { why } => write!(f, "backup: {why}"),
+            Self::MailMoved { name, octets } => {
+                write!(
+                    f,
+                    "box: all of the mail ({octets} octets) was copied to {name}, and is good: "
+                )?;
+                f.write_str("the box restarts with it")
+            }
+            Self::StorageTrouble { why } => write!(f, "box: the disks: {why}"),
+            Self::DiskAdopted { name } => write!(f, "box: it goes on with the mail on {name}"),
+            Self::OldCopyRemoved => f.write_str("box: the old copy of the mail was removed"),
             _ => Ok(()),
         }
     }

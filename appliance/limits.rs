@@ -6,12 +6,14 @@ mod backup;
 mod collect;
 mod gather;
 mod machine;
+mod storage;
 mod web;
 
 pub(crate) use backup::*;
 pub(crate) use collect::*;
 pub(crate) use gather::*;
 pub(crate) use machine::*;
+pub(crate) use storage::*;
 pub(crate) use web::*;
 
 use std::time::Duration;

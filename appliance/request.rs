@@ -443,18 +443,6 @@ impl Message {
                 out.octets.extend([13, *state as u8]);
                 out.octets.extend(seconds.to_le_bytes());
             }
-            Self::Told(words) => {
-                out.octets.push(14);
-                out.words(words);
-            }
-            Self::Key(words) => {
-                out.octets.push(15);
-                out.words(words);
-            }
-            Self::Repair(words) => {
-                out.octets.push(16);
-                out.words(words);
-            }
             Self::Proved => out.octets.push(18),
             Self::Update(act) => out.octets.extend([17, *act as u8]),
             Self::ResetOwner(_) | Self::ResetDone(_) | Self::Reset(_) | Self::Device(_) => {
@@ -505,6 +493,18 @@ impl Message {
 
     fn print_others(&self, out: &mut Printer) {
         match self {
+            Self::Told(words) => {
+                out.octets.push(14);
+                out.words(words);
+            }
+            Self::Key(words) => {
+                out.octets.push(15);
+                out.words(words);
+            }
+            Self::Repair(words) => {
+                out.octets.push(16);
+                out.words(words);
+            }
             Self::Unproved(why) => {
                 out.octets.push(19);
                 out.words(why);

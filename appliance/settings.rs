@@ -5,6 +5,7 @@
 mod backup;
 mod certificate;
 mod checks;
+mod hold;
 mod later;
 mod outgoing;
 pub(crate) mod preset;
@@ -15,6 +16,7 @@ mod update;
 pub(crate) use backup::Backups;
 pub(crate) use certificate::{Algorithm, Certificate, Method, Update};
 pub(crate) use checks::{Blocklist, BlocklistHit, Checks, Dmarc};
+pub(crate) use hold::hold;
 pub(crate) use outgoing::{Ipv6, Outgoing, Relay, RelayTls};
 pub(crate) use scanner::{Device, Scanner, ScannerTls, Who};
 pub(crate) use update::Restart;
@@ -217,6 +219,7 @@ pub(crate) fn print(settings: &Settings) -> String {
 
 /// Replaces a file whole or not at all, readable by the server alone.
 pub(crate) fn replace_file(path: &Path, octets: &[u8]) -> std::io::Result<()> {
+    let _replacing = hold::replacing(path)?;
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);

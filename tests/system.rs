@@ -1,6 +1,7 @@
 //! The box: PID 1 as an ordinary process against a fake machine, and netd's machines without
 //! sockets.
 
+mod adopted;
 mod boot;
 mod children;
 mod console;
@@ -15,4 +16,5 @@ mod presets;
 mod reset;
 mod resolvers;
 mod sntp;
+mod storage;
 mod updates;

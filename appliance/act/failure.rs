@@ -51,6 +51,7 @@ impl Failure {
             StoreError::Newer { .. } => "run the version that wrote the store, or a newer one",
             StoreError::Corrupt(_) => "run `mailroom verify`; restore a backup if it finds more",
             StoreError::Engine(_) | StoreError::MapFull => "look at the disk and its system log",
+            StoreError::Moving => "wait until that is done: the page Storage tells how far it is",
             StoreError::Stopped => "try again once the server runs",
             StoreError::NotFound(_) => "look with `mailroom account list` or `address list`",
             StoreError::Sealed(BadSeal::Closed) => "name a file that holds it: --passphrase-file",
@@ -61,7 +62,7 @@ impl Failure {
         let kind = match error {
             StoreError::DiskFull | StoreError::OverQuota { .. } => Kind::Full,
             StoreError::NotFound(_) => Kind::Missing,
-            StoreError::Exists(_) => Kind::Exists,
+            StoreError::Exists(_) | StoreError::Moving => Kind::Exists,
             StoreError::Limit(_) | StoreError::Invalid(_) | StoreError::Sealed(_) => Kind::Wrong,
             _ => Kind::Trouble,
         };

@@ -15,6 +15,7 @@ pub(crate) mod office;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod records;
+pub(crate) mod storage;
 pub(crate) mod tls;
 pub(crate) mod token;
 pub(crate) mod transfer;

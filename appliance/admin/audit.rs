@@ -41,7 +41,7 @@ pub(super) fn write(house: &House, request: &Request, said: (&str, &str, &str), 
     }
 }
 
-fn of(request: &Request, (who, what, about): (&str, &str, &str), failed: &str) -> Audit {
+pub(super) fn of(request: &Request, (who, what, about): (&str, &str, &str), failed: &str) -> Audit {
     Audit {
         at: request.now,
         who: who.to_string(),

@@ -146,7 +146,8 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
 fn stands(state: StickState) -> (&'static str, &'static str) {
     match state {
         StickState::Ready => ("good", "backup.ready"),
-        StickState::Unusable | StickState::Mail => ("bad", "backup.unusable"),
+        StickState::Unusable => ("bad", "backup.unusable"),
+        StickState::Mail => ("warn", "backup.mail"),
         StickState::None => ("warn", "backup.none"),
     }
 }

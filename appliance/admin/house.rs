@@ -9,6 +9,7 @@ use super::outside::trials::Trials;
 use super::owner::OwnerDesk;
 use super::restore::Restores;
 use super::sticks::Sticks;
+use super::storage::desk::Storage;
 use super::tally::Tally;
 use super::who::Sessions;
 use crate::act::failure::Failure;
@@ -40,6 +41,7 @@ pub(crate) struct Place {
     pub tally: Mutex<Tally>,
     pub restores: Restores,
     pub backups: Backups,
+    pub storage: Storage,
     /// What people wait for that is tried elsewhere.
     pub trials: Trials,
     /// How far imports are.
@@ -86,6 +88,7 @@ impl Place {
             tally: Mutex::default(),
             restores: Restores::default(),
             backups: Backups::default(),
+            storage: Storage::default(),
             trials: Trials::default(),
             imports: Board::default(),
             moves: Notify::new(),

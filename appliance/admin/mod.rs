@@ -43,6 +43,7 @@ mod security;
 mod sessions;
 mod setup;
 pub(crate) mod sticks;
+pub(crate) mod storage;
 mod strangers;
 mod support;
 pub(crate) mod tally;

@@ -16,7 +16,7 @@ use totp_rs::{Algorithm, TOTP};
 /// Guesses at the owner's password, as those at a person's.
 #[derive(Default)]
 pub(crate) struct OwnerDesk {
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

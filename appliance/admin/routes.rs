@@ -18,12 +18,12 @@ use super::who::{self, Key, Session, Who};
 use super::words::Words;
 use super::{
     addresses, api, assets, audit, backup, clients, enter, lan, log, moving, my, outside, people,
-    queue, reset, restore, security, setup, strangers, tokens, trace, update, welcome,
+    queue, reset, restore, security, setup, storage, strangers, tokens, trace, update, welcome,
 };
 use crate::act::failure::Failure;
 use crate::act::{self, Request as Act};
 use crate::net::splice::{Allowed, Wish};
-use crate::store::{account, owner};
+use crate::store::{StoreError, account, owner};
 use crate::{limits, public};
 
 /// Who may.
@@ -64,6 +64,9 @@ pub(super) const UPLOADS: [&str; 2] = [BACKUP, UPDATE];
 const BACKUP: &str = "/setup/begin/restore";
 const UPDATE: &str = "/update/file";
 
+/// Forms that change nothing in the store, which may keep still at the moment.
+const WRITES_NOTHING: [&str; 3] = ["/login", "/logout", "/my/login"];
+
 /// Every page.
 pub(crate) const ROUTES: &[Route] = &[
     get("/", May::Anybody, enter::start),
@@ -80,6 +83,7 @@ pub(crate) const ROUTES: &[Route] = &[
     post(BACKUP, May::Setup, setup::begin::restore),
     post("/setup/begin/look", May::Setup, setup::begin::look),
     post("/setup/begin/stick", May::Setup, setup::begin::from_stick),
+    post("/setup/begin/disk", May::Setup, setup::begin::from_disk),
     get("/setup/time", May::Setup, setup::time::page),
     post("/setup/time", May::Setup, setup::time::save),
     get("/setup/network", May::Owner, setup::network::page),
@@ -160,6 +164,10 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/backup/bring", May::Owner, backup::bring),
     post("/backup/restore", May::Owner, backup::restore),
     post("/backup/format", May::Owner, backup::format),
+    get("/storage", May::Owner, storage::page),
+    post("/storage/move", May::Owner, storage::move_to),
+    post("/storage/forget", May::Owner, storage::forget),
+    post("/storage/measure", May::Owner, storage::measure),
     get("/move", May::Owner, moving::page),
     post("/move", May::Owner, moving::begin),
     post("/move/{}/look", May::Owner, moving::look),
@@ -227,6 +235,7 @@ pub(super) const NAV: &[(May, &str, &str)] = &[
     (May::Owner, "/setup/domain", "nav.domain"),
     (May::Owner, "/move", "nav.move"),
     (May::Owner, "/backup", "nav.backup"),
+    (May::Owner, "/storage", "nav.storage"),
     (May::Owner, "/security", "nav.security"),
     (May::Owner, "/update", "nav.update"),
     (May::Owner, "/log", "nav.log"),
@@ -377,6 +386,9 @@ fn admit<'a>(mut visit: Visit<'a>, route: &Route) -> Result<(Visit<'a>, Handler)
         if !right {
             let reply = enter::stale(&mut visit);
             return Err(Box::new(visit.with_cookie(reply)));
+        }
+        if visit.house.store.is_still() && !WRITES_NOTHING.contains(&route.path) {
+            return Err(Box::new(visit.tell(&Trouble::Store(StoreError::Moving))));
         }
     }
     Ok((visit, route.handler))

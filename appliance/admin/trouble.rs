@@ -51,10 +51,16 @@ impl Trouble {
         let (status, title, why) = match self {
             Self::Missing => (404, words.t("trouble.missing-title"), words.t("trouble.missing")),
             Self::Changed => (409, words.t("trouble.changed-title"), words.t("trouble.changed")),
+            Self::Store(StoreError::Moving) => {
+                // RFC 9110 15.6.4: for a while
+                (503, words.t("trouble.moving-title"), words.t("trouble.moving"))
+            }
             _ => (500, words.t("trouble.failed-title"), ""),
         };
         let why = match self {
-            Self::Store(error) => words.fill("trouble.store", &[error]),
+            Self::Store(error) if *error != StoreError::Moving => {
+                words.fill("trouble.store", &[error])
+            }
             Self::Failure(failure) => refusal::words(words, failure),
             Self::Internal(words) => words.clone(),
             _ => why.to_string(),

@@ -102,6 +102,9 @@ impl Keyring {
         if secrets.refresh_token.is_empty() {
             return Err(NoKey::LogIn("nobody has signed in yet".to_string()));
         }
+        // The provider forgets the old token, and the new one must be written down.
+        let moving = || NoKey::Passing(StoreError::Moving.to_string());
+        let _at_work = self.store.at_work().ok_or_else(moving)?;
         let renewed = self.client(oauth, &secrets).renew(&secrets.refresh_token).await;
         let renewed = renewed.map_err(|no| match no {
             NoToken::Refused(why) => NoKey::LogIn(why),

@@ -449,6 +449,10 @@ pub(crate) fn refused(error: &StoreError) -> Reply {
     emit(Event::StoreTrouble { doing: "delivering", why: error.to_string() });
     match error {
         StoreError::DiskFull => Reply::new(452, 3, 1, "The disk is full, try again later"),
+        // RFC 3463 3.4: such as for maintenance
+        StoreError::Moving => {
+            Reply::new(451, 3, 2, "The mail is being moved to another disk, try again later")
+        }
         StoreError::OverQuota { .. } => Reply::new(452, 2, 2, "The mailbox is full"),
         _ => Reply::new(451, 3, 0, "Cannot store the message now, try again later"),
     }

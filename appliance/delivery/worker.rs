@@ -82,6 +82,7 @@ pub(crate) async fn run<D: Deliver>(
             look = self::look(&mut queue, &desk, deliver.as_ref());
         }
         while tasks.len() < OUTBOX_AT_ONCE
+            && !desk.store.is_still()
             && let Some(piece) = queue.next()
         {
             tasks.spawn(carry(desk.clone(), deliver.clone(), piece));
@@ -188,6 +189,8 @@ async fn work<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> (Fe
     let kib = u32::try_from(piece.size / 1024 + 1).unwrap_or(u32::MAX);
     let most = u32::try_from(OUTBOX_SENDING_BYTES / 1024).unwrap_or(u32::MAX);
     let Ok(_held) = desk.memory.acquire_many(kib.min(most)).await else { return nothing };
+    // What is sent and not written down would be sent twice.
+    let Some(_at_work) = desk.store.at_work() else { return nothing };
     let (felt, came) = match load(&desk, &piece).await {
         Ok(Some(load)) => delivered(deliver, load).await,
         Ok(None) => return nothing,
@@ -209,6 +212,7 @@ async fn work<D: Deliver>(desk: Arc<Desk>, deliver: Arc<D>, piece: Piece) -> (Fe
 /// Writes down that pieces have to wait since others of their way were in vain.
 async fn write_off(desk: Arc<Desk>, put_off: PutOff) -> Done {
     let PutOff { pieces, outcome } = put_off;
+    let Some(_at_work) = desk.store.at_work() else { return Done::PutOff(pieces) };
     let outcome = match outcome {
         Outcome::Retry { reply, why } => {
             Outcome::Retry { reply, why: format!("As others a moment ago: {why}") }

@@ -83,7 +83,12 @@ impl Event {
             | Self::StoreDamaged { .. }
             | Self::AccountRemoved { .. } => "store",
             Self::CertificateReplaced { .. } | Self::CertificateTrouble { .. } => "certificate",
-            Self::BoxTrouble { .. } | Self::ChildSaid { .. } => "box",
+            Self::BoxTrouble { .. }
+            | Self::MailMoved { .. }
+            | Self::StorageTrouble { .. }
+            | Self::OldCopyRemoved
+            | Self::DiskAdopted { .. }
+            | Self::ChildSaid { .. } => "box",
             Self::WorldChanged { .. } => "world",
             Self::BackupMade { .. } | Self::BackupTrouble { .. } => "backup",
             Self::Update(_) | Self::UpdateKept { .. } => "update",

@@ -81,7 +81,7 @@ impl From<StoreError> for Reply {
             StoreError::Exists(_) => "ALREADYEXISTS",
             StoreError::Invalid(_) => "CANNOT",
             StoreError::Corrupt(_) => "CORRUPTION",
-            StoreError::Locked | StoreError::Stopped => "UNAVAILABLE",
+            StoreError::Locked | StoreError::Moving | StoreError::Stopped => "UNAVAILABLE",
             StoreError::Engine(_)
             | StoreError::MapFull
             | StoreError::Sealed(_)

@@ -17,6 +17,12 @@ pub(crate) const INIT_BREATH: Duration = Duration::from_millis(50);
 pub(crate) const MODULE_DEPTH: usize = 32;
 /// Growth below this is not worth a change of the file system.
 pub(crate) const GROWTH_BYTES: u64 = 16 << 20;
+/// The largest partition of a data disk: its file system has room for the tables of so much.
+pub(crate) const DATA_DISK_BYTES: u64 = 512 << 30;
+/// Of the name of a disk, for people: it stands in sentences of [`crate::request::WORDS_BYTES`].
+pub(crate) const DISK_NAME_LETTERS: usize = 40;
+/// How often wear and errors of the box's disks are looked at.
+pub(crate) const DISKS_LOOKED_AT: Duration = Duration::from_secs(10 * 60);
 /// The file system grows by so much between two feedings of the watchdog: a slow card does that in
 /// a second or two.
 pub(crate) const GROWTH_STEP_BYTES: u64 = 4 << 30;

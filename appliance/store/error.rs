@@ -31,6 +31,8 @@ pub(crate) enum StoreError {
     Engine(String),
     /// The map must grow; handled by the writer and never seen outside of it.
     MapFull,
+    /// Its file is being copied to another disk, and nothing is written meanwhile.
+    Moving,
     /// The store is stopping.
     Stopped,
 }
@@ -40,7 +42,12 @@ impl StoreError {
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::DiskFull | Self::Engine(_) | Self::Corrupt(_) | Self::MapFull | Self::Stopped
+            Self::DiskFull
+                | Self::Engine(_)
+                | Self::Corrupt(_)
+                | Self::MapFull
+                | Self::Moving
+                | Self::Stopped
         )
     }
 }
@@ -65,6 +72,7 @@ impl fmt::Display for StoreError {
             ),
             Self::Engine(what) => write!(f, "storage error: {what}"),
             Self::MapFull => f.write_str("the store's map is full"),
+            Self::Moving => f.write_str("the mail is being moved to another disk"),
             Self::Stopped => f.write_str("the store is stopping"),
         }
     }

@@ -7,6 +7,7 @@
 use super::error::{Result, StoreError};
 use super::gate::{Gate, lock};
 use super::key;
+use super::salvage::reaches_its_end;
 use super::writer::{Failure, Memory, Options};
 use heed::types::Bytes;
 use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
@@ -17,6 +18,7 @@ use std::io::Write;
 use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -63,8 +65,11 @@ pub(super) struct Kv {
     dir: PathBuf,
     options: Options,
     opened: Mutex<Option<Opened>>,
+    /// Nothing is written to its file.
+    pub(super) frozen: Arc<AtomicBool>,
     pub(super) gate: Gate,
-    _lock: Flock<File>,
+    /// `None`: it is only read.
+    _lock: Option<Flock<File>>,
 }
 
 #[derive(Clone)]
@@ -114,9 +119,28 @@ impl Kv {
             dir: dir.to_path_buf(),
             options,
             opened: Mutex::new(Some(opened)),
+            frozen: Arc::default(),
             gate: Gate::default(),
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// Opens what is in `dir` for reading alone, and makes no file there. Nobody else may have it
+    /// open.
+    pub(super) fn open_read_only(dir: &Path) -> Result<Kv> {
+        let file = dir.join(DATA_FILE);
+        match reaches_its_end(&file) {
+            Ok(true) => (),
+            Ok(false) => return Err(StoreError::Corrupt("the store's file is cut off".into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::NotFound("store there"));
+            }
+            Err(error) => return Err(io_error("the store's file", &error)),
+        }
+        let options = Options::default();
+        let opened = Mutex::new(Some(open_to_read(dir, &options)?));
+        let (dir, gate) = (dir.to_path_buf(), Gate::default());
+        Ok(Kv { dir, options, opened, frozen: Arc::new(true.into()), gate, _lock: None })
     }
 
     /// The folder of the store.
@@ -174,6 +198,9 @@ impl Kv {
     /// Writes zeros behind the pages in use until there is room for `file_ahead_bytes` more, so
     /// that commits need not change the file's length. An error says that the disk is full.
     pub(super) fn extend(&self) -> Result<()> {
+        if self.is_frozen() {
+            return Ok(());
+        }
         let ahead = self.options.file_ahead_bytes;
         let Opened { env, .. } = self.opened()?;
         let file = env.try_clone_inner_file().map_err(engine)?;
@@ -232,6 +259,9 @@ impl Kv {
     /// Replaces the file by a copy without free pages. Only the writer calls this, with no
     /// transaction of its own. A crash leaves the old file or the new one, each whole.
     pub(super) fn compact(&self) -> Result<()> {
+        if self.is_frozen() {
+            return Err(StoreError::Moving);
+        }
         let fresh = self.dir.join(COMPACT_FILE);
         let copied = create_private(&fresh).and_then(|mut file| self.copy_to(&mut file));
         if let Err(error) = copied {
@@ -255,6 +285,10 @@ impl Kv {
     pub(super) fn close(&self, within: Duration) {
         let _ = self.gate.alone(Some(within), || ());
         lock(&self.opened).take();
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst)
     }
 
     fn opened(&self) -> Result<Opened> {
@@ -378,10 +412,20 @@ impl Snapshot {
 }
 
 impl Batch<'_> {
+    /// Looked at before each row: not even pages that no commit names may be written meanwhile.
+    fn may_write(&mut self) -> Result<()> {
+        if !self.kv.is_frozen() {
+            return Ok(());
+        }
+        self.memory.put_off = true;
+        Err(StoreError::Moving)
+    }
+
     pub(crate) fn put(&mut self, key: &[u8], payload: &[u8]) -> Result<()> {
         if key.is_empty() || key.len() > key::KEY_BYTES {
             return Err(StoreError::Invalid("a key of the store has the wrong length"));
         }
+        self.may_write()?;
         self.memory.wrote = true;
         let size = key::ROW_HEAD + key.len() + payload.len();
         let checksum = key::checksum(key, payload).to_le_bytes();
@@ -397,6 +441,7 @@ impl Batch<'_> {
 
     /// Was there a row?
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool> {
+        self.may_write()?;
         self.memory.wrote = true;
         let deleted = self.rows.delete(&mut self.txn, key);
         deleted.map_err(|error| noted(self.memory, engine(error)))
@@ -404,6 +449,7 @@ impl Batch<'_> {
 
     /// Deletes every row in `from..to`, whatever is in it. How many were there?
     pub(super) fn delete_range(&mut self, from: &[u8], to: &[u8]) -> Result<usize> {
+        self.may_write()?;
         self.memory.wrote = true;
         let range = (Bound::Included(from), Bound::Excluded(to));
         let deleted = self.rows.delete_range(&mut self.txn, &range);
@@ -526,6 +572,22 @@ fn open_engine(dir: &Path, options: &Options) -> Result<Opened> {
     let mut txn = env.write_txn().map_err(engine)?;
     let rows = env.create_database(&mut txn, None).map_err(engine)?;
     txn.commit().map_err(engine)?;
+    Ok(Opened { env, rows })
+}
+
+#[allow(unsafe_code)]
+fn open_to_read(dir: &Path, options: &Options) -> Result<Opened> {
+    let mut open = EnvOpenOptions::new().read_txn_without_tls();
+    open.map_size(map_size(dir, options)).max_readers(crate::limits::READERS);
+    let flags = EnvFlags::READ_ONLY | EnvFlags::NO_LOCK | EnvFlags::NO_READ_AHEAD;
+    // SAFETY: nobody writes to a file that is read so: it is a copy that was just made, or lies on
+    // a file system that is mounted to be read.
+    let env = unsafe { open.flags(flags).open(dir) }.map_err(engine)?;
+    let txn = env.read_txn().map_err(engine)?;
+    let rows = env.open_database(&txn, None).map_err(engine)?;
+    // The engine forgets the key space of a transaction that does not end well.
+    txn.commit().map_err(engine)?;
+    let rows = rows.ok_or_else(|| StoreError::Corrupt("the store's file has no rows".into()))?;
     Ok(Opened { env, rows })
 }
 

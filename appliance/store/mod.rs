@@ -27,6 +27,7 @@ pub(crate) mod proof;
 pub(crate) mod remote;
 pub(crate) mod salvage;
 pub(crate) mod seal;
+pub(crate) mod still;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod writer;

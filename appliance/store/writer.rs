@@ -14,6 +14,7 @@ use super::format::{FORMAT_VERSION, Version};
 use super::gate::lock;
 use super::kv::{Batch, Kv, Read, Snapshot, Space};
 use super::seal::Sealer;
+use super::still::Still;
 use super::{AccountId, MailId, MailboxId, key};
 use crate::limits;
 use ring::rand::SecureRandom;
@@ -66,6 +67,7 @@ struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
     sealer: Mutex<Option<Arc<Sealer>>>,
+    still: Arc<Still>,
 }
 
 impl Store {
@@ -94,8 +96,25 @@ impl Store {
             .map_err(|error| StoreError::Engine(format!("no thread for the writer: {error}")))?;
         let queue = Mutex::new(Some(queue));
         let thread = Mutex::new(Some(thread));
-        let sealer = Mutex::default();
-        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread, commits, sealer }) })
+        let (sealer, still) = (Mutex::default(), Still::new(kv.frozen.clone()));
+        Ok(Store { inner: Arc::new(Inner { kv, hub, queue, thread, commits, sealer, still }) })
+    }
+
+    /// Opens what is in the folder `dir` to be read alone: nothing there is made or changed.
+    pub(crate) fn open_read_only(dir: &Path) -> Result<Store> {
+        let kv = Arc::new(Kv::open_read_only(dir)?);
+        check_format(&kv)?;
+        let still = Still::new(kv.frozen.clone());
+        let inner = Inner {
+            kv,
+            hub: Hub::default(),
+            queue: Mutex::new(None),
+            thread: Mutex::new(None),
+            commits: Arc::default(),
+            sealer: Mutex::default(),
+            still,
+        };
+        Ok(Store { inner: Arc::new(inner) })
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -172,6 +191,17 @@ impl Store {
         &self.inner.kv
     }
 
+    pub(super) fn still(&self) -> &Arc<Still> {
+        &self.inner.still
+    }
+
+    /// Lets the writer finish what was asked before, and write nothing from then on. Blocks.
+    pub(super) fn freeze_blocking(&self) -> Result<()> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        self.send_blocking(Command::Freeze(reply))?;
+        answer.recv().unwrap_or(Err(StoreError::Stopped))
+    }
+
     /// Lets the writer compact the file between two commits. Blocks.
     pub(super) fn compact_blocking(&self) -> Result<()> {
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
@@ -226,6 +256,8 @@ pub(crate) struct Memory {
     pub(super) wrote: bool,
     /// Did the running job meet the end of the map?
     pub(super) map_full: bool,
+    /// Did the running job want to write while nothing may be written?
+    pub(super) put_off: bool,
     /// What this batch will announce.
     pub(super) changes: Vec<Change>,
     /// The modseq the running job gave to each mailbox it changed.
@@ -258,6 +290,7 @@ impl Memory {
     fn begin_job(&mut self) {
         self.wrote = false;
         self.map_full = false;
+        self.put_off = false;
         self.modseqs.clear();
     }
 
@@ -272,6 +305,7 @@ enum Command {
     Job(Box<dyn Job>),
     Compact(std::sync::mpsc::SyncSender<Result<()>>),
     Room(std::sync::mpsc::SyncSender<Result<()>>),
+    Freeze(std::sync::mpsc::SyncSender<Result<()>>),
 }
 
 trait Job: Send {
@@ -374,6 +408,10 @@ impl Writer {
             group.clear();
             match next {
                 Some(Command::Compact(reply)) => drop(reply.send(self.kv.compact())),
+                Some(Command::Freeze(reply)) => {
+                    self.kv.frozen.store(true, Ordering::SeqCst);
+                    drop(reply.send(Ok(())));
+                }
                 Some(Command::Room(reply)) => drop(reply.send(self.kv.grow_ahead())),
                 _ => {}
             }
@@ -469,6 +507,9 @@ fn run_group(batch: &mut Batch, group: &mut [Entry], isolate: bool) -> Outcome {
         if batch.memory.map_full || result == Err(Failure::Error(StoreError::MapFull)) {
             return Outcome::MapFull;
         }
+        // Also when the job hides it.
+        let put_off = batch.memory.put_off;
+        let result = if put_off { Err(Failure::Error(StoreError::Moving)) } else { result };
         let wrote = batch.memory.wrote;
         entry.state = match result {
             Ok(()) => State::Done,
@@ -524,6 +565,18 @@ impl Entry {
             State::Out(own) => self.job.fail(own.clone()),
             _ => self.job.fail(error.clone()),
         }
+    }
+}
+
+/// Refuses a store from the future, and what is none.
+fn check_format(kv: &Arc<Kv>) -> Result<()> {
+    let found: Option<Version> = key::load(&kv.snapshot()?, &key::version())?;
+    match found {
+        Some(found) if found.format > FORMAT_VERSION => {
+            Err(StoreError::Newer { found: found.format, known: FORMAT_VERSION })
+        }
+        Some(_) => Ok(()),
+        None => Err(StoreError::Corrupt(format!("{} is missing", key::describe(&key::version())))),
     }
 }
 

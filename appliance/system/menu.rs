@@ -4,6 +4,7 @@
 //! ```text
 //! Closed --Enter--> Open --1--> restart    --2--> off    --5--> the addresses again
 //!                     |---3--> Sure   --"yes"--> passwords and network are reset
+//!                     |---6--> Old    --"yes"--> the box starts with the old copy of its mail
 //!                     '---4--> Naming --the device's id--> everything is reset
 //! ```
 //!
@@ -22,6 +23,8 @@ pub(crate) enum Act {
     Restart,
     Off,
     Reset(Level),
+    /// The disk with the mail is gone: its old copy is used from now on.
+    Old,
     /// The lines of the console once more.
     Show,
 }
@@ -35,6 +38,8 @@ enum State {
     Sure,
     /// Everything: only after the id of the device.
     Naming,
+    /// The old copy of the mail: only after a yes.
+    Old,
 }
 
 /// The menu at one terminal.
@@ -65,6 +70,16 @@ pub(crate) struct Resets {
     /// The data partition can be written.
     pub possible: bool,
     pub device: Option<DeviceId>,
+    /// The mail is on another disk that cannot be used.
+    pub lost: bool,
+    /// An old copy of it is on the system's disk.
+    pub old_copy: bool,
+}
+
+impl Resets {
+    fn offers_old(self) -> bool {
+        self.possible && self.lost && self.old_copy
+    }
 }
 
 impl Menu {
@@ -114,7 +129,14 @@ impl Menu {
 
     fn take(&mut self, line: &str, resets: Resets) -> Came {
         match self.state {
-            State::Closed => self.go(State::Open, CHOICES),
+            State::Closed => {
+                let mut came = self.go(State::Open, CHOICES);
+                if resets.offers_old() {
+                    let at = came.lines.len().saturating_sub(1);
+                    came.lines.insert(at, OLD_CHOICE.to_string());
+                }
+                came
+            }
             _ if line.is_empty() => self.close(None, &[]),
             State::Open => self.choose(line, resets),
             State::Sure => match line.eq_ignore_ascii_case("yes") {
@@ -123,6 +145,13 @@ impl Menu {
                     &["Passwords and network are reset: the box restarts."],
                 ),
                 false => self.close(None, &["That was not yes. Nothing is reset."]),
+            },
+            State::Old => match line.eq_ignore_ascii_case("yes") {
+                true => self.close(
+                    Some(Act::Old),
+                    &["The old copy of the mail is used from now on: the box restarts."],
+                ),
+                false => self.close(None, &["That was not yes. All is left as it is."]),
             },
             State::Naming => match resets.device.filter(|it| DeviceId::parse(line) == Some(*it)) {
                 Some(_) => self.close(
@@ -144,8 +173,13 @@ impl Menu {
                 None,
                 &["Nothing can be reset: the data partition cannot be written. Why stands above."],
             ),
+            "3" if resets.lost => self.close(
+                None,
+                &["The passwords are with the mail, on the disk that is missing: put it in first."],
+            ),
             "3" => self.go(State::Sure, SURE),
             "4" => self.go(State::Naming, NAMING),
+            "6" if resets.offers_old() => self.go(State::Old, OLD),
             "5" => self.close(Some(Act::Show), &[]),
             // Closed, and said once: an echo at the serial port must not have it speak for ever.
             _ => self.close(None, &["There is no such choice. Enter opens the menu again."]),
@@ -174,6 +208,14 @@ const CHOICES: &[&str] = &[
     "4  reset everything: all mail, people and settings are deleted",
     "5  show the addresses again",
     "Type a number and Enter. Enter alone leaves the menu, and so does a minute.",
+];
+
+const OLD_CHOICE: &str = "6  start with the old copy of the mail that is on the system's disk";
+
+const OLD: &[&str] = &[
+    "The mail as it was before it moved to the disk that is missing. What came since is on that",
+    "disk only: nothing there is changed, and this box uses it no more.",
+    "Type yes and Enter to do it. Enter alone leaves all as it is.",
 ];
 
 const SURE: &[&str] = &[

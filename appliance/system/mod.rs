@@ -21,6 +21,7 @@ pub(crate) mod menu;
 pub(crate) mod netd;
 pub(crate) mod pair;
 pub(crate) mod sticks;
+pub(crate) mod storage;
 pub(crate) mod supervisor;
 pub(crate) mod syscall;
 

@@ -7,7 +7,7 @@
 //! Which file system it is the kernel says; PID 1 tries those that sticks have. All that it reads
 //! of one itself is names, and the mark of NTFS, so that the error can say what is wrong.
 
-use super::init::disk::{Disk, whole_disks};
+use super::init::disk::{self, Disk, whole_disks};
 use super::syscall::{Access, Mount, System};
 use std::fmt;
 use std::io;
@@ -37,11 +37,12 @@ pub(crate) enum Unreadable {
     Act(io::Error),
 }
 
-/// Those that are in, all but the disk of the box.
+/// Those that are in, all but the disk of the box, and what is made to hold mail, its own or not.
 pub(crate) fn all(system: &mut dyn System, own: Option<&Disk>) -> Vec<Stick> {
     let mut found = Vec::new();
+    let data: Vec<String> = disk::data_disks(system).into_iter().map(|disk| disk.name).collect();
     for disk in whole_disks(system) {
-        let is_own = own.is_some_and(|own| own.name == disk);
+        let is_own = own.is_some_and(|own| own.name == disk) || data.contains(&disk);
         // The boot areas of the soldered card of a board are disks by themselves.
         if is_own || disk.contains("boot") || disk.contains("rpmb") || is_empty(system, &disk) {
             continue;

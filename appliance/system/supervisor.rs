@@ -12,6 +12,7 @@
 //! A full or read-only disk is said by the server and shown; it restarts nothing.
 
 mod resets;
+mod storing;
 mod updating;
 
 use super::console::{Console, View};
@@ -21,7 +22,7 @@ use super::menu::Menu;
 use super::syscall::{Access, Ended, Happening, Kill, Mount, Program, System};
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::request::{ClockState, Health, Message, Plan, Role, StoreState, Words};
+use crate::request::{ClockState, Health, Message, Plan, Role, StoreState};
 use crate::update::slot::Standing;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -125,6 +126,7 @@ pub(crate) struct Supervisor<'a> {
     end: Option<bool>,
     updates: updating::Updates,
     lending: Lending,
+    storing: storing::Storing,
 }
 
 /// Runs until the box restarts (false) or is switched off (true).
@@ -140,7 +142,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
     };
     let netd = watch(Program::Netd);
     let view = View::new(&booted);
-    let can_reset = booted.repair.is_none();
+    let can_reset = booted.writes();
     let mut supervisor = Supervisor {
         system,
         booted,
@@ -159,8 +161,10 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
         end: None,
         updates: updating::Updates::default(),
         lending: Lending::default(),
+        storing: storing::Storing::default(),
     };
     supervisor.lending.changed(now);
+    supervisor.storing.changed(now);
     supervisor.updates_begin();
     let off = supervisor.until_end();
     supervisor.shut_down(off);
@@ -181,6 +185,7 @@ impl Supervisor<'_> {
             self.look_at_health(now);
             self.updates_go_on(now);
             self.lending_goes_on(now);
+            self.storing_goes_on(now);
             self.view.now = self.system.now();
             self.console.show(self.system, &self.view);
             for happening in self.system.wait(limits::WATCHDOG_FEED.min(self.next(now))) {
@@ -197,7 +202,7 @@ impl Supervisor<'_> {
         };
         let children = [&self.server, &self.repair, &self.netd];
         let soonest = children.into_iter().map(until).min();
-        let others = self.updates_wait(now).min(self.lending.wait(now));
+        let others = self.updates_wait(now).min(self.lending.wait(now)).min(self.storing.wait(now));
         let soonest = soonest.map(|soonest| soonest.min(others));
         soonest.unwrap_or(limits::WATCHDOG_FEED).max(limits::INIT_BREATH)
     }
@@ -219,6 +224,7 @@ impl Supervisor<'_> {
                 (Program::Netd, Some(name)) => drop(self.system.tell(&program, name, None)),
                 (Program::Server, _) => {
                     let told = self.view.told().into_iter().chain(self.lending.told().cloned());
+                    let told = told.chain(self.storing.told());
                     for message in told.collect::<Vec<_>>() {
                         let _ = self.system.tell(&program, &message, None);
                     }
@@ -265,10 +271,12 @@ impl Supervisor<'_> {
             Happening::Disk(name) => {
                 self.disk_changed(&name, now);
                 self.lending.disk_changed(&name, now);
+                self.storing.changed(now);
             }
             Happening::Key(source, octet) => self.key(source, octet, now),
             Happening::Said(program, line) => self.said(&program, line),
             Happening::Ended(Program::Installer, how) => self.installer_ended(how),
+            Happening::Ended(Program::Server, _) if self.storing.waits() => self.server_let_go(now),
             Happening::Ended(program, how) => {
                 self.crashed(&program, how);
                 self.ended(&program, now);
@@ -384,8 +392,14 @@ impl Supervisor<'_> {
             Message::End { off } => self.end = Some(off),
             Message::Update(act) => self.update_act(act),
             Message::Lend { write } => self.lend(write),
+            // What waits for the server's end needs the disk.
+            Message::Returned if self.storing.waits() => (),
             Message::Returned => self.lending.take_back(self.system),
             Message::Format(name) => self.format(&name),
+            Message::Prepare(name) => self.prepare(&name),
+            Message::Switch => self.switch_asked(now),
+            Message::Adopt => self.adopt_asked(now),
+            Message::Forget => self.forget(),
             Message::Proved => self.proved(),
             Message::Unproved(why) => self.unproved(why.text()),
             Message::Reset(device) => self.reset_asked(device),
@@ -406,6 +420,8 @@ impl Supervisor<'_> {
             self.trouble("the data partition is full: new mail is put off".to_string());
         }
         self.view.health = Some(health);
+        let now = self.system.uptime();
+        self.lending.owned(health.owned, now);
         if health.owned && self.view.code.is_some() {
             self.view.code = None;
             self.no_more_secrets();
@@ -478,29 +494,6 @@ impl Supervisor<'_> {
     fn keep_network(&mut self) {
         if let Err(error) = folder::keep_network(self.system, self.booted.plan) {
             self.trouble(format!("the network settings cannot be kept: {error}"));
-        }
-    }
-
-    fn lending_goes_on(&mut self, now: Duration) {
-        let own = self.booted.disk.clone();
-        for message in self.lending.go_on(self.system, own.as_ref(), now) {
-            self.tell_server(&message);
-        }
-    }
-
-    fn lend(&mut self, write: bool) {
-        let own = self.booted.disk.clone();
-        let answer = match self.installs_from_stick() {
-            true => Message::NotLent(Words::new("an update is read from the stick: wait for it")),
-            false => self.lending.lend(self.system, own.as_ref(), write),
-        };
-        self.tell_server(&answer);
-    }
-
-    fn format(&mut self, name: &Words) {
-        let own = self.booted.disk.clone();
-        if let Some(answer) = self.lending.format(self.system, own.as_ref(), name) {
-            self.tell_server(&answer);
         }
     }
 

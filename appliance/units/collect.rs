@@ -54,8 +54,11 @@ pub(super) async fn run(desk: Arc<Desk>, mut stop: watch::Receiver<bool>) {
 }
 
 fn wanted(desk: &Desk) -> Result<HashMap<OutsideId, Outside>> {
-    let read = desk.store().snapshot()?;
     let mut wanted = HashMap::new();
+    if desk.store().is_still() {
+        return Ok(wanted);
+    }
+    let read = desk.store().snapshot()?;
     for (id, row) in outside::all(&read)? {
         let collects = row.source.is_some() && !row.paused;
         if collects && !account::is_closed(&read, id.account)? {

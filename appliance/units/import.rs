@@ -67,8 +67,11 @@ impl Imports {
     /// Those whose time has come.
     fn wanted(&self) -> Result<HashMap<OutsideId, Outside>> {
         let now = (self.desk.moment)().now();
-        let read = self.desk.store().snapshot()?;
         let mut wanted = HashMap::new();
+        if self.desk.store().is_still() {
+            return Ok(wanted);
+        }
+        let read = self.desk.store().snapshot()?;
         for (id, row) in outside::all(&read)? {
             let import = outside::import(&read, id)?;
             let due = import.is_some_and(|import| {

@@ -8,7 +8,7 @@ use crate::loaders::{self, Loader};
 use crate::lock::{self, Lock, Row};
 use crate::slot::{self, Slot, State};
 use crate::window::Window;
-use crate::{bundle, emulate, ext4, fat, kernel, layout, sbom, scratch, tool};
+use crate::{bundle, emulate, ext4, fat, kernel, layout, sbom, scratch, seed, tool};
 use semver::Version;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -50,8 +50,6 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
     std::fs::create_dir_all(order.into).map_err(|error| error.to_string())?;
     let work = scratch::Scratch::at(&order.into.join("work"))?;
     let release = parts.release(order, &common, &board);
-    let system = parts.system(order, &common, &board, &release, keys, work.path())?;
-    let slot = make_slot(order, &parts, &board, &system, &release, work.path())?;
     let data = work.path().join("data.ext4");
     let plan = ext4::Plan {
         label: "data",
@@ -62,6 +60,9 @@ pub(crate) fn build(order: &Order) -> Result<String, String> {
         use_of: ext4::Use::Data,
     };
     ext4::make(&plan, work.path(), &data)?;
+    let mut system = parts.system(order, &common, &board, &release, keys, work.path())?;
+    system.insert(seed::PATH.into(), Entry::File(seed::of(&data)?));
+    let slot = make_slot(order, &parts, &board, &system, &release, work.path())?;
     let loaders = parts.loaders(order, &board)?;
     let mut boot = boot_files(order, &parts, &board, work.path())?;
     if let Some(note) = loaders::note(loaders::rows(&loaders)?)? {

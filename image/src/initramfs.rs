@@ -6,6 +6,7 @@
 //! /etc/e2fsck.conf                 the clock may be wrong
 //! /etc/update-keys                 who may sign the next update: config/update-keys
 //! /etc/release.toml                version, board, kernel, time of building: `Release`
+//! /lib/mailroom/data.seed          the empty data file system, for another disk: seed.rs
 //! /lib/modules/VERSION/kernel/...  modules as Debian made them
 //! /lib/modules/VERSION/modules.*   dep alias softdep order builtin: what depmod says of them
 //! /dev/console  /dev /proc /sys /run /tmp /data /boot

@@ -28,6 +28,7 @@ mod pattern;
 mod release;
 mod sbom;
 mod scratch;
+mod seed;
 #[allow(dead_code, reason = "shared with PID 1, which does more with it")]
 #[path = "../../appliance/update/slot.rs"]
 mod slot;

@@ -11,7 +11,7 @@ use nix::libc::{EIO, ENODEV, EROFS};
 use std::path::PathBuf;
 use std::time::Duration;
 
-fn up(fake: &mut Fake) -> Booted {
+pub(super) fn up(fake: &mut Fake) -> Booted {
     match boot(fake, BUILD).expect("it starts") {
         Outcome::Up(booted) => *booted,
         Outcome::End { .. } => panic!("it ends: {:?}", fake.trace),
@@ -19,7 +19,7 @@ fn up(fake: &mut Fake) -> Booted {
 }
 
 /// Holds the trace, and what the console would say, against golden/NAME.txt.
-fn golden(name: &str, fake: &Fake, booted: Option<&Booted>) {
+pub(super) fn golden(name: &str, fake: &Fake, booted: Option<&Booted>) {
     let mut text = fake.trace.join("\n");
     if let Some(booted) = booted {
         let faults = booted.faults.iter().map(|fault| format!("\nfault: {fault}"));

@@ -41,15 +41,21 @@ pub(crate) struct Fake {
     changes: usize,
     pub script: Script,
     pub check: Ended,
+    /// The same of one device.
+    pub check_of: Option<(&'static str, Ended)>,
     pub clock: i64,
     pub uptime: Duration,
     pub aliases: BTreeSet<String>,
     pub mounted: BTreeSet<String>,
+    /// What is mounted there: kind and source.
+    sources: BTreeMap<String, (&'static str, String)>,
     only_to_read: BTreeSet<String>,
     /// Files that are as long as this, though the fake holds less.
     pub lengths: BTreeMap<String, u64>,
     pub screen: String,
     pub serial: String,
+    /// The server copies the mail to the disk that is prepared for it.
+    pub copies: bool,
     /// Where randomness begins.
     pub random: u8,
 }
@@ -84,14 +90,17 @@ impl Fake {
             changes: 0,
             script: Script::new(),
             check: Ended::Code(0),
+            check_of: None,
             clock: BUILD + 1_000,
             uptime: Duration::from_secs(2),
             aliases: BTreeSet::new(),
             mounted: BTreeSet::new(),
+            sources: BTreeMap::new(),
             only_to_read: BTreeSet::new(),
             lengths: BTreeMap::new(),
             screen: String::new(),
             serial: String::new(),
+            copies: false,
             random: 0,
         };
         fake.command_line("a", FACTORY);
@@ -104,7 +113,9 @@ impl Fake {
         let softdep = "softdep ext4 pre: crypto-crc32c\n";
         fake.put_file("/lib/modules/6.1.0-test/modules.softdep", softdep);
         fake.aliases.insert("virtio:d00000002v00001AF4".to_string());
+        fake.files.insert("/lib/mailroom/data.seed".to_string(), seed());
         fake.put_file("/sys/block/vda/size", &format!("{CARD}\n"));
+        fake.put_file("/sys/block/vda/device/vendor", "0x1af4\n");
         fake.put_file("/sys/block/vda/vda4/size", &format!("{DATA_LENGTH}\n"));
         fake
     }
@@ -171,7 +182,7 @@ impl Fake {
 
     /// Where the file system of a path that lasts is mounted.
     fn target(path: &str) -> Option<&'static str> {
-        let targets = ["/data", "/boot", "/run/stick"];
+        let targets = ["/data", "/boot", "/run/stick", "/run/lent/stick", "/run/home"];
         targets
             .into_iter()
             .find(|target| path.strip_prefix(target).is_some_and(|below| below.starts_with('/')))
@@ -193,6 +204,50 @@ impl Fake {
 
     fn on_disk(&mut self, path: &str) -> &mut BTreeMap<String, Vec<u8>> {
         if Self::lasting(path) { &mut self.disks.files } else { &mut self.files }
+    }
+
+    /// How a file is called that lasts. Those of the system disk's partition 4 are called as they
+    /// are at /data, those of another ext4 by its device, wherever they are mounted.
+    fn key(&self, path: &str) -> String {
+        let Some(target) = Self::target(path) else { return path.to_string() };
+        match self.sources.get(target) {
+            Some(("ext4", source)) if source == "/dev/vda4" => path.replacen(target, "/data", 1),
+            Some(("ext4", source)) => path.replacen(target, source, 1),
+            _ => path.to_string(),
+        }
+    }
+
+    /// A disk beside the system's, of so many sectors, with what is on it already.
+    pub(crate) fn plug_in_disk(&mut self, name: &str, sectors: u64) {
+        self.put_file(&format!("/sys/block/{name}/size"), &format!("{sectors}\n"));
+        self.put_file(&format!("/sys/block/{name}/device/model"), "Good Disk\n");
+        if self.disks.sector(&format!("/dev/{name}"), 0) == [0; 512] {
+            self.disks.put(&format!("/dev/{name}"), 0, [0; 512]);
+        }
+        self.partitions(name);
+    }
+
+    /// As the kernel reads the table.
+    fn partitions(&mut self, name: &str) {
+        let table = self.disks.sector(&format!("/dev/{name}"), 0);
+        let length = u32::from_le_bytes(table[506..510].try_into().expect("four"));
+        let path = format!("/sys/block/{name}/{name}4/size");
+        match length {
+            0 => drop(self.files.remove(&path)),
+            _ => self.put_file(&path, &format!("{length}\n")),
+        }
+    }
+
+    /// Where a sector is: those of a data disk's partition are those of the disk.
+    fn place(&self, device: &str, sector: u64) -> (String, u64) {
+        match device.strip_suffix('4') {
+            Some(disk) if disk != "/dev/vda" => {
+                let table = self.disks.sector(disk, 0);
+                let begin = u32::from_le_bytes(table[502..506].try_into().expect("four"));
+                (disk.to_string(), u64::from(begin) + sector)
+            }
+            _ => (device.to_string(), sector),
+        }
     }
 
     fn is_there(&self, path: &str) -> bool {
@@ -226,11 +281,15 @@ impl Disks {
     }
 
     fn set_blocks(&mut self, device: &str, blocks: u64) {
+        self.set_blocks_at(device, 0, blocks);
+    }
+
+    fn set_blocks_at(&mut self, device: &str, begin: u64, blocks: u64) {
         let mut head = [0; 512];
         head[4..8].copy_from_slice(&(blocks as u32).to_le_bytes());
         head[24] = 2;
         head[0x38..0x3A].copy_from_slice(&[0x53, 0xEF]);
-        self.put(device, 2, head);
+        self.put(device, begin + 2, head);
     }
 }
 
@@ -240,25 +299,28 @@ impl System for Fake {
         if let Some((_, how)) = fails {
             return Err(io::Error::from_raw_os_error(*how));
         }
-        let there = self.is_there(path);
-        let octets = self.on_disk(path).get(path).cloned().filter(|_| there);
+        let (there, key) = (self.is_there(path), self.key(path));
+        let octets = self.on_disk(path).get(&key).cloned().filter(|_| there);
         octets.ok_or(io::ErrorKind::NotFound.into())
     }
 
     fn read_at(&mut self, path: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let known = self.disks.sectors.keys().any(|(device, _)| device == path);
+        let (path, begin) = self.place(path, 0);
+        let known = self.disks.sectors.keys().any(|(device, _)| *device == path);
         if !known {
             return Err(io::ErrorKind::NotFound.into());
         }
         let sectors = offset / 512..(offset + length as u64).div_ceil(512);
-        Ok(sectors.flat_map(|sector| self.disks.sector(path, sector)).take(length).collect())
+        let octets = sectors.flat_map(|sector| self.disks.sector(&path, begin + sector));
+        Ok(octets.take(length).collect())
     }
 
     fn write_at(&mut self, path: &str, offset: u64, octets: &[u8]) -> io::Result<()> {
         self.writable(path)?;
         if Self::lasting(path) {
             self.change(format!("overwrite {path} with {} octets", octets.len()))?;
-            self.disks.files.insert(path.to_string(), octets.to_vec());
+            let key = self.key(path);
+            self.disks.files.insert(key, octets.to_vec());
             return Ok(());
         }
         self.change(format!("write {path} at {offset}"))?;
@@ -277,7 +339,8 @@ impl System for Fake {
         } else {
             self.note(line)?
         }
-        self.on_disk(path).insert(path.to_string(), octets.to_vec());
+        let key = self.key(path);
+        self.on_disk(path).insert(key, octets.to_vec());
         Ok(())
     }
 
@@ -298,25 +361,27 @@ impl System for Fake {
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {
-        if !self.on_disk(path).contains_key(path) {
+        let key = self.key(path);
+        if !self.on_disk(path).contains_key(&key) {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.writable(path)?;
         self.change(format!("remove {path}"))?;
-        self.on_disk(path).remove(path);
+        self.on_disk(path).remove(&key);
         Ok(())
     }
 
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
-        let below = format!("{path}/");
-        let files = self.on_disk(&below).keys();
+        let below = self.key(&format!("{path}/"));
+        let files = self.on_disk(&format!("{path}/")).keys();
         let names = files.filter_map(|file| file.strip_prefix(&below)?.split('/').next());
         Ok(names.map(str::to_string).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn kind(&mut self, path: &str) -> io::Result<Kind> {
-        let below = format!("{path}/");
-        if let Some(file) = self.disks.files.get(path) {
+        let key = self.key(path);
+        let below = format!("{key}/");
+        if let Some(file) = self.disks.files.get(&key) {
             let length = self.lengths.get(path).copied();
             return Ok(Kind::File(length.unwrap_or(file.len() as u64)));
         }
@@ -330,7 +395,7 @@ impl System for Fake {
 
     fn remove_folder(&mut self, path: &str) -> io::Result<()> {
         self.change(format!("remove {path}/"))?;
-        let below = format!("{path}/");
+        let below = self.key(&format!("{path}/"));
         self.disks.files.retain(|file, _| !file.starts_with(&below));
         Ok(())
     }
@@ -352,6 +417,9 @@ impl System for Fake {
         };
         self.note(format!("mount {target} {kind} {source}{how}"))?;
         self.mounted.insert(target.clone());
+        if *access != Access::BecomeReadOnly {
+            self.sources.insert(target.clone(), (kind, source.clone()));
+        }
         match access {
             Access::Write => self.only_to_read.remove(target),
             _ => self.only_to_read.insert(target.clone()),
@@ -362,6 +430,7 @@ impl System for Fake {
     fn unmount(&mut self, target: &str) -> io::Result<()> {
         self.note(format!("unmount {target}"))?;
         self.mounted.remove(target);
+        self.sources.remove(target);
         self.only_to_read.remove(target);
         Ok(())
     }
@@ -381,7 +450,8 @@ impl System for Fake {
     fn resize_partition(&mut self, disk: &str, number: i32, range: (u64, u64)) -> io::Result<()> {
         self.note(format!("resize {disk} partition {number} to {range:?}"))?;
         let size = format!("{}\n", range.1 / 512);
-        self.put_file("/sys/block/vda/vda4/size", &size);
+        let name = disk.trim_start_matches("/dev/");
+        self.put_file(&format!("/sys/block/{name}/{name}{number}/size"), &size);
         Ok(())
     }
 
@@ -390,19 +460,26 @@ impl System for Fake {
     }
 
     fn read_table(&mut self, disk: &str) -> io::Result<()> {
-        self.note(format!("read the table of {disk}"))
+        self.note(format!("read the table of {disk}"))?;
+        self.partitions(disk.trim_start_matches("/dev/"));
+        Ok(())
     }
 
     fn resize_file_system(&mut self, target: &str, blocks: u64) -> io::Result<()> {
         self.change(format!("resize {target} to {blocks} blocks"))?;
-        self.disks.set_blocks("/dev/vda4", blocks);
+        let (_, source) = self.sources.get(target).cloned().expect("it is mounted");
+        let (device, begin) = self.place(&source, 0);
+        self.disks.set_blocks_at(&device, begin, blocks);
         Ok(())
     }
 
     fn start(&mut self, program: &Program) -> io::Result<()> {
         self.note(format!("start {}", program.name()))?;
         if matches!(program, Program::Check(_)) {
-            let ended = Happening::Ended(program.clone(), self.check);
+            let Program::Check(device) = program else { unreachable!() };
+            let of = self.check_of.filter(|(of, _)| of == device);
+            let ended = of.map_or(self.check, |(_, ended)| ended);
+            let ended = Happening::Ended(program.clone(), ended);
             self.script.push_front((Duration::ZERO, ended));
         }
         Ok(())
@@ -413,6 +490,13 @@ impl System for Fake {
     }
 
     fn tell(&mut self, to: &Program, message: &Message, file: Option<&[u8]>) -> io::Result<()> {
+        if self.copies && matches!(message, Message::Prepared(_)) {
+            let [from, to] = ["/data/mail/", "/run/lent/stick/mail/"].map(|path| self.key(path));
+            let files = self.disks.files.clone();
+            for (path, octets) in files.iter().filter(|(path, _)| path.starts_with(&from)) {
+                self.disks.files.insert(path.replacen(&from, &to, 1), octets.clone());
+            }
+        }
         let along = file.map_or_else(String::new, |file| format!(" with {} octets", file.len()));
         self.note(format!("tell {} {message:?}{along}", to.name()))
     }
@@ -493,4 +577,19 @@ impl System for Fake {
     fn reboot(&mut self, off: bool) -> io::Result<()> {
         self.note(if off { "power off".to_string() } else { "restart".to_string() })
     }
+}
+
+/// Of a file system of 64 blocks: the first, with the sector that says so, and another.
+pub(crate) fn seed() -> Vec<u8> {
+    let mut disks = Disks::default();
+    disks.set_blocks("", 64);
+    let mut first = vec![0; 4096];
+    first[1024..1536].copy_from_slice(&disks.sector("", 2));
+    let mut seed = b"MRSEED1\0".to_vec();
+    for (number, block) in [(64_u32, None), (2, None), (0, Some(first)), (9, Some(vec![9; 4096]))] {
+        seed.extend(number.to_le_bytes());
+        seed.extend(block.unwrap_or_default());
+    }
+    seed.extend(crc32fast::hash(&seed).to_le_bytes());
+    seed
 }

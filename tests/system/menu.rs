@@ -7,7 +7,8 @@ use crate::system::menu::{Act, Came, Menu, Resets};
 use proptest::prelude::*;
 use std::time::Duration;
 
-const RESETS: Resets = Resets { possible: true, device: Some(DeviceId(0x1A2B_3C4D)) };
+const RESETS: Resets =
+    Resets { possible: true, device: Some(DeviceId(0x1A2B_3C4D)), lost: false, old_copy: false };
 
 fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)

@@ -66,7 +66,8 @@ fn view(call: &Call<'_>, status: u16) -> Outcome {
     let seen = shelf.seen();
     let state = match seen.state {
         StickState::Ready => "ready",
-        StickState::Unusable | StickState::Mail => "unusable",
+        StickState::Unusable => "unusable",
+        StickState::Mail => "mail",
         StickState::None => "none",
     };
     let nightly = hour.map(|hour| NightlyView {

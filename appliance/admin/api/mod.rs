@@ -21,6 +21,7 @@ mod outside;
 mod people;
 mod refused;
 mod sessions;
+mod storage;
 mod update;
 
 use super::House;
@@ -186,6 +187,10 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/backup/bring", backup::bring),
     post("/api/v1/backup/restore", backup::restore),
     post("/api/v1/backup/format", backup::format),
+    get("/api/v1/storage", storage::show),
+    post("/api/v1/storage/move", storage::move_to),
+    post("/api/v1/storage/forget", storage::forget),
+    post("/api/v1/storage/measure", storage::measure),
     get("/api/v1/acts", house::acts).with(&["before", "limit"]),
     get("/api/v1/relay", house::relay),
     put("/api/v1/relay", house::set_relay),
@@ -230,6 +235,9 @@ fn guard<'a>(house: &'a House, request: &'a Request) -> Result<(Call<'a>, Handle
     }
     let (route, parts) = find(request)?;
     let program = if route.token { program(house, request)? } else { String::new() };
+    if route.method != Method::Get && house.store.is_still() {
+        return Err(Refused::from(StoreError::Moving));
+    }
     let foreign = request.query.iter().find(|(name, _)| !route.query.contains(&name.as_str()));
     if let Some((name, _)) = foreign {
         let known = route.query.join(", ");

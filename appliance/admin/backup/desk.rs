@@ -29,6 +29,8 @@ pub(crate) enum Task {
     Restore,
     /// Empty the stick.
     Format,
+    /// The disks of the box are at work: all of the mail goes to another.
+    Storage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

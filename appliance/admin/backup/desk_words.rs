@@ -6,6 +6,7 @@ use crate::admin::words::Words;
 pub(super) fn doing(words: &Words, doing: &Doing) -> String {
     let key = match (doing.task, doing.step) {
         (Task::Format, _) => "backup.formatting",
+        (Task::Storage, _) => "backup.storage",
         (_, Step::Waiting) => "backup.waiting",
         (_, Step::Writing) => "backup.writing",
         (_, Step::Trying) => "backup.trying",

@@ -8,8 +8,10 @@ use crate::admin::backup::{self, Row};
 use crate::admin::form::Form;
 use crate::admin::http::Reply;
 use crate::admin::page::{Page, show};
+use crate::admin::refusal;
 use crate::admin::restore::{self, Refused, Stage, on_new};
 use crate::admin::routes::{Answer, Visit};
+use crate::admin::storage::adopt::Claim;
 use crate::admin::upload::BadUpload;
 use crate::admin::zone;
 use crate::request::StickState;
@@ -28,6 +30,8 @@ struct Begin<'a> {
     /// People have mail here: a backup would replace it.
     lived_in: bool,
     stick: Option<Stick>,
+    /// A disk with the mail of a Mailroom that is in, as it is called.
+    disk: Option<String>,
 }
 
 /// The stick of a box, or the folder of a machine that has one.
@@ -47,7 +51,15 @@ fn show_begin(visit: &Visit<'_>, form: &Form) -> Answer {
     let words = visit.words;
     let place = &visit.house.place;
     let known = place.backups.known(place.millis());
+    let disks = place.storage.known();
     let (running, failed) = match place.restores.stage() {
+        Stage::Nothing if disks.doing.as_ref().is_some_and(|it| it.step.is_some()) => {
+            (Some(words.t("storage.switching")), None)
+        }
+        Stage::Nothing if disks.doing.is_some() => (Some(words.t("storage.adopting")), None),
+        Stage::Nothing if disks.failed.is_some() => {
+            (None, disks.failed.as_ref().map(|(_, failure)| refusal::words(words, failure)))
+        }
         Stage::Nothing if known.doing.is_some() => (Some(words.t("begin.looking")), None),
         Stage::Nothing => {
             (None, known.failed.as_ref().map(|(_, failure)| backup::said(words, failure)))
@@ -61,8 +73,8 @@ fn show_begin(visit: &Visit<'_>, form: &Form) -> Answer {
     let mut page = visit.page(words.t("begin.title"));
     page.goes_on = running.is_some();
     let steps = steps(visit, "begin")?;
-    let stick = stick(visit, &known);
-    show(&Begin { page: &page, steps, form, running, failed, lived_in, stick })
+    let (stick, disk) = (stick(visit, &known), disk_with_mail(visit));
+    show(&Begin { page: &page, steps, form, running, failed, lived_in, stick, disk })
 }
 
 /// `None`: a machine that is no box, whose settings name no folder.
@@ -75,6 +87,35 @@ fn stick(visit: &Visit<'_>, known: &Known) -> Option<Stick> {
     let is_box = shelf.kind() == "stick";
     let stick = Stick { name: seen.name, is_box, is_ready, rows: rows.filter(|_| is_ready) };
     (shelf.kind() != "none").then_some(stick)
+}
+
+fn disk_with_mail(visit: &Visit<'_>) -> Option<String> {
+    let seen = visit.house.sticks.as_ref()?.seen();
+    (seen.state == StickState::Mail).then_some(seen.name)
+}
+
+/// `POST /setup/begin/disk`: the box goes on with the mail on the disk that is in.
+pub(in crate::admin) fn from_disk(visit: &mut Visit<'_>) -> Answer {
+    let mut form = std::mem::take(&mut visit.form);
+    let words = visit.words;
+    if restore::is_lived_in(&visit.house.store)? {
+        form.wrong("disk-password", words.t("begin.lived-in"));
+    } else if disk_with_mail(visit).is_none() {
+        form.wrong("disk-password", words.t("storage.no-mail"));
+    }
+    if form.is_fine() {
+        let remote = visit.request.peer.remote.ip();
+        let (password, code) = (form.raw("disk-password"), form.value("disk-code"));
+        let claim = Claim { password: password.to_string(), code: code.to_string(), remote };
+        match visit.house.begin_adopting(claim) {
+            Ok(Ok(())) => return Ok(Reply::see("/setup/begin")),
+            Ok(Err(seconds)) => {
+                form.wrong("disk-password", &words.fill("login.later", &[&seconds]));
+            }
+            Err(failure) => form.wrong("disk-password", &refusal::words(words, &failure)),
+        }
+    }
+    Ok(show_begin(visit, &form)?.status(422))
 }
 
 /// What lies on the stick.

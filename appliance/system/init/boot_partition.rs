@@ -1,4 +1,4 @@
-//! Step 15: what the owner put on the FAT boot partition, and what the box writes there.
+//! Step 16: what the owner put on the FAT boot partition, and what the box writes there.
 //!
 //! PID 1 only carries the octets of mailroom.toml to the server, which reads them: a fault in them
 //! is no fault in PID 1. The partition is mounted for moments only.

@@ -1,6 +1,6 @@
 //! Step 10: e2fsck of the data partition, with the watchdog fed meanwhile.
 
-use super::disk::DATA;
+use super::disk::{DATA, Disk};
 use super::{Boot, FSCK_CONFIG, Next, note};
 use crate::limits;
 use crate::system::syscall::{Ended, Happening, Program};
@@ -8,6 +8,15 @@ use crate::system::syscall::{Ended, Happening, Program};
 impl Boot<'_> {
     pub(super) fn check(&mut self) -> Next {
         let Some(disk) = self.booted.disk.clone() else { return Next::GoOn };
+        let checked = self.checked(&disk, "the data file system");
+        checked.unwrap_or_else(|why| {
+            self.repair(why);
+            Next::GoOn
+        })
+    }
+
+    /// The data partition of this disk, which is called so. The error says why it cannot be used.
+    pub(super) fn checked(&mut self, disk: &Disk, what: &str) -> Result<Next, String> {
         // A board without a clock of its own has mounts "in the future", which are no damage.
         let config = b"[options]\nbroken_system_clock = true\n";
         if let Err(error) = self.system.replace(FSCK_CONFIG, config) {
@@ -17,25 +26,24 @@ impl Boot<'_> {
         if let Err(error) = self.system.start(&program) {
             // The journal is replayed by the mount; only older damage would go unseen.
             self.fault(format!("e2fsck cannot be started: {error}"));
-            return Next::GoOn;
+            return Ok(Next::GoOn);
         }
         let (ended, said) = self.until_ended(&program);
         match ended {
-            Ended::Code(0) => Next::GoOn,
+            Ended::Code(0) => Ok(Next::GoOn),
             Ended::Code(1) => {
-                self.fault("the data file system was damaged and is mended".to_string());
-                Next::GoOn
+                self.fault(format!("{what} was damaged and is mended"));
+                Ok(Next::GoOn)
             }
-            Ended::Code(2 | 3) => self.restart_once(&disk),
+            Ended::Code(2 | 3) => self.restart_once(what),
             ended => {
                 let last = said.last().map(|line| format!(": {line}")).unwrap_or_default();
                 // e2fsck(8): 4 is damage that it left; without it, it could not do its work.
-                let what = match ended {
+                let how = match ended {
                     Ended::Code(code) if code & 4 == 0 => "cannot be checked",
                     _ => "is damaged",
                 };
-                self.repair(format!("the data file system {what} (e2fsck {ended}{last})"));
-                Next::GoOn
+                Err(format!("{what} {how} (e2fsck {ended}{last})"))
             }
         }
     }
@@ -57,14 +65,17 @@ impl Boot<'_> {
     }
 
     /// e2fsck asks for a restart. The note keeps a second one from following.
-    fn restart_once(&mut self, disk: &super::disk::Disk) -> Next {
+    fn restart_once(&mut self, what: &str) -> Result<Next, String> {
         let again = self.booted.restarts > 0;
-        let noted = !again && note::write(self.system, disk, self.booted.restarts + 1).is_ok();
+        let restarts = self.booted.restarts + 1;
+        let noted = match self.booted.disk.clone() {
+            Some(own) if !again => note::write(self.system, &own, restarts).is_ok(),
+            _ => false,
+        };
         if noted {
-            return Next::Restart;
+            return Ok(Next::Restart);
         }
         let why = if again { "a restart did not help" } else { "the restart cannot be noted" };
-        self.repair(format!("the data file system was damaged, and {why}"));
-        Next::GoOn
+        Err(format!("{what} was damaged, and {why}"))
     }
 }

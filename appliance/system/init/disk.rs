@@ -10,6 +10,8 @@
 //! 16 MiB ..          partition 1 boot (FAT), 2 and 3 the slots, 4 data
 //! ```
 //!
+//! A data disk (elsewhere.rs) begins with "MAILROOM DATA", and has partition 4 alone, from 1 MiB.
+//!
 //! Growing goes to an end that is compared with what is there, step by step: the table, the
 //! kernel's idea of the partition, the file system. A cut between any two leaves a state from
 //! which the next start goes on.
@@ -19,8 +21,10 @@ use crate::system::syscall::System;
 use std::io;
 
 pub(crate) const SECTOR: u64 = 512;
+/// How the table of a data disk begins.
+pub(crate) const DATA_MARK: &[u8] = b"MAILROOM DATA";
 /// Sectors of a MiB: partitions begin and end on one.
-const MIB: u64 = 2048;
+pub(crate) const MIB: u64 = 2048;
 pub(crate) const BOOT: u32 = 1;
 pub(crate) const DATA: u32 = 4;
 
@@ -60,6 +64,18 @@ pub(crate) fn with_id(system: &mut dyn System, id: u32) -> Vec<Disk> {
     found
 }
 
+/// Every disk that is made to hold mail, of this box or another.
+pub(crate) fn data_disks(system: &mut dyn System) -> Vec<Disk> {
+    let mut found = Vec::new();
+    for name in whole_disks(system) {
+        let disk = Disk { name, id: 0 };
+        if let Some(table) = Table::read(system, &disk).ok().filter(Table::is_of_data) {
+            found.push(Disk { id: table.id(), ..disk });
+        }
+    }
+    found
+}
+
 /// The names of all disks, as in /sys/block.
 pub(crate) fn whole_disks(system: &mut dyn System) -> Vec<String> {
     let not_disks = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
@@ -88,6 +104,10 @@ impl Table {
 
     pub(crate) fn id(&self) -> u32 {
         self.number(440)
+    }
+
+    fn is_of_data(&self) -> bool {
+        self.0.starts_with(DATA_MARK)
     }
 
     /// First sector and sectors.
@@ -129,7 +149,10 @@ pub(crate) fn grow_partition(system: &mut dyn System, disk: &Disk) -> io::Result
         return Err(io::Error::new(io::ErrorKind::InvalidData, "partition 4 is not the last"));
     }
     let whole = number_in(system, &format!("/sys/block/{}/size", disk.name))?;
-    let most = u64::from(u32::MAX) / MIB * MIB;
+    let most = match table.is_of_data() {
+        true => limits::DATA_DISK_BYTES / SECTOR,
+        false => u64::from(u32::MAX) / MIB * MIB,
+    };
     let room = whole.saturating_sub(start).min(most) / MIB * MIB;
     let mut growth = Growth { grown: false, left_over: whole.saturating_sub(start + most) };
     let goal = if room > length { room } else { length };
@@ -151,8 +174,44 @@ pub(crate) fn grow_partition(system: &mut dyn System, disk: &Disk) -> io::Result
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub grown: bool,
-    /// Sectors that a table of this kind cannot reach: beyond 2 TiB.
+    /// Sectors that a table of this kind cannot reach, beyond 2 TiB, or that are too many for the
+    /// file system of a data disk.
     pub left_over: u64,
+}
+
+/// The mounted data file system on its way to the end of its partition, in blocks.
+pub(crate) struct Growing {
+    now: u64,
+    goal: u64,
+    step: u64,
+}
+
+/// How far it has to grow.
+pub(crate) fn growing(system: &mut dyn System, disk: &Disk) -> io::Result<Growing> {
+    let name = disk.partition_name(DATA);
+    let sectors = number_in(system, &format!("/sys/block/{}/{name}/size", disk.name))?;
+    let head = system.read_at(&disk.partition(DATA), 1024, 1024)?;
+    let (blocks, block) = ext4_blocks(&head)
+        .ok_or(io::Error::new(io::ErrorKind::InvalidData, "the data partition is not ext4"))?;
+    let goal = sectors * SECTOR / block;
+    // A few blocks at the end may be too few for another group: no need to ask each time.
+    let enough = goal < blocks + limits::GROWTH_BYTES / block;
+    let goal = if enough { blocks } else { goal };
+    Ok(Growing { now: blocks, goal, step: limits::GROWTH_STEP_BYTES / block })
+}
+
+impl Growing {
+    /// Grows it by a step. A large card at once takes longer than the watchdog waits. False: it is
+    /// as large as it has to be.
+    pub(crate) fn go_on(&mut self, system: &mut dyn System, target: &str) -> io::Result<bool> {
+        if self.now >= self.goal {
+            return Ok(false);
+        }
+        self.now = (self.now + self.step).min(self.goal);
+        system.feed_watchdog();
+        system.resize_file_system(target, self.now)?;
+        Ok(true)
+    }
 }
 
 /// The mounted data file system, grown to its partition.
@@ -161,24 +220,12 @@ pub(crate) fn grow_file_system(
     disk: &Disk,
     target: &str,
 ) -> io::Result<bool> {
-    let name = disk.partition_name(DATA);
-    let sectors = number_in(system, &format!("/sys/block/{}/{name}/size", disk.name))?;
-    let head = system.read_at(&disk.partition(DATA), 1024, 1024)?;
-    let (blocks, block) = ext4_blocks(&head)
-        .ok_or(io::Error::new(io::ErrorKind::InvalidData, "the data partition is not ext4"))?;
-    let goal = sectors * SECTOR / block;
-    // A few blocks at the end may be too few for another group: no need to ask each time.
-    if goal < blocks + limits::GROWTH_BYTES / block {
-        return Ok(false);
+    let mut growing = growing(system, disk)?;
+    let mut grown = false;
+    while growing.go_on(system, target)? {
+        grown = true;
     }
-    let mut now = blocks;
-    while now < goal {
-        // A large card at once takes longer than the watchdog waits.
-        now = (now + limits::GROWTH_STEP_BYTES / block).min(goal);
-        system.feed_watchdog();
-        system.resize_file_system(target, now)?;
-    }
-    Ok(true)
+    Ok(grown)
 }
 
 /// Blocks, and octets of each, in an ext4 superblock.

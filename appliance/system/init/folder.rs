@@ -1,4 +1,4 @@
-//! Step 13 and later: PID 1's own folder on the data partition, and the server's.
+//! Step 14 and later: PID 1's own folder on the data partition, and the server's.
 //!
 //! ```text
 //! /data/system/         0700, root
@@ -12,6 +12,7 @@
 //!   reset               what is being reset (reset/journal.rs)
 //!   crash.log           the last words of children that crashed
 //!   updates             what was installed and what came of it (update::ledger)
+//!   elsewhere, before   where the mail is, and was (elsewhere.rs)
 //! /data/mail/           0700, the server's: its data folder
 //! ```
 
@@ -45,7 +46,7 @@ impl Boot<'_> {
         if let Err(error) = self.system.folder(lending::FOLDER, 0o755, 0) {
             self.fault(format!("{}: {error}", lending::FOLDER));
         }
-        if self.booted.repair.is_some() {
+        if !self.booted.writes() {
             return;
         }
         let made = self.system.folder(FOLDER, 0o700, 0);
@@ -56,7 +57,7 @@ impl Boot<'_> {
         }
         self.reset();
         if self.booted.repair.is_some() {
-            return;
+            return self.lost_network();
         }
         self.saved_clock();
         self.seed();
@@ -129,7 +130,7 @@ pub(crate) fn own_disk_id(system: &mut dyn System) -> io::Result<u32> {
 }
 
 /// Without a file, or with one that makes no sense: DHCP, which finds the box again.
-fn network(system: &mut dyn System) -> Plan {
+pub(crate) fn network(system: &mut dyn System) -> Plan {
     let octets = system.read(&format!("{FOLDER}/network")).unwrap_or_default();
     match Message::decode(&octets) {
         Ok(Message::Network(plan)) => plan,

@@ -13,12 +13,14 @@
 //! 10 check           e2fsck -p; 0 and 1 go on, 2 restarts once, 4 and more: repair
 //! 11 data            mounted; if only for reading, or not at all: repair. Never formatted
 //! 12 file system     grown to its partition; as step 9
-//! 13 system folder   what is to be reset goes first: unless all of it does, repair; then identity,
+//! 13 elsewhere       where the mail is on another disk, that one takes the place of step 11, after
+//!                    steps 9 and 10 for it; none, two, or a damaged one: repair
+//! 14 system folder   what is to be reset goes first: unless all of it does, repair; then identity,
 //!                    saved clock, seed: what is missing is made
-//! 14 disk id         its own, made at the first start
-//! 15 presets         mailroom.toml of the boot partition, or SETUP-CODE.txt there
-//! 16 kernel          settings of /proc/sys, and the network that leads back to the box
-//! 17 children        the server, or in repair what says so; and netd
+//! 15 disk id         its own, made at the first start
+//! 16 presets         mailroom.toml of the boot partition, or SETUP-CODE.txt there
+//! 17 kernel          settings of /proc/sys, and the network that leads back to the box
+//! 18 children        the server, or in repair what says so; and netd
 //! ```
 //!
 //! Repair: the server is not started, the console says why, netd runs, and the box stays up.
@@ -26,6 +28,7 @@
 pub(crate) mod boot_partition;
 pub(crate) mod check;
 pub(crate) mod disk;
+pub(crate) mod elsewhere;
 pub(crate) mod folder;
 pub(crate) mod modules;
 pub(crate) mod note;
@@ -40,6 +43,7 @@ use crate::update::ledger;
 use crate::update::slot::{Slot, Standing};
 use boot_partition::Preset;
 use disk::Disk;
+use elsewhere::{Elsewhere, Lost};
 use modules::Modules;
 use std::io;
 use std::time::Duration;
@@ -52,7 +56,16 @@ pub(crate) const DATA: &str = "/data";
 pub(crate) struct Booted {
     pub slot: Option<Slot>,
     pub standing: Standing,
+    /// The system's: boot partition, slots and their state, notes; and the mail, as a rule.
     pub disk: Option<Disk>,
+    /// Where the mail is on another: what is written of it,
+    pub elsewhere: Option<Elsewhere>,
+    /// and the disk itself.
+    pub data: Option<Disk>,
+    /// An old copy of the mail is on the system's.
+    pub old_copy: bool,
+    /// Why the mail is not there: /data is the system's disk then.
+    pub lost: Option<Lost>,
     pub modules: Modules,
     /// Shown until the box has an owner.
     pub code: Option<Code>,
@@ -97,17 +110,16 @@ pub(crate) fn boot(system: &mut dyn System, build: i64) -> io::Result<Outcome> {
     if boot.check() == Next::Restart {
         return Ok(Outcome::End { off: false });
     }
-    let rest = [
-        Boot::data,
-        Boot::file_system,
-        Boot::system_folder,
-        Boot::disk_id,
-        Boot::presets,
-        Boot::kernel,
-        Boot::children,
-    ];
-    for step in rest {
+    for step in [Boot::data, Boot::file_system] {
         // On a slow card each of these takes seconds.
+        boot.system.feed_watchdog();
+        step(&mut boot);
+    }
+    if boot.elsewhere() == Next::Restart {
+        return Ok(Outcome::End { off: false });
+    }
+    let rest = [Boot::system_folder, Boot::disk_id, Boot::presets, Boot::kernel, Boot::children];
+    for step in rest {
         boot.system.feed_watchdog();
         step(&mut boot);
     }
@@ -143,6 +155,10 @@ impl Booted {
             slot: None,
             standing: Standing::Confirmed,
             disk: None,
+            elsewhere: None,
+            data: None,
+            old_copy: false,
+            lost: None,
             modules: Modules::default(),
             code: None,
             preset: Preset::None,
@@ -155,6 +171,13 @@ impl Booted {
             repair: None,
             faults: Vec::new(),
         }
+    }
+}
+
+impl Booted {
+    /// /data can be written: under repair only where the mail is elsewhere.
+    pub(crate) fn writes(&self) -> bool {
+        self.repair.is_none() || self.lost.is_some()
     }
 }
 
@@ -390,13 +413,13 @@ impl Boot<'_> {
         }
     }
 
-    // ---- 13: folder.rs, reset.rs ----
+    // ---- 13: elsewhere.rs ----
+    // ---- 14: folder.rs, reset.rs ----
 
-    // ---- 14 ----
+    // ---- 15 ----
     fn disk_id(&mut self) {
-        let Some(disk) = self.booted.disk.clone().filter(|_| self.booted.repair.is_none()) else {
-            return;
-        };
+        let writes = self.booted.writes();
+        let Some(disk) = self.booted.disk.clone().filter(|_| writes) else { return };
         let own = match folder::own_disk_id(self.system) {
             Ok(own) => own,
             Err(error) => {
@@ -411,9 +434,9 @@ impl Boot<'_> {
         }
     }
 
-    // ---- 15: boot_partition.rs ----
+    // ---- 16: boot_partition.rs ----
 
-    // ---- 16 ----
+    // ---- 17 ----
     fn kernel(&mut self) {
         let settings = [
             // The server binds its ports without a capability.
@@ -441,7 +464,7 @@ impl Boot<'_> {
         }
     }
 
-    // ---- 17 ----
+    // ---- 18 ----
     fn children(&mut self) {
         if self.asked.is_some() {
             return;

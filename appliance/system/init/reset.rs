@@ -8,6 +8,9 @@
 //!              of updates; small ones are overwritten first. Then it is a new box's first start
 //! ```
 //!
+//! Where the mail is on another disk that is not in, /data is that of the system's disk: only
+//! everything can be reset then, and the box is one with its mail on its own disk again.
+//!
 //! The order makes a cut of the power harmless: first the journal says what is to be done, then
 //! RESET.txt goes, then it is done; the journal forgets it at the end. A cut before the journal
 //! leaves RESET.txt and nothing done; one behind it leaves work that the next start goes on with. A
@@ -15,13 +18,14 @@
 
 pub(crate) mod asked;
 pub(crate) mod journal;
-mod sweep;
+pub(crate) mod sweep;
 
 use super::disk::Disk;
 use super::folder::{self, FOLDER};
-use super::{Boot, boot_partition};
+use super::{Boot, boot_partition, elsewhere};
 use crate::request::DeviceId;
 use crate::system::sticks::{self, Stick, Unreadable};
+use crate::system::storage::moving;
 use crate::system::syscall::{Access, System};
 use asked::{ASKED, Level, RESULT};
 use journal::{Journal, Seen, Step};
@@ -59,11 +63,23 @@ impl Boot<'_> {
         }
     }
 
+    /// The mail is nowhere else any more.
+    fn found_again(&mut self) {
+        (self.booted.lost, self.booted.elsewhere) = (None, None);
+        (self.booted.repair, self.booted.old_copy) = (None, false);
+    }
+
     fn go_on(&mut self, mut journal: Journal) -> io::Result<()> {
+        let (own, is_away) = (self.booted.disk.clone(), self.booted.data.is_some());
+        let lost = self.booted.lost.is_some();
         let Some(work) = &mut journal.work else { return Ok(()) };
         match work.step {
             Step::Everything => {
-                if let Err(left) = sweep::everything(self.system) {
+                let swept = own.map_or(Ok(()), |own| {
+                    moving::forget_all(self.system, &own, is_away)?;
+                    sweep::everything(self.system)
+                });
+                if let Err(left) = swept {
                     // What is left of a store is nobody's mail any more, and nobody's to read.
                     self.repair(format!("{UNFINISHED}: {left}"));
                     return Ok(());
@@ -72,7 +88,12 @@ impl Boot<'_> {
                 journal.work = None;
                 journal.write(self.system)?;
                 self.fault("everything is reset: this is the first start of an empty box".into());
+                if lost {
+                    self.found_again();
+                }
             }
+            // They are with the mail, which is not there.
+            _ if lost => (),
             Step::Passwords => {
                 folder::forget_network(self.system)?;
                 folder::keep_code(self.system, work.code)?;
@@ -136,7 +157,11 @@ fn answer(
 ) -> io::Result<Looked> {
     // By now it may have another id than the table that the box started by.
     let device = folder::own_disk_id(system).unwrap_or(own.id);
-    let level = match asked::parse(octets, DeviceId(device)) {
+    let mut asked = asked::parse(octets, DeviceId(device));
+    if asked == Ok(Level::Passwords) && elsewhere::is_lost(system) {
+        asked = Err(asked::Wrong { line: 0, why: AWAY });
+    }
+    let level = match asked {
         Ok(level) => level,
         Err(wrong) => {
             let told = format!("RESET.txt {} was not taken: {wrong}", place.words());
@@ -278,6 +303,10 @@ impl Place<'_> {
 
 /// Why the server does not run when some of it is left.
 pub(crate) const UNFINISHED: &str = "reset everything is not finished";
+
+/// Why passwords cannot be reset.
+const AWAY: &str =
+    "the passwords are with the mail, on another disk that is not in: put it in first";
 
 /// What a reset of everything leaves of PID 1's folder: who the device is, and what its systems in
 /// both slots are, since they stay too.

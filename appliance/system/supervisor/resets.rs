@@ -12,7 +12,12 @@ use std::time::Duration;
 impl Supervisor<'_> {
     /// Something was typed at the box.
     pub(super) fn key(&mut self, source: Source, octet: u8, now: Duration) {
-        let resets = Resets { possible: self.can_reset, device: self.booted.device };
+        let resets = Resets {
+            possible: self.can_reset,
+            device: self.booted.device,
+            lost: self.booted.lost.is_some(),
+            old_copy: self.booted.old_copy,
+        };
         let menu = match source {
             Source::Screen => &mut self.menus.0,
             Source::Serial => &mut self.menus.1,
@@ -25,6 +30,7 @@ impl Supervisor<'_> {
             Some(Act::Off) => self.end = Some(true),
             Some(Act::Show) => self.console.again(),
             Some(Act::Reset(level)) => self.begin_reset(level),
+            Some(Act::Old) => self.use_old_copy(),
         }
     }
 

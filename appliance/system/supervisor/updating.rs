@@ -72,6 +72,12 @@ enum Source {
     Upload,
 }
 
+impl Updates {
+    pub(super) fn is_installing(&self) -> bool {
+        self.install.is_some()
+    }
+}
+
 impl Source {
     fn way(&self) -> Way {
         match self {
@@ -152,7 +158,9 @@ impl Supervisor<'_> {
         if self.booted.standing == Standing::OnTrial {
             self.watch_trial(now);
         }
-        let free = self.updates.install.is_none() && self.booted.standing == Standing::Confirmed;
+        let confirmed = self.booted.standing == Standing::Confirmed;
+        let moving = self.lending.is_moving() || self.storing.waits();
+        let free = self.updates.install.is_none() && confirmed && !moving;
         if free && self.updates.look.take_if(|at| *at <= now).is_some() {
             self.look_at_sticks();
         }
@@ -161,7 +169,8 @@ impl Supervisor<'_> {
 
     /// The shortest wait that updates need.
     pub(super) fn updates_wait(&self, now: Duration) -> Duration {
-        let look = self.updates.look.filter(|_| self.booted.standing == Standing::Confirmed);
+        let may = self.booted.standing == Standing::Confirmed && !self.lending.is_moving();
+        let look = self.updates.look.filter(|_| may);
         look.map_or(limits::WATCHDOG_FEED, |at| at.saturating_sub(now))
     }
 
@@ -280,6 +289,15 @@ impl Supervisor<'_> {
         }
         if self.booted.standing != Standing::Confirmed {
             let why = "another update waits for its restart or is on trial: try it after that";
+            return self.not_begun(&source, file, why);
+        }
+        if self.booted.lost.is_some() {
+            // What came of it is kept with the mail, and no trial succeeds without.
+            let why = "the disk that holds the mail is missing: put it in first";
+            return self.not_begun(&source, file, why);
+        }
+        if self.lending.is_moving() || self.storing.waits() {
+            let why = "the mail is being moved to another disk: try it after that";
             return self.not_begun(&source, file, why);
         }
         self.updates.refused = None;

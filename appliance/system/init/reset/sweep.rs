@@ -1,13 +1,50 @@
-//! Everything below /data goes. The partition is not formatted: what is left has to be provable.
+//! Everything below /data goes, or what an old copy of it is. The partition is not formatted: what
+//! is left has to be provable.
 
 use super::KEPT;
 use crate::limits;
+use crate::system::init::elsewhere::ELSEWHERE;
 use crate::system::init::{DATA, folder};
 use crate::system::syscall::{Kind, System};
 use std::io;
 
 /// What e2fsck puts there is found again.
 const FOUND: &str = "/data/lost+found";
+
+/// What is left on the system's disk of an office that is elsewhere: who the device is, and where.
+const KEPT_HOME: [&str; 2] = ["disk-id", ELSEWHERE];
+
+/// All that is in a folder, which stays. One that is not there holds nothing.
+pub(crate) fn folder(system: &mut dyn System, path: &str) -> Result<(), String> {
+    let mut left = None;
+    match system.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        _ => (),
+    }
+    for path in below(system, path, &mut left) {
+        remove(system, path, &mut left);
+    }
+    left.map_or(Ok(()), Err)
+}
+
+/// All of a data partition that is mounted there, but [`KEPT_HOME`] of PID 1's folder.
+pub(crate) fn home(system: &mut dyn System, root: &str) -> Result<(), String> {
+    let mut left = None;
+    let own = folder::FOLDER.replacen(DATA, root, 1);
+    for path in below(system, root, &mut left) {
+        if path != own {
+            remove(system, path, &mut left);
+            continue;
+        }
+        let kept = KEPT_HOME.map(|name| format!("{own}/{name}"));
+        for path in below(system, &path, &mut left) {
+            if !kept.contains(&path) {
+                remove(system, path, &mut left);
+            }
+        }
+    }
+    left.map_or(Ok(()), Err)
+}
 
 /// All but what is [`KEPT`], and the folders that every start makes. Nothing runs beside it. The
 /// error names what is left first; all else is gone.

@@ -165,7 +165,10 @@ fn has_room(to: &Path, octets: u64) -> Result<(), Failure> {
         Failure::new(WHAT, format!("the room of the new disk is not told: {errno}"), "")
             .of_kind(Kind::Trouble)
     })?;
-    let room = room.blocks_available().saturating_mul(room.fragment_size());
+    enough(room.blocks_available().saturating_mul(room.fragment_size()), octets)
+}
+
+fn enough(room: u64, octets: u64) -> Result<(), Failure> {
     let need = octets.saturating_add(MOVE_SPARE_BYTES);
     if room >= need {
         return Ok(());
@@ -279,4 +282,29 @@ fn read(file: &mut File, into: &mut [u8]) -> io::Result<usize> {
 /// What is read next comes from the disk. A file system that cannot is read as it is.
 pub(super) fn drop_cache(file: &File) {
     let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_as_such_before_and_while_it_is_written() {
+        let no = enough(MOVE_SPARE_BYTES + 999, 1_000).expect_err("too small");
+        assert!(no.kind == Kind::Full && no.why.contains("too small"), "{no:?}");
+        assert_eq!(enough(MOVE_SPARE_BYTES + 1_000, 1_000), Ok(()));
+        let listed = Listed {
+            path: "store/data.mdb".into(),
+            is_folder: false,
+            mode: 0o600,
+            octets: 7,
+            changed: (0, 0),
+            number: 1,
+        };
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let no = listed.trouble("copied", &full);
+        assert!(no.kind == Kind::Full && no.why.contains("disk is full: store/data.mdb"), "{no:?}");
+        let no = listed.trouble("copied", &io::Error::from_raw_os_error(5));
+        assert!(no.kind == Kind::Trouble && no.why.contains("cannot be copied"), "{no:?}");
+    }
 }

@@ -240,7 +240,8 @@ impl Listed {
             unsynced += count as u64;
             if unsynced >= MOVE_UNSYNCED_BYTES {
                 target.sync_data()?;
-                (drop_cache(&source), drop_cache(&target));
+                drop_cache(&source);
+                drop_cache(&target);
                 unsynced = 0;
             }
             told(count as u64);
@@ -248,7 +249,8 @@ impl Listed {
         target.set_permissions(Permissions::from_mode(self.mode))?;
         target.set_modified(source.metadata()?.modified()?)?;
         target.sync_all()?;
-        (drop_cache(&source), drop_cache(&target));
+        drop_cache(&source);
+        drop_cache(&target);
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 const WHAT: &str = "cannot move the mail";
 
 /// Files of an engine that runs, which a new one makes by itself.
-const LEFT_OUT: [&str; 2] = ["store/lock", "store/lock.mdb"];
+const STORE: &str = "store";
+const LEFT_OUT: [&str; 2] = ["lock", "lock.mdb"];
 
 /// What a folder holds, with what tells whether it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +118,7 @@ fn list_into(
         let path = below.join(&name);
         let data = fs::symlink_metadata(folder.join(&path)).map_err(trouble)?;
         let (is_folder, is_file) = (data.is_dir(), data.is_file());
-        if LEFT_OUT.iter().any(|it| Path::new(it) == path) || is_made_anew(&data) {
+        if LEFT_OUT.iter().any(|it| Path::new(STORE).join(it) == path) || is_made_anew(&data) {
             continue;
         }
         let odd = |why: &str| Failure::new(WHAT, format!("{} {why}", path.display()), "move it");

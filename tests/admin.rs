@@ -24,6 +24,7 @@ mod security;
 mod setup;
 mod splice;
 pub(crate) mod stage;
+mod storage;
 mod strangers;
 mod update;
 mod ways_in;

@@ -12,6 +12,7 @@ pub(crate) mod outside;
 mod people;
 mod salvage;
 mod sealed;
+mod still;
 mod upkeep;
 
 use crate::message::facts::{Envelope, Facts};

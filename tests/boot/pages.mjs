@@ -5,7 +5,7 @@ import { browser, check, told, Walk } from "../browser/lib.mjs";
 
 const { base, home, code, bundle, version, gallery } = JSON.parse(process.env.MAILROOM_BOX);
 const PASSWORD = "correct horse battery";
-const PAGES = ["/update", "/log", "/backup", "/"];
+const PAGES = ["/update", "/storage", "/backup", "/reset", "/log", "/"];
 const SECONDS = 600;
 
 const chromium = await browser(home, new URL(base).hostname);

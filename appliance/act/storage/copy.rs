@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 const WHAT: &str = "cannot move the mail";
 
 /// Files of an engine that runs, which a new one makes by itself.
-const LEFT_OUT: [&str; 2] = ["store/lock", "store/lock.mdb"];
+const STORE: &str = "store";
+const LEFT_OUT: [&str; 2] = ["lock", "lock.mdb"];
 
 /// What a folder holds, with what tells whether it is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +118,7 @@ fn list_into(
         let path = below.join(&name);
         let data = fs::symlink_metadata(folder.join(&path)).map_err(trouble)?;
         let (is_folder, is_file) = (data.is_dir(), data.is_file());
-        if LEFT_OUT.iter().any(|it| Path::new(it) == path) || is_made_anew(&data) {
+        if LEFT_OUT.iter().any(|it| Path::new(STORE).join(it) == path) || is_made_anew(&data) {
             continue;
         }
         let odd = |why: &str| Failure::new(WHAT, format!("{} {why}", path.display()), "move it");
@@ -165,7 +166,10 @@ fn has_room(to: &Path, octets: u64) -> Result<(), Failure> {
         Failure::new(WHAT, format!("the room of the new disk is not told: {errno}"), "")
             .of_kind(Kind::Trouble)
     })?;
-    let room = room.blocks_available().saturating_mul(room.fragment_size());
+    enough(room.blocks_available().saturating_mul(room.fragment_size()), octets)
+}
+
+fn enough(room: u64, octets: u64) -> Result<(), Failure> {
     let need = octets.saturating_add(MOVE_SPARE_BYTES);
     if room >= need {
         return Ok(());
@@ -237,7 +241,8 @@ impl Listed {
             unsynced += count as u64;
             if unsynced >= MOVE_UNSYNCED_BYTES {
                 target.sync_data()?;
-                (drop_cache(&source), drop_cache(&target));
+                drop_cache(&source);
+                drop_cache(&target);
                 unsynced = 0;
             }
             told(count as u64);
@@ -245,7 +250,8 @@ impl Listed {
         target.set_permissions(Permissions::from_mode(self.mode))?;
         target.set_modified(source.metadata()?.modified()?)?;
         target.sync_all()?;
-        (drop_cache(&source), drop_cache(&target));
+        drop_cache(&source);
+        drop_cache(&target);
         Ok(())
     }
 
@@ -279,4 +285,29 @@ fn read(file: &mut File, into: &mut [u8]) -> io::Result<usize> {
 /// What is read next comes from the disk. A file system that cannot is read as it is.
 pub(super) fn drop_cache(file: &File) {
     let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_is_told_as_such_before_and_while_it_is_written() {
+        let no = enough(MOVE_SPARE_BYTES + 999, 1_000).expect_err("too small");
+        assert!(no.kind == Kind::Full && no.why.contains("too small"), "{no:?}");
+        assert_eq!(enough(MOVE_SPARE_BYTES + 1_000, 1_000), Ok(()));
+        let listed = Listed {
+            path: "store/data.mdb".into(),
+            is_folder: false,
+            mode: 0o600,
+            octets: 7,
+            changed: (0, 0),
+            number: 1,
+        };
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let no = listed.trouble("copied", &full);
+        assert!(no.kind == Kind::Full && no.why.contains("disk is full: store/data.mdb"), "{no:?}");
+        let no = listed.trouble("copied", &io::Error::from_raw_os_error(5));
+        assert!(no.kind == Kind::Trouble && no.why.contains("cannot be copied"), "{no:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! How the last move went, and how fast the disk was that holds the mail: `DATA/storage.json`.
+//! How the last move went, and how fast the disk was that holds the mail: `DATA/disks.json`.
 
 use super::speed::Speed;
 use crate::limits::MOVE_STATE_BYTES;
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-const FILE: &str = "storage.json";
+const FILE: &str = "disks.json";
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,5 +1,6 @@
-//! The disks of a box: what each holds, how fast the one with the mail is, and all of the mail moved
-//! to another. Each act goes on in the background; how far it is and what came of it is asked for.
+//! The disks of a box: what each holds, how fast the one with the mail is, and all of the mail
+//! moved to another. Each act goes on in the background; how far it is and what came of it is
+//! asked for.
 
 use super::{Call, Outcome, json};
 use crate::act::failure::Failure;

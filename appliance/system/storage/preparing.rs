@@ -77,7 +77,7 @@ pub(crate) fn begin(
     match seed.writing(sectors, disk.id) {
         Some(writing) => {
             Ok(Preparing { called, disk, is_gone: false, step: Step::Writing(writing) })
-        },
+        }
         None => Err("the disk is too small for the mail".to_string()),
     }
 }

@@ -4,7 +4,7 @@
 use super::children::{GOOD, count, crash, play, server};
 use super::fake::{Disks, Fake};
 use crate::limits;
-use crate::request::{InstallStep, Message, RefusedFor, UpdateAct, Words};
+use crate::request::{Health, InstallStep, Message, RefusedFor, StoreState, UpdateAct, Words};
 use crate::system::syscall::events::happening_of;
 use crate::system::syscall::{Ended, Happening, Program};
 use crate::update::ledger::{self, Ledger};
@@ -76,6 +76,24 @@ fn a_stick_that_an_update_is_read_from_is_not_lent_meanwhile() {
     let told = "tell server NotLent(Words(\"an update is read from the stick";
     assert_eq!(count(&done, told), 1, "{done:#?}");
     assert_eq!(count(&done, "mount /run/lent"), 0, "{done:#?}");
+}
+
+/// No letter could be taken in to prove the new one, and a good update would be called bad.
+#[test]
+fn a_full_box_keeps_its_system_until_there_is_room() {
+    let mut fake = settled();
+    let full = Health { store: StoreState::Full, ..GOOD };
+    let send = || (1, server(Message::Update(UpdateAct::Take)));
+    fake.disks.files.insert("/data/mail/update.mru".to_string(), b"x".to_vec());
+    let (done, _) = play(&mut fake, vec![(1, server(Message::Health(full))), send()]);
+    assert_eq!(count(&done, "start installer"), 0, "{done:#?}");
+    let refused = told(&fake).refused.expect("words for the owner");
+    assert!(refused.why.starts_with("the disk is full"), "{refused:?}");
+    let mut fake = Fake::again(fake.disks);
+    release(&mut fake, "1.0.0");
+    fake.disks.files.insert("/data/mail/update.mru".to_string(), b"x".to_vec());
+    let (done, _) = play(&mut fake, vec![(1, server(Message::Health(GOOD))), send()]);
+    assert_eq!(count(&done, "start installer"), 1, "{done:#?}");
 }
 
 fn now() -> (u64, Happening) {

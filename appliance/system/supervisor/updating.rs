@@ -18,7 +18,7 @@ mod files;
 use super::Supervisor;
 use crate::event::{Event, emit};
 use crate::limits;
-use crate::request::{InstallStep, Message, RefusedFor, UpdateAct, Words};
+use crate::request::{InstallStep, Message, RefusedFor, StoreState, UpdateAct, Words};
 use crate::system::init::{folder, note, slots};
 use crate::system::sticks::{self, Stick};
 use crate::system::syscall::{Access, Ended, Kill, Opened, Program};
@@ -298,6 +298,11 @@ impl Supervisor<'_> {
         }
         if self.lending.is_moving() || self.storing.waits() {
             let why = "the mail is being moved to another disk: try it after that";
+            return self.not_begun(&source, file, why);
+        }
+        if self.view.store() == Some(StoreState::Full) {
+            // It would be taken for a bad one: no letter can be taken in to prove it.
+            let why = "the disk is full, and no new system could prove that mail works: make room";
             return self.not_begun(&source, file, why);
         }
         self.updates.refused = None;

@@ -245,6 +245,15 @@ fn what_cannot_be_made_ready_is_told_why_and_nothing_moved() {
         refused(&mut fake, asked(NAME), "the disk cannot be made ready: ");
         assert!(!fake.mounted.contains("/run/lent/stick"), "{call}");
     }
+    // A part of it is mounted, whatever it is.
+    let mut fake = fresh();
+    fake.fails.push(("claim /dev/sda", EBUSY));
+    let busy = refused(&mut fake, asked(NAME), "the disk is in use by something else");
+    assert_eq!(count(&busy, "write /dev/sda"), 0, "{busy:#?}");
+    let mut fake = fresh();
+    let mut script = asked(NAME);
+    script.insert(2, (0, Happening::Disk("sda".to_string())));
+    refused(&mut fake, script, "the disk cannot be made ready: it was pulled out");
     let script = vec![(5, owned()), (1, server(Message::Switch))];
     refused(&mut fresh(), script, "no disk is ready for the mail");
     // While it is made ready, and until it is given back, it is nobody else's.

@@ -73,6 +73,8 @@ pub(crate) fn begin(
     if !matches!(sector.as_str(), "" | "512") {
         return Err(format!("the disk has sectors of {sector} octets: the box uses those of 512"));
     }
+    let claimed = system.claim(&disk.device());
+    claimed.map_err(|error| format!("the disk is in use by something else: {error}"))?;
     let sectors = octets(system, &disk.name) / disk::SECTOR;
     match seed.writing(sectors, disk.id) {
         Some(writing) => {

@@ -13,6 +13,7 @@
 
 mod format;
 
+use super::emptying::Writing;
 use super::init::disk::{self, DATA as PARTITION, Disk};
 use super::sticks::{self, Stick};
 use super::storage::preparing::{self, Place, Preparing};
@@ -20,7 +21,6 @@ use super::storage::{Own, ext4};
 use super::syscall::{Access, Mount, System};
 use crate::limits;
 use crate::request::{Message, StickState, Words};
-use format::Writing;
 use std::io;
 use std::time::Duration;
 

@@ -14,6 +14,7 @@
 
 pub(crate) mod confine;
 pub(crate) mod console;
+pub(crate) mod emptying;
 pub(crate) mod init;
 pub(crate) mod installer;
 pub(crate) mod lending;

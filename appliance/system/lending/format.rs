@@ -10,9 +10,9 @@
 //! The table is written last: a stick that was pulled out meanwhile has none, and is unusable as
 //! before.
 
-use crate::limits;
+use crate::system::emptying::{Writing, entry, sector};
+use crate::system::init::disk::SECTOR;
 
-const SECTOR: u64 = 512;
 /// Where the partition begins.
 const BEGIN: u64 = 2048;
 /// Sectors before the tables of clusters.
@@ -23,28 +23,6 @@ const CLUSTERS_LEAST: u64 = 65_525;
 
 /// As computers show it.
 const LABEL: &[u8; 11] = b"MAILROOM   ";
-
-/// What is to be written: where, and what. Zeros come in pieces.
-pub(super) struct Writing {
-    /// Zeros from this octet to that.
-    zeros: (u64, u64),
-    /// Then these, in order.
-    sectors: std::vec::IntoIter<(u64, Vec<u8>)>,
-}
-
-impl Iterator for Writing {
-    type Item = (u64, Vec<u8>);
-
-    fn next(&mut self) -> Option<(u64, Vec<u8>)> {
-        let (at, end) = self.zeros;
-        if at < end {
-            let length = (end - at).min(limits::FORMAT_PIECE_BYTES as u64);
-            self.zeros.0 = at + length;
-            return Some((at, vec![0; usize::try_from(length).unwrap_or(0)]));
-        }
-        self.sectors.next()
-    }
-}
 
 /// For a stick of so many sectors; `None`: it cannot be FAT32.
 pub(super) fn begin(sectors: u64, id: u32) -> Option<Writing> {
@@ -77,7 +55,7 @@ pub(super) fn begin(sectors: u64, id: u32) -> Option<Writing> {
     all.push((0, self::table(length, id).to_vec()));
     // The old table goes first: what it leads to is no more.
     let end = at(RESERVED + TABLES * table + per_cluster);
-    Some(Writing { zeros: (0, end), sectors: all.into_iter() })
+    Some(Writing::new(end, all))
 }
 
 /// Sectors of a cluster, as others choose them.
@@ -93,10 +71,7 @@ fn per_cluster(length: u64) -> u64 {
 
 /// The root folder knows the label too; that is all that is in it.
 fn root() -> [u8; SECTOR as usize] {
-    let mut sector = [0; SECTOR as usize];
-    let entry = LABEL.iter().copied().chain([0x08]);
-    sector.iter_mut().zip(entry).for_each(|(to, from)| *to = from);
-    sector
+    sector(&[(0, LABEL), (LABEL.len(), &[0x08])])
 }
 
 fn boot(per_cluster: u64, table: u64, length: u64, id: u32) -> [u8; SECTOR as usize] {
@@ -131,32 +106,17 @@ fn boot(per_cluster: u64, table: u64, length: u64, id: u32) -> [u8; SECTOR as us
 
 /// Of so many clusters the root folder has one.
 fn free(clusters: u64) -> [u8; SECTOR as usize] {
-    let mut sector = [0; SECTOR as usize];
     let free = u32::try_from(clusters.saturating_sub(1)).unwrap_or(u32::MAX);
-    let marks: [(usize, [u8; 4]); 5] = [
-        (0, *b"RRaA"),
-        (484, *b"rrAa"),
-        (488, free.to_le_bytes()),
-        (492, 3_u32.to_le_bytes()),
-        (508, [0, 0, 0x55, 0xAA]),
-    ];
-    for (at, octets) in marks {
-        sector.iter_mut().skip(at).zip(octets).for_each(|(to, from)| *to = from);
-    }
-    sector
+    sector(&[
+        (0, b"RRaA"),
+        (484, b"rrAa"),
+        (488, &free.to_le_bytes()),
+        (492, &3_u32.to_le_bytes()),
+        (508, &[0, 0, 0x55, 0xAA]),
+    ])
 }
 
 fn table(length: u64, id: u32) -> [u8; SECTOR as usize] {
-    let mut sector = [0; SECTOR as usize];
-    let number = |number: u64| u32::try_from(number).unwrap_or(0).to_le_bytes();
-    // Cylinders and heads that nobody counts by any more.
-    let [far, away, here] = [0xFE, 0xFF, 0xFF];
-    let entry = [&[0, far, away, here, 0x0C, far, away, here], &number(BEGIN)[..]].concat();
-    let entry = [entry, number(length).to_vec()].concat();
-    let parts: [(usize, &[u8]); 3] =
-        [(440, &id.to_le_bytes()), (446, &entry), (510, &[0x55, 0xAA])];
-    for (at, octets) in parts {
-        sector.iter_mut().skip(at).zip(octets).for_each(|(to, from)| *to = *from);
-    }
-    sector
+    let entry = entry(0x0C, BEGIN, length);
+    sector(&[(440, &id.to_le_bytes()), (446, &entry), (510, &[0x55, 0xAA])])
 }

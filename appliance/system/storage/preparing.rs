@@ -1,9 +1,10 @@
 //! A disk made ready for all of the mail, a few pieces at a time.
 
-use super::seed::{FILE, Seed, Writing};
+use super::seed::{FILE, Seed};
 use super::{Own, ext4};
 use crate::limits;
 use crate::request::Words;
+use crate::system::emptying::Writing;
 use crate::system::init::disk::{self, DATA as PARTITION, Disk, Growing};
 use crate::system::init::folder::{FOLDER, MAIL};
 use crate::system::init::reset::sweep;

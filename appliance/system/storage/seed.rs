@@ -10,6 +10,7 @@
 //! ```
 
 use crate::limits;
+use crate::system::emptying::{Writing, entry, sector};
 use crate::system::init::disk::{DATA_MARK, MIB, SECTOR};
 use std::io;
 
@@ -64,42 +65,17 @@ impl Seed {
         let mut pieces: Vec<_> =
             self.blocks.into_iter().map(|(at, block)| (BEGIN + at, block)).collect();
         pieces.push((0, table(length, id).to_vec()));
-        Some(Writing { zeros: (0, end), pieces: pieces.into_iter() })
-    }
-}
-
-/// What is to be written: where, and what. Zeros come in pieces.
-pub(crate) struct Writing {
-    zeros: (u64, u64),
-    pieces: std::vec::IntoIter<(u64, Vec<u8>)>,
-}
-
-impl Iterator for Writing {
-    type Item = (u64, Vec<u8>);
-
-    fn next(&mut self) -> Option<(u64, Vec<u8>)> {
-        let (at, end) = self.zeros;
-        if at < end {
-            let length = (end - at).min(limits::FORMAT_PIECE_BYTES as u64);
-            self.zeros.0 = at + length;
-            return Some((at, vec![0; usize::try_from(length).unwrap_or(0)]));
-        }
-        self.pieces.next()
+        Some(Writing::new(end, pieces))
     }
 }
 
 /// One partition, the fourth: it has the place of the system disk's.
 fn table(length: u64, id: u32) -> [u8; SECTOR as usize] {
-    let mut sector = [0; SECTOR as usize];
-    let number = |number: u64| u32::try_from(number).unwrap_or(0).to_le_bytes();
-    // Cylinders and heads that nobody counts by any more.
-    let [far, away, here] = [0xFE, 0xFF, 0xFF];
-    let entry = [&[0, far, away, here, 0x83, far, away, here], &number(MIB)[..]].concat();
-    let entry = [entry, number(length).to_vec()].concat();
-    let parts: [(usize, &[u8]); 4] =
-        [(0, DATA_MARK), (440, &id.to_le_bytes()), (446 + 3 * 16, &entry), (510, &[0x55, 0xAA])];
-    for (at, octets) in parts {
-        sector.iter_mut().skip(at).zip(octets).for_each(|(to, from)| *to = *from);
-    }
-    sector
+    let entry = entry(0x83, MIB, length);
+    sector(&[
+        (0, DATA_MARK),
+        (440, &id.to_le_bytes()),
+        (446 + 3 * 16, &entry),
+        (510, &[0x55, 0xAA]),
+    ])
 }

@@ -1,4 +1,5 @@
-"""The pages that only a box has, in the emulated box itself, in Debian's Chromium.
+"""The pages that only a box has, in the emulated box itself, in Debian's Chromium: an update that
+is sent, and the mail moved to another disk.
 
     MAILROOM_GALLERY=FOLDER   pictures of every page
 """
@@ -10,9 +11,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from backup import NAME
 from box import Box
 from first import PRESET
 from lan import LENT, Lan
+from storage import blank
 from update import bundle, letters, sent, slot_release
 
 HERE = Path(__file__).resolve().parent
@@ -45,8 +48,10 @@ def run(folder, check):
                 "bundle": str(bundle(here, VERSION)),
                 "version": VERSION,
                 "gallery": gallery,
+                "data": NAME,
             }
-            walked(told, check)
+            blank(here / "data")
+            walked(told, lambda: box.insert("data", here / "data"), check)
             versions, state = slot_release(disk)
             check("slot b has what was sent", versions[1] == VERSION, versions)
             check("and is confirmed", all("slot b confirmed" in it for it in state), state)
@@ -54,7 +59,7 @@ def run(folder, check):
     shutil.rmtree(here)
 
 
-def walked(told, check):
+def walked(told, put_in, check):
     env = {**os.environ, "MAILROOM_BOX": json.dumps(told)}
     words, said = ["node", HERE / "pages.mjs"], ""
     with subprocess.Popen(
@@ -62,6 +67,8 @@ def walked(told, check):
     ) as node:
         for line in node.stdout:
             said += line
+            if line == "put in\n":
+                put_in()
             if line.startswith("FAIL"):
                 print(line, end="", flush=True)
     counted = re.search(r'{"passed":(\d+),"failed":(\d+)}', said)

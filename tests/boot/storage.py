@@ -2,7 +2,7 @@
 new card, and comes back. The office is the same before and after.
 
     POINTS, BOOTS in the environment: how many cuts of the power, and how many of them also start
-    (6 and 2)
+    (4 and 1)
 
 One move is played in QEMU, which writes down every write and flush of both disks. For each moment
 what a power cut there leaves of them is made on this machine (tests/power/replay.py): all of the
@@ -275,7 +275,7 @@ class Logged:
 
 
 def cuts(here, lan, office, check):
-    count, boots = int(os.environ.get("POINTS", 6)), int(os.environ.get("BOOTS", 2))
+    count, boots = int(os.environ.get("POINTS", 4)), int(os.environ.get("BOOTS", 1))
     seed = int(os.environ.get("SEED", random.randrange(2**32)))
     rng = random.Random(seed)
     print(f"storage: POINTS={count} BOOTS={boots} SEED={seed}", flush=True)
@@ -302,6 +302,7 @@ def cuts(here, lan, office, check):
             starts(here, files, lan, about, known, told, check)
     print(f"storage: the mail is on the card at {seen['card']} cuts, on the disk at "
           f"{seen['disk']}", flush=True)
+    check("there were cuts on both sides of the move", count < 3 or all(seen.values()), seen)
 
 
 def recorded(here, disk, data, lan, office, check):
@@ -344,10 +345,12 @@ def behind(disk, log):
 
 
 def chosen(logs, moments, window, count, rng):
-    """Half of them anywhere, half at the end of the move, where it is decided."""
-    pairs = []
+    """Half of them at the end of the move, where it is decided, a quarter behind it, and a quarter
+    anywhere."""
+    last_of_all, pairs = len(moments) - 1, []
+    where = [(0, last_of_all), window, (window[1], last_of_all), window]
     for number in range(count):
-        first, last = window if number % 2 else (0, len(moments) - 1)
+        first, last = where[number % len(where)]
         at = rng.randrange(first, max(first + 1, last))
         (system, _), (system_next, data) = moments[at], moments[min(at + 1, len(moments) - 1)]
         low, high = logs[0].index(system), logs[0].index(system_next)

@@ -154,6 +154,8 @@ pub(crate) enum Message {
     Lent(Words),
     /// Why it is not, or why it was not formatted.
     NotLent(Words),
+    /// What was returned is unmounted: it may be pulled out.
+    TakenBack,
     /// What is in, said whenever that changes.
     Stick {
         state: StickState,
@@ -353,6 +355,7 @@ impl Message {
             | Self::Device(_)
             | Self::Lent(_)
             | Self::NotLent(_)
+            | Self::TakenBack
             | Self::Stick { .. }
             | Self::Prepared(_)
             | Self::NotPrepared(_)
@@ -467,6 +470,7 @@ impl Message {
             Self::Prepared(name) => (54, Some(name)),
             Self::NotPrepared(why) => (55, Some(why)),
             Self::Holder { name, .. } => (56, Some(name)),
+            Self::TakenBack => (57, None),
             _ => return,
         };
         out.octets.push(kind);

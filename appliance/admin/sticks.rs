@@ -4,7 +4,7 @@
 //! ```text
 //! borrow   Lend ->      <- Lent: it is at PLACE, and nobody else gets it
 //! prepare  Prepare ->       <- Prepared: a disk, emptied, at PLACE for all of the mail
-//! dropped  Returned ->     it is unmounted, and may be pulled out
+//! dropped  Returned ->     <- TakenBack: it is unmounted, and may be pulled out
 //! switch   Switch ->        the box changes to it, and ends the server
 //! ```
 
@@ -56,6 +56,8 @@ enum Asked {
     Answered(Result<String, String>),
     /// It is ours.
     Lent,
+    /// We want it no more, and PID 1 still has it mounted.
+    Return,
 }
 
 /// What is in.
@@ -143,6 +145,7 @@ impl Sticks {
             Message::NotLent(why) if matches!(state.asked, Asked::Lend | Asked::Format) => {
                 Some(Err(why.text().to_string()))
             }
+            Message::TakenBack if state.asked == Asked::Return => Some(Ok(String::new())),
             Message::Holder { .. } => state.holder(message),
             _ => None,
         };
@@ -299,8 +302,12 @@ impl Borrowed {
 }
 
 impl Drop for Borrowed {
+    /// Waits until it may be pulled out: what is done with it is over only then.
     fn drop(&mut self) {
-        self.sticks.tell(&Message::Returned);
-        self.sticks.lock().asked = Asked::Nothing;
+        let asked = (Asked::Lent, Asked::Return, Asked::Nothing);
+        if let Err(why) = self.sticks.ask(asked, &Message::Returned, Some(limits::STICK_LENT)) {
+            emit(Event::BoxTrouble { what: format!("the stick is not given back: {why}") });
+            self.sticks.lock().asked = Asked::Nothing;
+        }
     }
 }

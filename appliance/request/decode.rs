@@ -44,7 +44,7 @@ impl Fields<'_> {
             33 => Message::Returned,
             34 => Message::Format(self.words()?),
             35 => self.message_stick()?,
-            kind @ 50..=56 => self.message_storage(kind)?,
+            kind @ 50..=57 => self.message_storage(kind)?,
             _ => return Err(Wrong("its kind is unknown")),
         })
     }
@@ -85,6 +85,7 @@ impl Fields<'_> {
             53 => Message::Forget,
             54 => Message::Prepared(self.words()?),
             55 => Message::NotPrepared(self.words()?),
+            57 => Message::TakenBack,
             _ => Message::Holder {
                 holds: self.one_of(&holds)?,
                 octets: u64::from_le_bytes(self.take()?),

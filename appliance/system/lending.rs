@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server: Lend -> mounted at TARGET, the server's -> Lent | NotLent
-//!         Returned, or its end -> unmounted: it may be pulled out
+//!         Returned, or its end -> unmounted: it may be pulled out -> TakenBack
 //!         Format -> emptied, piece by piece (format.rs) -> Stick | NotLent
 //!         Prepare -> made a data disk (storage.rs), mounted as one that is lent -> Prepared
 //! a disk came or went -> Stick: what is in, and whether it can be used
@@ -109,10 +109,11 @@ impl Lending {
     ) -> Vec<Message> {
         match &mut self.state {
             State::Returned => {
-                if system.unmount(TARGET).is_ok() {
-                    self.state = State::Free;
+                if system.unmount(TARGET).is_err() {
+                    return Vec::new();
                 }
-                Vec::new()
+                self.state = State::Free;
+                vec![Message::TakenBack]
             }
             State::Formatting(work) => {
                 let done = work.go_on(system);
@@ -162,12 +163,14 @@ impl Lending {
         Message::NotLent(Words::new(&why))
     }
 
-    /// It is wanted no more: the server said so, or ended.
-    pub(crate) fn take_back(&mut self, system: &mut dyn System) {
+    /// It is wanted no more: the server said so, or ended. Returns what the server is told, which
+    /// waits for it; `None`: it is still busy.
+    pub(crate) fn take_back(&mut self, system: &mut dyn System) -> Option<Message> {
         let is_mounted = match &self.state {
             State::Lent(_) | State::Prepared(_) => true,
             State::Preparing(work) => work.is_mounted(),
-            _ => return,
+            State::Returned => return None,
+            State::Free | State::Formatting(_) => return Some(Message::TakenBack),
         };
         if self.is_moving() {
             // One that is half made, or holds half a copy, is another one than before.
@@ -176,6 +179,7 @@ impl Lending {
         let unmounted = !is_mounted || system.unmount(TARGET).is_ok();
         // What is still open a moment longer is tried again.
         self.state = if unmounted { State::Free } else { State::Returned };
+        unmounted.then_some(Message::TakenBack)
     }
 
     /// Begins to empty the stick that is called so; `None`: the answer comes when that is done.

@@ -340,7 +340,7 @@ impl Supervisor<'_> {
         self.view.ended(program, ends);
         match program {
             // What it had of a stick ends with it.
-            Program::Server => self.lending.take_back(self.system),
+            Program::Server => drop(self.lending.take_back(self.system)),
             Program::Netd => return self.view.addresses.clear(),
             _ => return,
         }
@@ -394,7 +394,10 @@ impl Supervisor<'_> {
             Message::Lend { write } => self.lend(write),
             // What waits for the server's end needs the disk.
             Message::Returned if self.storing.waits() => (),
-            Message::Returned => self.lending.take_back(self.system),
+            Message::Returned => {
+                let answer = self.lending.take_back(self.system);
+                answer.iter().for_each(|answer| self.tell_server(answer));
+            }
             Message::Format(name) => self.format(&name),
             Message::Prepare(name) => self.prepare(&name),
             Message::Switch => self.switch_asked(now),

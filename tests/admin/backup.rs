@@ -520,8 +520,13 @@ fn a_stick_is_borrowed_of_pid_1_and_given_back() {
     let lent = waits.join().expect("joined").expect("lent");
     assert_eq!(lent.name, "SanDisk Ultra");
     assert!(sticks.borrow(false).is_err(), "one at a time");
-    drop(lent);
+    // It may be pulled out once PID 1 says so; nobody goes on before.
+    let returns = std::thread::spawn(move || drop(lent));
     assert_eq!(next(), Message::Returned);
+    assert!(sticks.borrow(false).is_err_and(|why| why.contains("in use")));
+    assert!(!returns.is_finished());
+    sticks.hear(&Message::TakenBack);
+    returns.join().expect("joined");
     let waits = borrow(false);
     assert_eq!(next(), Message::Lend { write: false });
     sticks.hear(&Message::NotLent(Words::new("there is no stick in the box")));

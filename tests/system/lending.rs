@@ -45,6 +45,7 @@ fn a_stick_is_told_lent_and_taken_back() {
         "tell server Lent(Words(\"SanDisk Ultra USB\"))",
         "tell server NotLent(Words(\"the stick is in use\"))",
         "unmount /run/lent/stick",
+        "tell server TakenBack",
         "mount /run/lent/stick vfat /dev/sda1 read-only",
     ];
     let places = steps.map(|step| at(&done, step));
@@ -77,6 +78,7 @@ fn a_server_that_ends_has_no_stick_any_more_and_the_next_is_told_what_is_in() {
     ];
     let (done, _) = play(&mut fake, script);
     assert!(count(&done, "unmount /run/lent/stick") > 2, "{done:#?}");
+    assert_eq!(count(&done, "tell server TakenBack"), 0, "it is still mounted: {done:#?}");
     assert_eq!(count(&done, "tell server NotLent(Words(\"the stick is in use"), 1, "{done:#?}");
 }
 

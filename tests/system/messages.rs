@@ -7,7 +7,14 @@ use crate::request::{
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 
+/// One of each kind.
 fn all() -> Vec<Message> {
+    let mut all = of_the_box();
+    all.extend(of_disks());
+    all
+}
+
+fn of_the_box() -> Vec<Message> {
     let health =
         Health { mail: Mail::Open, store: StoreState::Full, owned: true, accounts: 7, waiting: 9 };
     let code = Code::new([1, 2, 3, 4, 5, 6, 7, 255]);
@@ -52,10 +59,16 @@ fn all() -> Vec<Message> {
         Message::Progress { step: InstallStep::ReadingBack, done: 127, of: 128 },
         Message::Written,
         Message::Refused { kind: RefusedFor::Older, why: Words::new("it is older") },
+    ]
+}
+
+fn of_disks() -> Vec<Message> {
+    vec![
         Message::Lend { write: true },
         Message::Lent(Words::new("SanDisk Ultra")),
         Message::NotLent(Words::new("there is no stick")),
         Message::Returned,
+        Message::TakenBack,
         Message::Format(Words::new("SanDisk Ultra")),
         Message::Stick {
             state: StickState::Unusable,

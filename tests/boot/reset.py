@@ -36,6 +36,7 @@ def run(folder, check):
     with Lan() as lan:
         lan.serve("dhcp", LENT)
         lan.serve("time")
+        lan.names()
         # The router itself is not of the office.
         lan.neighbour(DESK, there=True)
         with Box(here / "box", disk, lan=lan, put=preset) as box:
@@ -81,8 +82,7 @@ def mails():
     """How many letters Alice has, by the password that she always had."""
     with imaplib.IMAP4_SSL(LENT, 993, timeout=120) as imap:
         imap.login(ALICE, PASSWORD)
-        # A stranger's letter may count as junk while no name server answers.
-        return sum(int(imap.select(mailbox)[1][0]) for mailbox in ["INBOX", "Junk"])
+        return int(imap.select("INBOX")[1][0])
 
 
 def owned(host=LENT):
@@ -237,15 +237,14 @@ def off(box, check):
 def identity(disk):
     """What no two boxes have in common, and the names of PID 1's files."""
     found = {}
-    with bad.data_of(disk) as part:
-        copy = part.with_suffix(".copy")
-        for path in ["/system/disk-id", "/mail/secret.key", "/mail/tls/ca.pem"]:
-            copy.unlink(missing_ok=True)
-            bad.debugfs(part, f"dump {path} {copy}")
-            found[path] = copy.read_bytes()
-        # inode, mode, user, group, name, size, each behind a slash
-        listed = bad.debugfs(part, "ls -p /system").splitlines()
-        copy.unlink()
+    part, copy = bad.data_of(disk), disk.with_suffix(".copy")
+    for path in ["/system/disk-id", "/mail/secret.key", "/mail/tls/ca.pem"]:
+        copy.unlink(missing_ok=True)
+        bad.debugfs(part, f"dump {path} {copy}")
+        found[path] = copy.read_bytes()
+    # inode, mode, user, group, name, size, each behind a slash
+    listed = bad.debugfs(part, "ls -p /system").splitlines()
+    copy.unlink()
     names = {line.split("/")[5] for line in listed if line.count("/") > 6}
     return found, names - {".", ".."}
 

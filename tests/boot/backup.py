@@ -38,6 +38,7 @@ def run(folder, check):
     with Lan() as lan:
         lan.serve("dhcp", LENT)
         lan.serve("time")
+        lan.names()
         lan.neighbour(DESK, there=True)
         with Box(here / "old", disk, lan=lan, put=preset) as box:
             box.said_ever("box: mail      good")
@@ -143,7 +144,6 @@ def written(subject, sender):
 
 
 def lived_in(office):
-    # Nobody answers for names here: each of these is looked into for seconds.
     letter("letter 0")
     with smtplib.SMTP_SSL(LENT, 465, timeout=120, context=page(LENT).tls) as smtp:
         smtp.login(ALICE, PASSWORD)

@@ -8,8 +8,7 @@ import time
 
 import screen
 from box import Box, on_boot_partition
-from lan import LENT, ROUTER, Lan
-from names import Names
+from lan import LENT, Lan
 
 ALICE, PASSWORD = "alice@office.test", "wonder-land-7"
 PRESET = f"""\
@@ -82,7 +81,7 @@ def found(box, lan, check):
 
 def mail(lan, check):
     """In by swaks, out by curl; who sent it is judged by the name server that DHCP named."""
-    Names({"far.test": [("TXT", f'"v=spf1 ip4:{ROUTER} -all"')]}, host=ROUTER, port=53)
+    lan.names()
     come(check, "in over port 25", "25", "f@far.test", "one")
     login = ["--auth", "PLAIN", "--auth-user", ALICE, "--auth-password", PASSWORD]
     come(check, "in over submission", "587", ALICE, "two", *login)

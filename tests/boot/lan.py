@@ -6,8 +6,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/harness"))
+
+from names import Names  # noqa: E402
+
 SERVERS = ROOT / "tests/box/lan.py"
 ROUTER, LENT = "10.9.0.1", "10.9.0.50"
+# Where the letters of strangers come from in all of these tests.
+KNOWN = {"far.test": [("TXT", f'"v=spf1 ip4:{ROUTER} -all"')]}
 
 
 class Lan:
@@ -21,7 +27,7 @@ class Lan:
         # A neighbour of boxes that have an address of the link only.
         self.run("ip", "address", "add", "169.254.0.9/16", "dev", "lan0")
         self.run("ip", "link", "set", "lan0", "up")
-        self.servers = []
+        self.servers, self.asked = [], None
 
     def run(self, *command):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -35,6 +41,10 @@ class Lan:
             raise RuntimeError(f"{arguments} does not start")
         return server
 
+    def names(self):
+        """A name server; without one each letter of a stranger is looked into for half a minute."""
+        self.asked = Names(KNOWN, host=ROUTER, port=53)
+
     def ask(self, name):
         """The address of a name, asked as a phone asks: by multicast."""
         done = subprocess.run(
@@ -47,6 +57,8 @@ class Lan:
         self.run("ip", "address", "add" if there else "del", f"{address}/24", "dev", "lan0")
 
     def end(self):
+        if self.asked:
+            self.asked.stop()
         for server in self.servers:
             server.kill()
             server.wait()

@@ -34,6 +34,7 @@ def run(folder, check):
     with Lan() as lan:
         lan.serve("dhcp", LENT)
         lan.serve("time")
+        lan.names()
         # The router is not near: the whole world may stand behind it.
         lan.neighbour(NEIGHBOUR, there=True)
         lan.run("ip", "route", "replace", f"{LENT}/32", "dev", "lan0", "src", NEIGHBOUR)

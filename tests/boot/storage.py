@@ -50,6 +50,7 @@ def run(folder, check):
     with Lan() as lan:
         lan.serve("dhcp", LENT)
         lan.serve("time")
+        lan.names()
         lan.neighbour(DESK, there=True)
         with Box(here / "box", disk, lan=lan, put=preset) as box:
             up(box)
@@ -134,7 +135,7 @@ def moved(box, office, name, check):
 
 
 def count():
-    """A stranger's letter may count as junk while no name server answers."""
+    """In all of her mailboxes."""
     return sum(len(found) for found in mail().values())
 
 

@@ -30,6 +30,7 @@ def run(folder, check):
     with Lan() as lan:
         lan.serve("dhcp", LENT)
         lan.serve("time")
+        lan.names()
         with Box(here / "box", disk, lan=lan, put=preset) as box:
             box.said_ever("box: mail      good")
             box.said_ever(rf"box: network   {LENT} \(DHCP\)")

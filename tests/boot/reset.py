@@ -82,7 +82,8 @@ def mails():
     """How many letters Alice has, by the password that she always had."""
     with imaplib.IMAP4_SSL(LENT, 993, timeout=120) as imap:
         imap.login(ALICE, PASSWORD)
-        return int(imap.select("INBOX")[1][0])
+        # A stranger's letter without a sender counts as junk.
+        return sum(int(imap.select(mailbox)[1][0]) for mailbox in ["INBOX", "Junk"])
 
 
 def owned(host=LENT):

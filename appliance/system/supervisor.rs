@@ -340,7 +340,7 @@ impl Supervisor<'_> {
         self.view.ended(program, ends);
         match program {
             // What it had of a stick ends with it.
-            Program::Server => drop(self.lending.take_back(self.system)),
+            Program::Server => self.move_broke_off(),
             Program::Netd => return self.view.addresses.clear(),
             _ => return,
         }
@@ -395,7 +395,7 @@ impl Supervisor<'_> {
             // What waits for the server's end needs the disk.
             Message::Returned if self.storing.waits() => (),
             Message::Returned => {
-                let answer = self.lending.take_back(self.system);
+                let answer = self.take_back();
                 answer.iter().for_each(|answer| self.tell_server(answer));
             }
             Message::Format(name) => self.format(&name),

@@ -272,22 +272,43 @@ fn what_cannot_be_made_ready_is_told_why_and_nothing_moved() {
 #[test]
 fn a_move_that_fails_at_its_end_starts_the_server_where_the_mail_is() {
     let mail = office().1;
-    for call in ["replace /run/lent/stick/system/host-name", "replace /data/system/elsewhere"] {
-        let mut fake = with_disk(office().0);
-        fake.fails.push((call, EIO));
-        let mut script = moving(NAME);
-        script.extend([(5, owned()), (5, owned())]);
-        let (done, off) = play(&mut fake, script);
-        assert!(off, "it does not restart: {done:#?}");
-        assert!(
-            at(&done, "start server")
-                < at(&done, "tell server NotPrepared(Words(\"the mail did not"),
-            "{done:#?}"
-        );
-        assert!(!fake.mounted.contains("/run/lent/stick"));
-        fake.fails.clear();
-        assert_eq!(found(&mut with_disk(fake.disks)), (mail.clone(), "/dev/vda4"));
-    }
+    let mut fake = with_disk(office().0);
+    fake.fails.push(("replace /run/lent/stick/system/host-name", EIO));
+    let mut script = moving(NAME);
+    script.extend([(5, owned()), (5, owned())]);
+    let (done, off) = play(&mut fake, script);
+    assert!(off, "it does not restart: {done:#?}");
+    let told = "tell server NotPrepared(Words(\"the mail did not";
+    assert!(at(&done, "start server") < at(&done, told), "{done:#?}");
+    assert!(!fake.mounted.contains("/run/lent/stick"));
+    fake.fails.clear();
+    assert_eq!(found(&mut with_disk(fake.disks)), (mail.clone(), "/dev/vda4"));
+    // Where what decides may have been written, no server starts before the box has looked anew.
+    let mut fake = with_disk(office().0);
+    fake.fails.push(("replace /data/system/elsewhere", EIO));
+    let mut script = moving(NAME);
+    script.extend([(5, owned()), (5, owned())]);
+    let (done, off) = play(&mut fake, script);
+    assert!(!off, "it restarts: {done:#?}");
+    let last = done.iter().rposition(|line| line.starts_with("start server"));
+    assert!(last < Some(at(&done, "replace /data/system/elsewhere")), "{done:#?}");
+    fake.fails.clear();
+    assert_eq!(found(&mut with_disk(fake.disks)), (mail, "/dev/vda4"));
+    the_end_of_a_server_breaks_it_off();
+}
+
+fn the_end_of_a_server_breaks_it_off() {
+    let mail = office().1;
+    // The new disk was pulled out, and what read there fell.
+    let mut fake = with_disk(office().0);
+    let mut script = moving(NAME);
+    let (_, ended) = script.pop().expect("its end");
+    script.pop();
+    script.extend([(1, ended.clone()), (30, owned())]);
+    let (done, _) = play(&mut fake, script);
+    let told = "tell server NotPrepared(Words(\"it broke off";
+    assert_eq!(count(&done, told), 1, "{done:#?}");
+    assert_eq!(found(&mut with_disk(fake.disks)), (mail, "/dev/vda4"));
     // A server that does not end is ended.
     let mut fake = with_disk(office().0);
     let mut script = moving(NAME);
@@ -597,4 +618,25 @@ fn a_reset_of_everything_leaves_no_copy_on_either_disk() {
     let mut next = with_disk(fake.disks);
     assert_eq!(up(&mut next).repair, None);
     assert_eq!(below(&next.disks, "/data/mail/"), BTreeMap::new());
+}
+
+/// On its way back it breaks off: what is on the system's disk by then is no old copy.
+#[test]
+fn half_a_copy_is_no_old_one() {
+    let mut fake = with_disk(away().0);
+    let script =
+        vec![(5, owned()), (1, prepare("vda")), (1, server(Message::Returned)), (1, owned())];
+    let (done, _) = play(&mut fake, script);
+    let given = at(&done, "tell server TakenBack");
+    assert!(at(&done, "replace /run/lent/stick/system/half") < given, "{done:#?}");
+    let told = |line: &String| line.starts_with("tell server Holder { holds: System,");
+    assert!(done[given..].iter().any(told), "{done:#?}");
+    let mut disks = fake.disks;
+    disks.files.insert("/data/mail/store/data.mdb".to_string(), b"half of all".to_vec());
+    let booted = up(&mut with_disk(disks.clone()));
+    assert!(!booted.old_copy && booted.repair.is_none());
+    // What moves back after all leaves no mark, and nothing of the half.
+    let back = moved(disks, "vda").0;
+    assert!(!back.files.contains_key("/data/system/half"));
+    assert_eq!(found(&mut Fake::again(back)).1, "/dev/vda4");
 }

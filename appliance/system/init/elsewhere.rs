@@ -20,6 +20,9 @@ use std::io;
 
 /// In PID 1's folder of the system disk.
 pub(crate) const ELSEWHERE: &str = "elsewhere";
+/// In PID 1's folder of the system disk from when the mail begins to come back there: half a copy
+/// is no old one. The moment of the move takes it away, as all that the other disk does not have.
+pub(crate) const HALF: &str = "half";
 /// In PID 1's folder beside the mail.
 pub(crate) const BEFORE: &str = "before";
 
@@ -97,7 +100,8 @@ impl Boot<'_> {
                 return Next::GoOn;
             }
         };
-        self.booted.old_copy = holds_mail(self.system, MAIL);
+        let half = self.system.kind(&format!("{FOLDER}/{HALF}"));
+        self.booted.old_copy = holds_mail(self.system, MAIL) && half.is_err();
         self.booted.elsewhere = Some(elsewhere.clone());
         if let Err(error) = self.system.unmount(DATA) {
             self.repair(format!("the data partition cannot be let go: {error}"));

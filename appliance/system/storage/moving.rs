@@ -5,12 +5,22 @@ use super::preparing::{Place, at};
 use super::{HOME, with};
 use crate::system::init::DATA;
 use crate::system::init::disk::Disk;
-use crate::system::init::elsewhere::{BEFORE, ELSEWHERE, Elsewhere};
+use crate::system::init::elsewhere::{BEFORE, ELSEWHERE, Elsewhere, HALF};
 use crate::system::init::folder::{FOLDER, MAIL};
 use crate::system::init::reset::sweep;
 use crate::system::lending::called;
 use crate::system::syscall::{Kind, System};
 use std::io;
+
+/// Why the mail is not where it was to be.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It is where it was.
+    Before(String),
+    /// What decides was written, or was not: only the next start tells. Until then no mail may
+    /// come: it might be on the one disk, and all mail from then on on the other.
+    Meanwhile(String),
+}
 
 /// From the next start on the mail is there: what is lent holds all of it.
 pub(crate) fn switch(
@@ -18,12 +28,26 @@ pub(crate) fn switch(
     own: &Disk,
     now: Option<&Elsewhere>,
     to: &Place,
-) -> io::Result<()> {
+) -> Result<(), Failed> {
+    made_ready(system, now).map_err(|error| Failed::Before(error.to_string()))?;
+    decided(system, own, now, to).map_err(|error| Failed::Meanwhile(error.to_string()))
+}
+
+fn made_ready(system: &mut dyn System, now: Option<&Elsewhere>) -> io::Result<()> {
     copy_folder(system)?;
     if let Some(now) = now {
         now.write(system, &at(&format!("{FOLDER}/{BEFORE}")))?;
     }
     system.sync();
+    Ok(())
+}
+
+fn decided(
+    system: &mut dyn System,
+    own: &Disk,
+    now: Option<&Elsewhere>,
+    to: &Place,
+) -> io::Result<()> {
     let path = format!("{FOLDER}/{ELSEWHERE}");
     let done = match to {
         Place::Home => system.remove(&at(&path)),
@@ -52,11 +76,12 @@ fn copy_folder(system: &mut dyn System) -> io::Result<()> {
     let names = system.list(FOLDER)?;
     for old in system.list(&into)? {
         let path = format!("{into}/{old}");
-        if old != ELSEWHERE && !names.contains(&old) && is_file(system, &path)? {
+        let is_gone = old == HALF || !names.contains(&old);
+        if old != ELSEWHERE && is_gone && is_file(system, &path)? {
             system.remove(&path)?;
         }
     }
-    for name in names.iter().filter(|name| *name != ELSEWHERE) {
+    for name in names.iter().filter(|name| ![ELSEWHERE, HALF].contains(&name.as_str())) {
         let path = format!("{FOLDER}/{name}");
         if is_file(system, &path)? {
             let octets = system.read(&path)?;
@@ -72,13 +97,13 @@ fn is_file(system: &mut dyn System, path: &str) -> io::Result<bool> {
 
 /// From the next start on the box has the mail of this disk, which is another's: its own is that of
 /// a box that nobody has set up.
-pub(crate) fn adopt(system: &mut dyn System, disk: &Disk) -> Result<(), String> {
-    sweep::folder(system, MAIL)?;
+pub(crate) fn adopt(system: &mut dyn System, disk: &Disk) -> Result<(), Failed> {
+    sweep::folder(system, MAIL).map_err(Failed::Before)?;
     let name = called(system, &disk.name);
     let elsewhere = Elsewhere::new(disk, name.text());
     let done = elsewhere.write(system, &format!("{FOLDER}/{ELSEWHERE}"));
     system.sync();
-    done.map_err(|error| format!("{ELSEWHERE}: {error}"))
+    done.map_err(|error| Failed::Meanwhile(format!("{ELSEWHERE}: {error}")))
 }
 
 /// The data disk that held the mail before, where it is in.

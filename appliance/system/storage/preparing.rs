@@ -6,6 +6,7 @@ use crate::limits;
 use crate::request::Words;
 use crate::system::emptying::Writing;
 use crate::system::init::disk::{self, DATA as PARTITION, Disk, Growing};
+use crate::system::init::elsewhere::HALF;
 use crate::system::init::folder::{FOLDER, MAIL};
 use crate::system::init::reset::sweep;
 use crate::system::lending::{TARGET, called, octets, text};
@@ -157,7 +158,9 @@ pub(crate) fn at(path: &str) -> String {
 pub(crate) fn home(system: &mut dyn System, own: &Disk) -> Result<Place, String> {
     let mount = ext4(own.partition(PARTITION), TARGET, Access::Write);
     system.mount(&mount).map_err(|error| format!("the system's disk cannot be used: {error}"))?;
-    let swept = sweep::folder(system, &at(MAIL));
+    let half = at(&format!("{FOLDER}/{HALF}"));
+    let marked = system.replace(&half, b"").map_err(|error| error.to_string());
+    let swept = marked.and_then(|()| sweep::folder(system, &at(MAIL)));
     let done = swept.and_then(|()| folders(system).map_err(|error| error.to_string()));
     match done {
         Ok(()) => Ok(Place::Home),

@@ -7,7 +7,7 @@ use crate::request::{Message, Words};
 use crate::system::init::disk::{self, Disk};
 use crate::system::init::elsewhere::{ELSEWHERE, Lost};
 use crate::system::init::folder::FOLDER;
-use crate::system::storage::moving::{self, Old};
+use crate::system::storage::moving::{self, Failed, Old};
 use crate::system::storage::preparing::Place;
 use crate::system::storage::{Own, holders};
 use crate::system::syscall::{Kill, Program};
@@ -136,6 +136,8 @@ impl Supervisor<'_> {
         let Self { booted, lending, system, .. } = self;
         let own = Own { system: booted.disk.as_ref(), data: booted.data.as_ref() };
         let answer = lending.prepare(*system, own, name);
+        // That of the system's disk was removed to make room.
+        booted.old_copy &= !matches!(lending.place(), Some(Place::Home));
         self.was_busy();
         if let Some(answer) = answer {
             self.tell_server(&answer);
@@ -191,7 +193,6 @@ impl Supervisor<'_> {
             Waiting::Switch(place) => {
                 let before = self.booted.elsewhere.clone();
                 moving::switch(self.system, &own, before.as_ref(), place)
-                    .map_err(|error| format!("the mail did not move: {error}"))
             }
             Waiting::Adopt(disk) => {
                 // The code of a box that has an owner is none.
@@ -201,13 +202,35 @@ impl Supervisor<'_> {
         };
         match done {
             Ok(()) => self.end = Some(false),
-            Err(why) => {
+            Err(Failed::Meanwhile(why)) => {
+                self.trouble(format!("the box restarts to see on which disk the mail is: {why}"));
+                self.end = Some(false);
+            }
+            Err(Failed::Before(why)) => {
+                let why = format!("the mail did not move: {why}");
                 self.storing.failed = Some(Message::NotPrepared(Words::new(&why)));
                 self.trouble(why);
                 self.server = Watch::due_at(now);
-                self.lending.take_back(self.system);
+                self.take_back();
             }
         }
+    }
+
+    /// What was lent is wanted no more; returns what the server is told that waits for it.
+    pub(super) fn take_back(&mut self) -> Option<Message> {
+        let answer = self.lending.take_back(self.system);
+        // Where the mail did not come back there is no old copy any more.
+        self.storing.look = Some(Duration::ZERO);
+        answer
+    }
+
+    /// The server ended by itself, with the mail on its way: the next hears what became of it.
+    pub(super) fn move_broke_off(&mut self) {
+        if self.lending.is_moving() {
+            let why = "it broke off: the mail is where it was";
+            self.storing.failed = Some(Message::NotPrepared(Words::new(why)));
+        }
+        self.take_back();
     }
 
     // ---- old copies ----

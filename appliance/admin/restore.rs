@@ -173,7 +173,9 @@ pub(super) fn bring(
     }
     let place = &house.place;
     // A copy of the store under way would outlast it.
-    if place.backups.known(place.millis()).doing.is_some() || !place.restores.begin(by) {
+    let is_busy = place.backups.known(place.millis()).doing.is_some()
+        || place.storage.known().doing.is_some();
+    if is_busy || !place.restores.begin(by) {
         return Err(Refused::Busy);
     }
     match take(&house.data.join(STORE), upload) {

@@ -228,6 +228,10 @@ fn what_goes_wrong_is_told_and_the_mail_goes_on_where_it_is() {
     let wanted = json!({ "disk": DISK });
     assert_eq!(call("/move", json!({ "disk": "another" })).0, 404);
     assert_eq!(call("/forget", Value::Null).0, 404, "there is no old copy");
+    // Another store is about to take the place of this one.
+    assert!(boxed.world.house.place.restores.begin(None));
+    assert_eq!((call("/measure", Value::Null).0, call("/move", wanted.clone()).0), (409, 409));
+    boxed.world.house.place.restores.stop();
     // PID 1 does not make it ready.
     assert_eq!(call("/move", wanted.clone()).0, 202);
     assert_eq!(call("/measure", Value::Null).0, 409, "one thing at a time");

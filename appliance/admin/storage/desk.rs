@@ -62,6 +62,11 @@ impl Storage {
         self.state().clone()
     }
 
+    /// Somebody went on another way: why the last was not done is of no use any more.
+    pub(crate) fn forget_failure(&self) {
+        self.state().failed = None;
+    }
+
     /// `None`: something else is being done.
     pub(crate) fn begin(&self, task: Task, disk: &str) -> Option<Ticket> {
         let mut state = self.state();

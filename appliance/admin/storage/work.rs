@@ -8,7 +8,6 @@ use crate::act::storage::record::{Moved, Record};
 use crate::act::storage::speed;
 use crate::admin::backup::desk;
 use crate::admin::house::{House, Place};
-use crate::admin::restore::Stage;
 use crate::admin::sticks::{Borrowed, Sticks};
 use crate::event::{Event, emit};
 use crate::limits;
@@ -35,6 +34,8 @@ pub(super) type Done = Result<(), Failure>;
 /// Of the folder that the box lends, the server's part.
 pub(crate) const MAIL: &str = "mail";
 
+const RESTORING: &str = "a backup is being brought back";
+
 impl House {
     pub(crate) fn storage_work(&self) -> Work {
         Work {
@@ -60,6 +61,12 @@ impl Work {
             let why = "something else is being done with the disks";
             Failure::new("cannot begin", why, "wait for it").of_kind(Kind::Exists)
         };
+        // What takes the place of the store takes it from nobody who still reads there.
+        if self.place.restores.is_busy() {
+            return Err(
+                Failure::new("cannot begin", RESTORING, "wait for it").of_kind(Kind::Exists)
+            );
+        }
         let ticket = self.place.storage.begin(task, disk).ok_or_else(busy)?;
         // Backups need the disks as well, and lie still meanwhile.
         let backups = match task {
@@ -129,14 +136,16 @@ impl Work {
         let frozen = self.store.freeze(limits::FREEZE_WAIT);
         let frozen = frozen.map_err(|error| Failure::store(WHAT, &error))?;
         let held = settings::hold(&self.data);
-        if self.place.restores.stage() != Stage::Nothing {
-            return Err(trouble("a backup is being brought back".to_string()));
+        if self.place.restores.is_busy() {
+            return Err(trouble(RESTORING.to_string()));
         }
         let moved = self.copy(ticket, &disk)?;
         emit(Event::MailMoved { name: moved.name, octets: moved.octets });
         ticket.at(Some(Step::Switching), 0, 0);
         let why = disk.switch();
-        drop((disk, held, frozen));
+        // Mail goes on before the disk is given back: that waits until it is unmounted.
+        drop((held, frozen));
+        drop(disk);
         Err(trouble(why))
     }
 

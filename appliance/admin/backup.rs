@@ -9,8 +9,9 @@ use super::form::Form;
 use super::http::Reply;
 use super::page::{Page, show};
 use super::refusal;
-use super::restore::on_same;
+use super::restore::{self, Stage, on_same};
 use super::routes::{Answer, Visit};
+use super::security::confirmed;
 use super::trouble::Trouble;
 use super::words::Words;
 use super::zone;
@@ -111,10 +112,18 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
     let shelf = house.shelf();
     let seen = shelf.seen();
     let mut page = visit.page(words.t("backup.title"));
-    page.goes_on = known.doing.is_some();
     let at = |at: i64| zone::show(&zone, at);
     let size = if seen.octets == 0 { String::new() } else { octets(seen.octets) };
-    let failed = known.failed.as_ref().map(|(_, failure)| said(words, failure));
+    // All of a backup is checked, and takes the place of the store, when it has been read.
+    let (restoring, not_restored) = match house.place.restores.stage() {
+        Stage::Checking => (Some(words.t("begin.checking").to_string()), None),
+        Stage::Changing => (Some(words.t("begin.changing").to_string()), None),
+        Stage::Failed(error) => (None, Some(restore::why(words, &error))),
+        Stage::Nothing | Stage::Coming => (None, None),
+    };
+    let doing = known.doing.map(|it| doing(words, &it)).or(restoring);
+    page.goes_on = doing.is_some();
+    let failed = known.failed.as_ref().map(|(_, failure)| said(words, failure)).or(not_restored);
     let login = known.found.as_ref().map(|it| it.login.clone()).unwrap_or_default();
     let (listed, opened) = (listed(&known, &seen.name, &at), known.opened.clone());
     let mail = |it: FoundMail| Mail { at: at(it.at), size: octets(it.octets), it };
@@ -127,9 +136,10 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
         stands: stands(seen.state),
         place: seen.name,
         size,
-        is_in: shelf.kind() == "stick" && seen.state != StickState::None,
+        is_in: shelf.kind() == "stick"
+            && matches!(seen.state, StickState::Ready | StickState::Unusable),
         is_ready: seen.state == StickState::Ready,
-        doing: known.doing.map(|it| doing(words, &it)),
+        doing,
         failed,
         last: record.last.clone().map(|past| last(words, past, &at)),
         night: night(visit, &record, &at),
@@ -364,7 +374,8 @@ pub(super) fn bring(visit: &mut Visit<'_>) -> Answer {
     })
 }
 
-/// All of the office, in the place of what is here: only after its name was typed.
+/// All of the office, in the place of what is here: only after its name was typed, and with the
+/// password.
 pub(super) fn restore(visit: &mut Visit<'_>) -> Answer {
     let mut form = std::mem::take(&mut visit.form);
     let name = chosen(visit, &mut form);
@@ -372,6 +383,9 @@ pub(super) fn restore(visit: &mut Visit<'_>) -> Answer {
         form.wrong("host", visit.words.t("backup.other-name"));
     }
     let Some(name) = name.filter(|_| form.is_fine()) else { return again(visit, &form) };
+    if !confirmed(visit, &mut form, "password")? {
+        return again(visit, &form);
+    }
     let passphrase = given_passphrase(&form, "word");
     let by = visit.session.as_ref().map(|(key, _)| (*key, visit.words));
     let act = audit::row(visit, "store/restore", &name, "");

@@ -2,7 +2,7 @@
 
 use super::api::Program;
 use super::restore::checked;
-use super::stage::{Browser, CODE, NOW, World};
+use super::stage::{Browser, CODE, NOW, PASSWORD, World};
 use crate::act::backup::record::{Past, Record};
 use crate::act::backup::shelf;
 use crate::act::check::State;
@@ -163,11 +163,9 @@ fn a_backup_is_made_tried_searched_and_brought_back_on_the_page() {
     assert!(!text.contains(WORDS));
 
     // All of it: what came since is not in it, and this office goes on as it is set up.
-    let reply = owner.post("/backup/restore", &[name, ("word", WORDS), ("host", "other.test")]);
-    assert!(reply.status == 422 && reply.text().contains("This is another name"));
-    assert!(reply.text().contains("<details open>"), "what is wrong is not folded");
     let host = ("host", "mail.office.test");
-    owner.post("/backup/restore", &[name, ("word", WORDS), host]);
+    nothing_is_replaced(&mut owner, name);
+    owner.post("/backup/restore", &[name, ("word", WORDS), host, ("password", PASSWORD)]);
     checked(&office.world);
     let cookie = owner.cookie.clone();
     office.world.start_anew();
@@ -178,6 +176,18 @@ fn a_backup_is_made_tried_searched_and_brought_back_on_the_page() {
     owner.cookie = cookie;
     assert_eq!(owner.get("/").status, 200, "it is set up");
     assert!(owner.get("/acts").text().contains("Brought back a backup"));
+}
+
+/// Without the name of this office, or its owner's password.
+fn nothing_is_replaced(owner: &mut Browser<'_>, name: (&str, &str)) {
+    let other = [name, ("word", WORDS), ("host", "other.test"), ("password", PASSWORD)];
+    let reply = owner.post("/backup/restore", &other);
+    assert!(reply.status == 422 && reply.text().contains("This is another name"));
+    assert!(reply.text().contains("<details open>"), "what is wrong is not folded");
+    let wrong = [name, ("word", WORDS), ("host", "mail.office.test"), ("password", "no")];
+    let reply = owner.post("/backup/restore", &wrong);
+    assert_eq!(reply.status, 422, "a browser that stands open replaces no office");
+    assert!(reply.text().contains("<details open>"), "what is wrong is not folded");
 }
 
 /// One message by its subject, then all of its mailbox.

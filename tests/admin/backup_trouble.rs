@@ -3,7 +3,7 @@
 
 use super::api::Program;
 use super::backup::{DAY, LATER, Office, WORDS, enrolled, free, rebuilt, settled, with_folder};
-use super::stage::{NOW, World};
+use super::stage::{NOW, PASSWORD, World};
 use crate::act::backup::record::Record;
 use crate::act::backup::shelf;
 use crate::admin::House;
@@ -144,6 +144,7 @@ fn a_restore_that_breaks_off_leaves_all_as_it_was() {
         ("name", "mail.office.test-20260101-000000.mrb"),
         ("word", WORDS),
         ("host", "mail.office.test"),
+        ("password", PASSWORD),
     ];
     let mut bad = whole.clone();
     // Behind the head: the passphrase is right, and then the stick gives something else.
@@ -163,6 +164,25 @@ fn a_restore_that_breaks_off_leaves_all_as_it_was() {
     owner.post("/backup/restore", &fields);
     super::restore::checked(world);
     assert!(world.house.place.restores.is_wanted());
+}
+
+#[test]
+fn a_restore_that_is_read_and_then_found_damaged_is_told_on_the_page() {
+    let office = Office::new();
+    let mut owner = office.world.owner();
+    owner.get("/backup");
+    let mut damaged = super::restore::office();
+    let at = damaged.windows(15).rposition(|it| it == b"ann@office.test").expect("a row");
+    damaged[at] ^= 1;
+    let name = "mail.office.test-20260101-000000.mrb";
+    std::fs::write(office.shelf.join(name), damaged).expect("written");
+    let fields = [("name", name), ("host", "mail.office.test"), ("password", PASSWORD)];
+    assert_eq!(owner.post("/backup/restore", &fields).status, 303);
+    let text = settled(&mut owner, "/backup");
+    assert!(text.contains("is damaged") && text.contains("role=\"alert\""), "{text}");
+    assert!(!owner.get("/acts").text().contains("Brought back a backup"), "it was not");
+    // And the next is not kept from it.
+    assert!(!office.world.house.place.restores.is_busy());
 }
 
 #[test]

@@ -163,6 +163,8 @@ impl Work {
             let job = std::panic::AssertUnwindSafe(|| job(&self, &ticket));
             let broken = |_| Err(Failure::new("cannot go on", "it broke off", ""));
             let done = std::panic::catch_unwind(job).unwrap_or_else(broken);
+            // That the office was brought back stands in the store that takes the place of this.
+            let act = act.filter(|_| task != Task::Restore || done.is_err());
             if let Some(mut act) = act {
                 act.failed = done.as_ref().err().map(|it| it.why.clone()).unwrap_or_default();
                 let noted = self.store.write_blocking(move |batch| owner::note(batch, &act));
@@ -458,8 +460,10 @@ impl Work {
     ) -> Done {
         const WHAT: &str = "cannot bring the backup back";
         let failed = |error: StoreError| Failure::store(WHAT, &error);
-        if !self.place.restores.begin(by) {
-            let why = "another is being brought back";
+        // A measurement of the disk reads there for a minute; all else of it waits for this.
+        let is_busy = self.place.storage.known().doing.is_some();
+        if is_busy || !self.place.restores.begin(by) {
+            let why = "another is being brought back, or the disk is being measured";
             return Err(Failure::new(WHAT, why, "wait for it").of_kind(Kind::Exists));
         }
         let stopped = Stopped(&self.place);

@@ -57,12 +57,12 @@ fn show_begin(visit: &Visit<'_>, form: &Form) -> Answer {
             (Some(words.t("storage.switching")), None)
         }
         Stage::Nothing if disks.doing.is_some() => (Some(words.t("storage.adopting")), None),
-        Stage::Nothing if disks.failed.is_some() => {
-            (None, disks.failed.as_ref().map(|(_, failure)| refusal::words(words, failure)))
-        }
         Stage::Nothing if known.doing.is_some() => (Some(words.t("begin.looking")), None),
+        // Whichever was tried last: what is begun at one of them forgets what the other said.
         Stage::Nothing => {
-            (None, known.failed.as_ref().map(|(_, failure)| backup::said(words, failure)))
+            let of_stick = known.failed.as_ref().map(|(_, failure)| backup::said(words, failure));
+            let of_disk = disks.failed.as_ref().map(|(_, it)| refusal::words(words, it));
+            (None, of_stick.or(of_disk))
         }
         Stage::Coming => (Some(words.t("begin.coming")), None),
         Stage::Checking => (Some(words.t("begin.checking")), None),
@@ -147,8 +147,9 @@ pub(in crate::admin) fn from_stick(visit: &mut Visit<'_>) -> Answer {
 }
 
 fn begun(visit: &Visit<'_>, begun: Result<(), Failure>) -> Answer {
-    if let Err(failure) = begun {
-        visit.say(&backup::said(visit.words, &failure));
+    match begun {
+        Ok(()) => visit.house.place.storage.forget_failure(),
+        Err(failure) => visit.say(&backup::said(visit.words, &failure)),
     }
     Ok(Reply::see("/setup/begin"))
 }

@@ -90,6 +90,11 @@ impl Ledger {
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
 
+    /// It came with the mail from a card that is gone: what it says of slots is not of these.
+    pub(crate) fn of_another_card(&mut self) {
+        (self.other, self.under_way, self.letter) = (None, None, None);
+    }
+
     /// `why`: what the trial's system noted of its end.
     pub(crate) fn started(
         &mut self,

@@ -4,10 +4,12 @@ use super::boot::up;
 use super::children::{GOOD, count, play, server};
 use super::fake::{Disks, Fake};
 use super::storage::{ELSEWHERE, at, away, found, office, owned, with_disk};
+use super::updates::release;
 use crate::request::Message;
 use crate::system::sticks;
 use crate::system::storage::holders::worn;
 use crate::system::syscall::{Ended, Happening, Program};
+use crate::update::ledger::Ledger;
 
 /// A fresh card, and the data disk of an office whose card is lost.
 fn new_card() -> (Disks, u32) {
@@ -52,11 +54,13 @@ fn a_new_card_takes_the_mail_of_a_data_disk_when_its_owner_wants_it() {
         "kill server Ask",
         "remove /boot/SETUP-CODE.txt",
         "remove /data/mail/store/data.mdb",
+        "replace /data/system/adopted",
         "replace /data/system/elsewhere",
         "restart",
     ];
     let places = steps.map(|step| at(&done, step));
     assert!(places.is_sorted(), "{places:?} {done:#?}");
+    slots_of_the_old_card_are_forgotten(fake.disks.clone());
     let mut next = with_disk(fake.disks);
     assert_eq!(found(&mut next), (mail.clone(), "/dev/sda4"));
     assert_eq!(next.disks.id(), id, "it is the same device again");
@@ -83,6 +87,24 @@ fn a_new_card_takes_the_mail_of_a_data_disk_when_its_owner_wants_it() {
         1,
         "{done:#?}"
     );
+}
+
+/// The card that is lost had an update under way: nothing of this one's slots follows from it.
+fn slots_of_the_old_card_are_forgotten(mut disks: Disks) {
+    let ledger = r#"{"epoch": 3, "failed": ["ab"], "other": {"version": "1.1.0", "epoch": 1},
+        "under_way": {"id": "cd", "slot": "b", "version": "1.1.0", "epoch": 1, "from": "1.0.0",
+                      "from_epoch": 1, "way": "stick", "file": ""}}"#;
+    let kept = Ledger::parse(ledger.as_bytes()).expect("a ledger");
+    assert!(kept.under_way.is_some() && kept.other.is_some());
+    disks.files.insert("/dev/sda4/system/updates".to_string(), ledger.into());
+    let mut fake = with_disk(disks);
+    release(&mut fake, "1.0.0");
+    let (done, _) = play(&mut fake, vec![(5, owned()), (5, owned())]);
+    let octets = &fake.disks.files["/dev/sda4/system/updates"];
+    let left = Ledger::parse(octets).expect("a ledger");
+    assert_eq!((left.other, left.under_way), (None, None), "{done:#?}");
+    assert_eq!((left.epoch, left.failed.len()), (3, 1), "what was learned stays");
+    assert!(!fake.disks.files.contains_key("/data/system/adopted"), "it is done once");
 }
 
 #[test]

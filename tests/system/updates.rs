@@ -17,7 +17,7 @@ const LETTER: &str = "/run/stick/mailroom-update.txt";
 
 type Script = Vec<(u64, Happening)>;
 
-fn release(fake: &mut Fake, version: &str) {
+pub(super) fn release(fake: &mut Fake, version: &str) {
     let text = format!(
         "version = \"{version}\"\nboard = \"qemu-virt\"\nkernel = \"6.1.0\"\nepoch = 1\nbuilt = 9\n"
     );

@@ -23,6 +23,9 @@ pub(crate) const ELSEWHERE: &str = "elsewhere";
 /// In PID 1's folder of the system disk from when the mail begins to come back there: half a copy
 /// is no old one. The moment of the move takes it away, as all that the other disk does not have.
 pub(crate) const HALF: &str = "half";
+/// In PID 1's folder of a system disk from when it took the mail of another's data disk until the
+/// start after: what that says of slots is of a card that is gone.
+pub(crate) const ADOPTED: &str = "adopted";
 /// In PID 1's folder beside the mail.
 pub(crate) const BEFORE: &str = "before";
 
@@ -103,6 +106,7 @@ impl Boot<'_> {
         let half = self.system.kind(&format!("{FOLDER}/{HALF}"));
         self.booted.old_copy = holds_mail(self.system, MAIL) && half.is_err();
         self.booted.elsewhere = Some(elsewhere.clone());
+        self.booted.adopted = self.system.kind(&format!("{FOLDER}/{ADOPTED}")).is_ok();
         if let Err(error) = self.system.unmount(DATA) {
             self.repair(format!("the data partition cannot be let go: {error}"));
             return Next::GoOn;

@@ -64,6 +64,8 @@ pub(crate) struct Booted {
     pub data: Option<Disk>,
     /// An old copy of the mail is on the system's.
     pub old_copy: bool,
+    /// The mail came from another card, and this is the first start with it.
+    pub adopted: bool,
     /// Why the mail is not there: /data is the system's disk then.
     pub lost: Option<Lost>,
     pub modules: Modules,
@@ -158,6 +160,7 @@ impl Booted {
             elsewhere: None,
             data: None,
             old_copy: false,
+            adopted: false,
             lost: None,
             modules: Modules::default(),
             code: None,

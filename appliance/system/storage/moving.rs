@@ -5,7 +5,7 @@ use super::preparing::{Place, at};
 use super::{HOME, with};
 use crate::system::init::DATA;
 use crate::system::init::disk::Disk;
-use crate::system::init::elsewhere::{BEFORE, ELSEWHERE, Elsewhere, HALF};
+use crate::system::init::elsewhere::{ADOPTED, BEFORE, ELSEWHERE, Elsewhere, HALF};
 use crate::system::init::folder::{FOLDER, MAIL};
 use crate::system::init::reset::sweep;
 use crate::system::lending::called;
@@ -69,6 +69,11 @@ fn home(path: &str) -> String {
     path.replacen(DATA, HOME, 1)
 }
 
+/// The start after has forgotten what the mail's disk said of the slots of another card.
+pub(crate) fn adopted(system: &mut dyn System, own: &Disk) -> io::Result<()> {
+    with(system, own, |system| system.remove(&home(&format!("{FOLDER}/{ADOPTED}"))))
+}
+
 /// PID 1's folder: what is not in it any more goes there too.
 fn copy_folder(system: &mut dyn System) -> io::Result<()> {
     let into = at(FOLDER);
@@ -99,6 +104,8 @@ fn is_file(system: &mut dyn System, path: &str) -> io::Result<bool> {
 /// a box that nobody has set up.
 pub(crate) fn adopt(system: &mut dyn System, disk: &Disk) -> Result<(), Failed> {
     sweep::folder(system, MAIL).map_err(Failed::Before)?;
+    let marked = system.replace(&format!("{FOLDER}/{ADOPTED}"), b"");
+    marked.map_err(|error| Failed::Before(format!("{ADOPTED}: {error}")))?;
     let name = called(system, &disk.name);
     let elsewhere = Elsewhere::new(disk, name.text());
     let done = elsewhere.write(system, &format!("{FOLDER}/{ELSEWHERE}"));

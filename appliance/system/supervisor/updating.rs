@@ -21,6 +21,7 @@ use crate::limits;
 use crate::request::{InstallStep, Message, RefusedFor, StoreState, UpdateAct, Words};
 use crate::system::init::{folder, note, slots};
 use crate::system::sticks::{self, Stick};
+use crate::system::storage::moving;
 use crate::system::syscall::{Access, Ended, Kill, Opened, Program};
 use crate::update::ledger::{self, Ledger, Started, UnderWay};
 use crate::update::release::{self, Release};
@@ -121,9 +122,14 @@ impl Supervisor<'_> {
             self.take_over();
         }
         let before = self.updates.ledger.clone();
+        if self.booted.adopted {
+            self.updates.ledger.of_another_card();
+        }
         let started = self.updates.ledger.started(slot, self.booted.standing, &why, at);
-        if self.updates.ledger != before {
-            self.keep_ledger();
+        let is_kept = self.updates.ledger == before || self.keep_ledger();
+        if self.booted.adopted && is_kept {
+            // A start that finds it once more does the same again.
+            let _ = moving::adopted(self.system, &disk);
         }
         match started {
             Started::Nothing | Started::OnTrial => (),

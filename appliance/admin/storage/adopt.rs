@@ -12,7 +12,8 @@ use crate::serve::login::{hash_of, is_password};
 use crate::serve::throttle::Pair;
 use crate::session::network;
 use crate::store::format::Owner;
-use crate::store::{Store, StoreError, owner};
+use crate::store::salvage::Archive;
+use crate::store::{StoreError, owner};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{OnceLock, PoisonError};
@@ -88,19 +89,23 @@ fn nobodys() -> &'static str {
     NOBODYS.get_or_init(|| hash_of("nobody has this password").unwrap_or_default())
 }
 
-/// The owner of the mail in this folder, which is only read.
+/// The owner of the mail in this folder, which is only read; and not by the engine: whose disk it
+/// is shows only by this, and it may be pulled out meanwhile.
 pub(crate) fn owner_of(folder: &Path) -> Result<Option<Owner>, Failure> {
     let failed = |error: StoreError| {
         let why = match error {
-            StoreError::NotFound(_) => "there is no mail on this disk".to_string(),
             StoreError::Newer { .. } => "a newer Mailroom wrote the mail on this disk".to_string(),
             error => format!("the mail on this disk cannot be read: {error}"),
         };
         Failure::new(WHAT, why, "").of_kind(Kind::Trouble)
     };
-    let store = Store::open_read_only(folder).map_err(failed)?;
-    let read = store.snapshot().map_err(failed)?;
-    owner::get(&read).map_err(failed)
+    let file = folder.join("data.mdb");
+    if !file.exists() {
+        let none = Failure::new(WHAT, "there is no mail on this disk", "");
+        return Err(none.of_kind(Kind::Trouble));
+    }
+    let archive = Archive::open(&file, None).map_err(failed)?;
+    owner::get(&archive).map_err(failed)
 }
 
 /// Apart from guesses at the owner of this box.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// A file that PID 1 reads whole: modules.alias of Debian's kernel has about one MiB.
 pub(crate) const BOOT_FILE_BYTES: u64 = 8 << 20;
+/// Names in a folder: those of a strange stick may be any number.
+pub(crate) const FOLDER_NAMES: usize = 10_000;
 /// The kernel's events of devices are smaller (UEVENT_BUFFER_SIZE).
 pub(crate) const UEVENT_BYTES: usize = 4 * 1024;
 /// A line of a child's error output; the rest of it is dropped.

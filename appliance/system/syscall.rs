@@ -403,7 +403,11 @@ impl System for Linux {
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
         let names = fs::read_dir(path)?
             .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-        let mut names = names.collect::<io::Result<Vec<_>>>()?;
+        let mut names = names.take(limits::FOLDER_NAMES + 1).collect::<io::Result<Vec<_>>>()?;
+        if names.len() > limits::FOLDER_NAMES {
+            let most = limits::FOLDER_NAMES;
+            return Err(io::Error::other(format!("more than {most} files in one folder")));
+        }
         names.sort();
         Ok(names)
     }

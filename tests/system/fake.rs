@@ -372,6 +372,10 @@ impl System for Fake {
     }
 
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        if let Some((_, how)) = self.fails.iter().find(|(call, _)| *call == format!("list {path}"))
+        {
+            return Err(io::Error::from_raw_os_error(*how));
+        }
         let below = self.key(&format!("{path}/"));
         let files = self.on_disk(&format!("{path}/")).keys();
         let names = files.filter_map(|file| file.strip_prefix(&below)?.split('/').next());

@@ -206,12 +206,15 @@ fn a_system_that_never_starts_is_left_and_not_tried_again() {
     assert!(fake.serial.contains("why it went back: the new system did not start"));
 
     // The same stick once more.
+    let said = letter(&fake);
     let mut fake = next_start(fake.disks);
     stick(&mut fake, &[FILE]);
+    fake.disks.files.insert(LETTER.to_string(), said.into());
     let script = vec![(3, found()), (0, Happening::Ended(Program::Installer, Ended::Signal(9)))];
     let (done, _) = play(&mut fake, script);
     assert_eq!((count(&done, "kill installer"), count(&done, "tell installer Go")), (2, 0));
-    assert!(letter(&fake).contains("did not prove itself"), "{}", letter(&fake));
+    assert!(letter(&fake).contains("did not start"), "the reason stays: {}", letter(&fake));
+    assert!(fake.serial.contains("did not prove itself: it is not tried again"));
     // Unless the owner wants it.
     let mut fake = next_start(fake.disks);
     stick(&mut fake, &[FILE]);
@@ -284,6 +287,7 @@ fn what_is_not_taken_has_its_own_words_and_leaves_the_system_alone() {
         (&[FILE], refused(RefusedFor::Older, older), "older than 1.0.0", true),
         (&[FILE], vec![(3, ended(101))], "ended without a word: exit code 101", false),
         (&[FILE, "b.mru"], vec![(9, server(Message::Health(GOOD)))], "several update", false),
+        (&["a.mru", "b.mru", "c.mru"], vec![(9, server(Message::Health(GOOD)))], "1 more", false),
     ];
     for (files, mut script, why, consent) in cases {
         let mut fake = settled();
@@ -454,4 +458,31 @@ fn the_kernel_says_that_a_disk_came_and_what_driver_a_device_wants() {
     let device = b"add@/devices/y\0SUBSYSTEM=usb\0MODALIAS=usb:v1\0";
     assert_eq!(happening_of(device), Some(Happening::Device("usb:v1".to_string())));
     assert_eq!(happening_of(b"remove@/devices/y\0MODALIAS=usb:v1\0"), None);
+}
+
+/// A folder that cannot be read is no empty one, and a ledger that cannot be read is not replaced.
+#[test]
+fn what_cannot_be_read_is_told_and_not_written_over() {
+    let mut fake = settled();
+    stick(&mut fake, &[FILE]);
+    fake.fails.push(("list /run/stick", nix::libc::EIO));
+    let (done, _) = play(&mut fake, vec![(9, server(Message::Health(GOOD)))]);
+    assert_eq!(count(&done, "start installer"), 0, "{done:#?}");
+    assert!(fake.serial.contains("Input/output error"), "{}", fake.serial);
+    let mut fake = settled();
+    let kept = b"{\"epoch\": 9, \"failed\": [\"ab\"]}".to_vec();
+    fake.disks.files.insert(ledger::FILE.to_string(), kept.clone());
+    fake.fails.push(("read /data/system/updates", nix::libc::EIO));
+    stick(&mut fake, &["a.mru", "b.mru"]);
+    let (_, _) = play(&mut fake, vec![(9, server(Message::Health(GOOD)))]);
+    assert_eq!(fake.disks.files[ledger::FILE], kept);
+    // The file is good: that it is not taken is the box's fault, and is said so.
+    stick(&mut fake, &[FILE]);
+    fake.disks.files.remove("/run/stick/a.mru");
+    fake.disks.files.remove("/run/stick/b.mru");
+    let script = vec![(3, found()), (0, Happening::Ended(Program::Installer, Ended::Signal(9)))];
+    let (done, _) = play(&mut fake, script);
+    assert_eq!((count(&done, "kill installer"), count(&done, "tell installer Go")), (2, 0));
+    assert!(letter(&fake).contains("cannot write down what it does"), "{}", letter(&fake));
+    assert_eq!(fake.disks.files[ledger::FILE], kept);
 }

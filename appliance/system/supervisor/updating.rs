@@ -28,7 +28,10 @@ use crate::update::release::{self, Release};
 use crate::update::slot::{Slot, Standing};
 use crate::update::state::{self, Other, Outcome, Past, Refused, Step, Told, Way, Work};
 use semver::Version;
+use std::io;
 use std::time::Duration;
+
+const CANNOT_WRITE: &str = "the box cannot write down what it does: its data has to be mended";
 
 /// All that PID 1 remembers of updates.
 #[derive(Default)]
@@ -36,6 +39,8 @@ pub(super) struct Updates {
     /// What runs; without it there are no updates.
     here: Option<Release>,
     ledger: Ledger,
+    /// It was read, or is not there yet.
+    knows_ledger: bool,
     /// When sticks are to be looked at.
     look: Option<Duration>,
     /// Those that were.
@@ -110,11 +115,18 @@ impl Supervisor<'_> {
         if self.booted.repair.is_some() {
             return;
         }
-        if let Ok(octets) = self.system.read(ledger::FILE) {
-            match Ledger::parse(&octets) {
-                Ok(ledger) => self.updates.ledger = ledger,
-                Err(why) => self.trouble(format!("{}: {why}", ledger::FILE)),
+        match self.system.read(ledger::FILE) {
+            Ok(octets) => {
+                self.updates.knows_ledger = true;
+                match Ledger::parse(&octets) {
+                    Ok(ledger) => self.updates.ledger = ledger,
+                    Err(why) => self.trouble(format!("{}: {why}", ledger::FILE)),
+                }
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.updates.knows_ledger = true;
+            }
+            Err(error) => self.trouble(format!("{}: {error}", ledger::FILE)),
         }
         let (Some(disk), Some(slot)) = (self.booted.disk.clone(), self.booted.slot) else { return };
         let (why, at) = (note::trial(self.system, &disk), self.system.now());
@@ -392,6 +404,9 @@ impl Supervisor<'_> {
         // What stands in that slot is about to go.
         self.updates.ledger.other = None;
         if !self.keep_ledger() {
+            if let Some(install) = &mut self.updates.install {
+                install.result = Some(Err((RefusedFor::Good, CANNOT_WRITE.to_string())));
+            }
             return self.system.kill(&Program::Installer, Kill::AtOnce);
         }
         if let Err(error) = self.system.tell(&Program::Installer, &Message::Go, None) {
@@ -404,6 +419,7 @@ impl Supervisor<'_> {
         self.view.update = None;
         self.let_go(&install.source);
         let Install { source, file, found, result, .. } = install;
+        let failed = found.as_ref().is_some_and(|it| self.updates.ledger.has_failed(&it.id));
         let (kind, why) = match (result, found) {
             (Some(Ok(())), Some(found)) => return self.installed(&source, &file, found),
             (Some(Err((kind, why))), found) => ((kind, found.map(|it| it.version)), why),
@@ -412,7 +428,8 @@ impl Supervisor<'_> {
                 ((RefusedFor::Good, found.map(|it| it.version)), why)
             }
         };
-        self.refused(&source, &file, kind, &why);
+        // Why it failed stands in the letter of that time.
+        self.refused(&source, &file, kind, (&why, !failed));
     }
 
     fn installed(&mut self, source: &Source, file: &str, found: Found) {
@@ -430,12 +447,7 @@ impl Supervisor<'_> {
         });
         if !self.keep_ledger() {
             self.updates.ledger.under_way = None;
-            return self.refuse(
-                source,
-                file,
-                Some(version),
-                "the box cannot write down what it does",
-            );
+            return self.refuse(source, file, Some(version), CANNOT_WRITE);
         }
         self.forget_upload(source);
         self.begin_trial();
@@ -467,7 +479,7 @@ impl Supervisor<'_> {
     // ---- what is not taken ----
 
     fn refuse(&mut self, source: &Source, file: &str, version: Option<Version>, why: &str) {
-        self.refused(source, file, (RefusedFor::Good, version), why);
+        self.refused(source, file, (RefusedFor::Good, version), (why, true));
     }
 
     fn refused(
@@ -475,7 +487,7 @@ impl Supervisor<'_> {
         source: &Source,
         file: &str,
         (kind, version): (RefusedFor, Option<Version>),
-        why: &str,
+        (why, replaces): (&str, bool),
     ) {
         let consent = kind != RefusedFor::Good;
         // A stick that stays in after its update says nothing new at each start.
@@ -493,7 +505,7 @@ impl Supervisor<'_> {
         match source {
             Source::Stick(stick) => {
                 let text = format!("{file} was not installed: {why}.\r\n");
-                self.write_letter(stick, &text, news);
+                self.write_letter(stick, &text, news && replaces);
             }
             // It is kept while the owner may still consent.
             Source::Upload if consent => (),
@@ -504,7 +516,8 @@ impl Supervisor<'_> {
     fn past_refused(&mut self, source: &Source, version: Option<Version>, why: &str) {
         let Some(here) = &self.updates.here else { return };
         let (from, way) = (here.version.clone(), source.way());
-        let (at, why) = (self.system.now(), why.to_string());
+        let at = self.system.now();
+        let why = why.chars().take(limits::UPDATE_WHY_LETTERS).collect();
         let past = Past { at, version, from, way, result: Outcome::Refused, why };
         // The same stick again is no other event.
         let again = self.updates.ledger.history.first().is_some_and(|last| {

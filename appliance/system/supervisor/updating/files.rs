@@ -1,6 +1,7 @@
 //! Files of updates: on sticks, on the data partition, and the letter that a stick gets.
 
 use super::{Source, Supervisor, upload};
+use crate::limits;
 use crate::system::init::reset::asked::ASKED;
 use crate::system::sticks::{self, Stick, Unreadable};
 use crate::system::syscall::Access;
@@ -20,6 +21,8 @@ impl Supervisor<'_> {
         let new: Vec<Stick> =
             all.into_iter().filter(|stick| !self.updates.seen.contains(stick)).collect();
         for stick in &new {
+            // One that is slow takes its time for each of its partitions.
+            self.system.feed_watchdog();
             self.updates.seen.push(stick.clone());
             match sticks::mount(self.system, stick, Access::ReadOnly) {
                 Ok(()) => self.look_into(stick),
@@ -42,15 +45,17 @@ impl Supervisor<'_> {
 
     /// It is mounted, and is let go unless an update begins.
     fn look_into(&mut self, stick: &Stick) {
-        let names = self.system.list(sticks::TARGET).unwrap_or_default();
-        if names.iter().any(|name| name.eq_ignore_ascii_case(ASKED)) {
+        let Some(mut found) = self.listed() else { return self.unmount() };
+        if found.iter().any(|name| name.eq_ignore_ascii_case(ASKED)) {
             self.unmount();
             let ends = self.reset_wished(stick);
             if ends || sticks::mount(self.system, stick, Access::ReadOnly).is_err() {
                 return;
             }
+            let Some(again) = self.listed() else { return self.unmount() };
+            found = again;
         }
-        let found = self.bundles();
+        found.retain(|name| is_bundle(name));
         let waits = self.updates.ledger.letter.as_ref();
         let letter = waits.filter(|letter| found.contains(&letter.file)).cloned();
         match (letter, found.as_slice()) {
@@ -65,24 +70,20 @@ impl Supervisor<'_> {
             (None, [one]) => self.begin(Source::Stick(stick.clone()), one, false),
             (None, several) => {
                 self.unmount();
-                let names = several.join(" and ");
                 let why = format!(
-                    "there are several update files on the stick ({names}): leave the one that \
-                     is to be installed"
+                    "there are several update files on the stick ({}): leave the one that is to \
+                     be installed",
+                    named(several)
                 );
                 self.refuse(&Source::Stick(stick.clone()), &several[0], None, &why);
             }
         }
     }
 
-    /// Names of update files in the stick's first folder. Macs leave a `._name` beside each file.
-    fn bundles(&mut self) -> Vec<String> {
-        let mut names = self.system.list(sticks::TARGET).unwrap_or_default();
-        names.retain(|name| {
-            let named = name.to_ascii_lowercase().ends_with(ENDING) && !name.starts_with('.');
-            named && !name.chars().any(char::is_control)
-        });
-        names
+    /// What the stick's first folder holds; that it cannot be read is told.
+    fn listed(&mut self) -> Option<Vec<String>> {
+        let names = self.system.list(sticks::TARGET);
+        names.map_err(|error| self.trouble(Unreadable::Act(error).to_string())).ok()
     }
 
     /// A stick is mounted while something is read from it.
@@ -130,6 +131,10 @@ impl Supervisor<'_> {
 
     /// False: it is not on the disk, and nothing may build on it.
     pub(super) fn keep_ledger(&mut self) -> bool {
+        if !self.updates.knows_ledger {
+            // What is written there is not known: it is not written over.
+            return false;
+        }
         let kept = self.system.replace(ledger::FILE, &self.updates.ledger.print());
         if let Err(error) = &kept {
             self.trouble(format!("{} cannot be written: {error}", ledger::FILE));
@@ -141,6 +146,20 @@ impl Supervisor<'_> {
         let said = self.system.read(&format!("/sys/block/{disk}/removable")).unwrap_or_default();
         said.starts_with(b"1")
     }
+}
+
+/// Macs leave a `._name` beside each file.
+fn is_bundle(name: &str) -> bool {
+    let named = name.to_ascii_lowercase().ends_with(ENDING) && !name.starts_with('.');
+    named && !name.chars().any(char::is_control)
+}
+
+/// Two of them, in words.
+fn named(several: &[String]) -> String {
+    let (two, others) = several.split_at(several.len().min(2));
+    let short = |name: &String| name.chars().take(limits::UPDATE_NAME_LETTERS).collect::<String>();
+    let two = two.iter().map(short).collect::<Vec<_>>().join(" and ");
+    if others.is_empty() { two } else { format!("{two} and {} more", others.len()) }
 }
 
 fn is_partition(stick: &Stick) -> bool {

@@ -83,7 +83,11 @@ def slot_sum(disk, slot):
 def looked_at(here, base, path, rng, counts, systems, lan, check):
     log = replay.Log(path)
     turns = [number + 1 for number, entry in enumerate(log.entries) if entry[0] in STATE]
-    points = replay.points(log, turns, counts[0], rng)
+    # The first of them before anything is decided, the last behind all of it.
+    points = replay.points(log, turns, max(0, counts[0] - 2), rng)
+    points = [replay.Point(log, turns[0] - 1, rng), *points]
+    points.append(replay.Point(log, len(log.entries), rng))
+    points.sort(key=lambda point: point.cut)
     starting = set(rng.sample(range(len(points)), min(counts[1], len(points))))
     torn = sum(point.torn() for point in points)
     told = f"{len(log.entries)} entries, {len(log.flushes)} flushes, {torn} torn writes"
@@ -98,6 +102,7 @@ def looked_at(here, base, path, rng, counts, systems, lan, check):
         if number in starting:
             starts(here, disk, about, systems, lan, check)
     print(f"cuts: the old system boots next at {seen['old']}, the new at {seen['new']}", flush=True)
+    check("there were cuts on both sides of the update", all(seen.values()), seen)
 
 
 def whole(here, disk, about, systems, check):

@@ -212,6 +212,14 @@ def failing(box, disk, here, check, make, why):
     time.sleep(5)
     check(f"{name}: not again", b"update    checking" not in box.text[box.at :])
     box.pull("stick")
+    if (make, why) == FAILING[0]:
+        # Nor when it comes anew, and why it failed can still be read.
+        time.sleep(5)
+        box.insert("stick", path)
+        box.wait(f"mailroom-{version}[^\r]* is not installed: [^\r]*it is not tried again")
+        box.pull("stick")
+        told = letter(path)
+        check(f"{name}: the reason stays", why in told, told)
 
 
 def kept(box, disk, here, check):

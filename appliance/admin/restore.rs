@@ -51,6 +51,8 @@ struct State {
     ready: Option<Ready>,
     /// Who is told of the end, in which language.
     by: By,
+    /// It lies where backups lie: their page tells how far it is, until more is done there.
+    from_shelf: bool,
 }
 
 /// The browser that is told of the end, and its language.
@@ -77,8 +79,29 @@ impl Restores {
         if !matches!(state.stage, Stage::Nothing | Stage::Failed(_)) {
             return false;
         }
-        *state = State { stage: Stage::Coming, ready: None, by };
+        *state = State { stage: Stage::Coming, by, ..State::default() };
         true
+    }
+
+    /// The same with one that lies where backups lie.
+    pub(crate) fn begin_from_shelf(&self, by: By) -> bool {
+        let begun = self.begin(by);
+        self.state().from_shelf |= begun;
+        begun
+    }
+
+    /// How far one of those is.
+    pub(crate) fn from_shelf(&self) -> Stage {
+        let state = self.state();
+        if state.from_shelf { state.stage.clone() } else { Stage::Nothing }
+    }
+
+    /// Something else is done there: that one of those failed is of no use any more.
+    pub(crate) fn forget_failure(&self) {
+        let mut state = self.state();
+        if state.from_shelf && matches!(state.stage, Stage::Failed(_)) {
+            state.stage = Stage::Nothing;
+        }
     }
 
     /// It did not come whole; the page says why.

@@ -181,8 +181,10 @@ fn a_restore_that_is_read_and_then_found_damaged_is_told_on_the_page() {
     let text = settled(&mut owner, "/backup");
     assert!(text.contains("is damaged") && text.contains("role=\"alert\""), "{text}");
     assert!(!owner.get("/acts").text().contains("Brought back a backup"), "it was not");
-    // And the next is not kept from it.
+    // And the next is not kept from it, and does not say it again.
     assert!(!office.world.house.place.restores.is_busy());
+    owner.post("/backup/look", &[]);
+    assert!(!settled(&mut owner, "/backup").contains("is damaged"));
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl Work {
         // What takes the place of the store takes it from nobody who still reads there.
         let is_free = !self.place.restores.is_busy();
         let ticket = is_free.then(|| self.place.backups.begin(task)).flatten().ok_or_else(busy)?;
+        self.place.restores.forget_failure();
         let run = move || {
             let job = std::panic::AssertUnwindSafe(|| job(&self, &ticket));
             let broken = |_| Err(Failure::new("cannot go on", "it broke off", ""));
@@ -462,7 +463,7 @@ impl Work {
         let failed = |error: StoreError| Failure::store(WHAT, &error);
         // A measurement of the disk reads there for a minute; all else of it waits for this.
         let is_busy = self.place.storage.known().doing.is_some();
-        if is_busy || !self.place.restores.begin(by) {
+        if is_busy || !self.place.restores.begin_from_shelf(by) {
             let why = "another is being brought back, or the disk is being measured";
             return Err(Failure::new(WHAT, why, "wait for it").of_kind(Kind::Exists));
         }

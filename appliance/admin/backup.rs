@@ -115,7 +115,7 @@ fn show_backups(visit: &Visit<'_>, form: &Form) -> Answer {
     let at = |at: i64| zone::show(&zone, at);
     let size = if seen.octets == 0 { String::new() } else { octets(seen.octets) };
     // All of a backup is checked, and takes the place of the store, when it has been read.
-    let (restoring, not_restored) = match house.place.restores.from_shelf() {
+    let (restoring, not_restored) = match house.place.restores.shelf_stage() {
         Stage::Checking => (Some(words.t("begin.checking").to_string()), None),
         Stage::Changing => (Some(words.t("begin.changing").to_string()), None),
         Stage::Failed(error) => (None, Some(restore::why(words, &error))),

@@ -91,7 +91,7 @@ impl Restores {
     }
 
     /// How far one of those is.
-    pub(crate) fn from_shelf(&self) -> Stage {
+    pub(crate) fn shelf_stage(&self) -> Stage {
         let state = self.state();
         if state.from_shelf { state.stage.clone() } else { Stage::Nothing }
     }

@@ -136,6 +136,8 @@ pub(super) fn make(call: &Call<'_>) -> Outcome {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NightlyBody {
+    /// `null`: none any more. To leave it out is a mistake, and must not end the backups.
+    #[serde(deserialize_with = "Option::deserialize")]
     hour: Option<u8>,
     passphrase: Option<Passphrase>,
 }

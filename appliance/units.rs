@@ -121,7 +121,7 @@ fn serve_as(
         None => new_code()?,
     });
     while serve_once(data, &options, &boxed, &place)? == Ended::Restore {
-        place.put_backup(data);
+        place.put_backup();
         // What was made for the store that is gone is in the one that came, or not wanted there.
         options.demo = false;
         boxed.iter_mut().for_each(|boxed| (boxed.preset, boxed.reset) = (None, None));
@@ -136,6 +136,9 @@ fn serve_once(
     boxed: &Option<Boxed>,
     place: &Arc<Place>,
 ) -> Result<Ended, String> {
+    let unfinished =
+        |error| format!("a backup that was decided on cannot be brought back: {error}");
+    act::office::finish_restore(data).map_err(unfinished)?;
     let settings = settings_of(data, options)?;
     let store = open_store(data)?;
     proof::clear_up(&store);

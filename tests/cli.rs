@@ -3,6 +3,7 @@
 
 mod archives;
 mod backup;
+mod backup_cut;
 mod collect;
 mod control;
 mod dns;

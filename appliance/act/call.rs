@@ -50,8 +50,10 @@ pub(crate) fn restore(
         return Err(Failure::new(&what, "the server is running", "stop it first"));
     }
     let settle = |parts: &mut backup::Parts| office::settle(data, parts);
-    let put = |parts: &backup::Parts| office::put(data, parts);
-    let restored = backup::restore((file, passphrase), &data.join(STORE), replace, (&settle, &put));
+    let put = |side: &Path| office::put(data, side);
+    let from = (file, passphrase);
+    let ways: backup::Ways<'_> = (&settle, &office::write, &put);
+    let restored = backup::restore(from, &data.join(STORE), replace, ways);
     let whole = restored.map_err(|error| match error {
         StoreError::Exists(_) => {
             Failure::new(&what, &error, "say --replace to put it in its place")
@@ -97,18 +99,20 @@ fn server(data: &Path) -> Result<Option<Caller>, Failure> {
 fn open(data: &Path) -> Result<Store, Failure> {
     let folder: PathBuf = data.join(STORE);
     let what = format!("cannot open the store in {}", folder.display());
-    if !folder.join("data.mdb").exists() {
-        let remedy = "name its folder with --data, or make it: mailroom serve --data DIR";
-        return Err(Failure::new(&what, "there is none", remedy));
-    }
-    Store::open(&folder, Options::default()).map_err(|error| match error {
+    let no_access = |error| match error {
         StoreError::Locked => Failure::new(
             &what,
             "another process has it open, and no server answers at its control socket",
             "wait for the other command, or look for a server that is starting or stopping",
         ),
         error => Failure::store(&what, &error),
-    })
+    };
+    office::finish_restore(data).map_err(no_access)?;
+    if !folder.join("data.mdb").exists() {
+        let remedy = "name its folder with --data, or make it: mailroom serve --data DIR";
+        return Err(Failure::new(&what, "there is none", remedy));
+    }
+    Store::open(&folder, Options::default()).map_err(no_access)
 }
 
 fn ask(

@@ -15,7 +15,7 @@ use crate::limits::{BACKUP_PARTS_BYTES, SETTINGS_BYTES};
 use crate::net::is_own_address;
 use crate::settings::{self, Settings, replace_file};
 use crate::store::StoreError;
-use crate::store::backup::Parts;
+use crate::store::backup::{self, Parts};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
@@ -24,6 +24,8 @@ use std::path::{Component, Path, PathBuf};
 const SETTINGS: &str = "mailroom.toml";
 /// What there is in DATA, in the order in which it is put there: settings last.
 const ITEMS: [&str; 4] = ["secret.key", "dkim", "tls", SETTINGS];
+/// The folder beside the new items that takes the old ones.
+const REPLACED: &str = "replaced";
 /// What is about a moment, and of no use after it.
 const PASSING: [&str; 1] = ["tls/acme-asked"];
 
@@ -110,58 +112,67 @@ pub(crate) fn settle(data: &Path, parts: &mut Parts) -> Result<(), StoreError> {
 pub(crate) const BAD_SETTINGS: &str =
     "the settings in the backup cannot be read: a newer version may have written them";
 
-/// Puts parts in their place in `data`; nobody may use it meanwhile. What was there is kept.
-pub(crate) fn put(data: &Path, parts: &Parts) -> Result<(), StoreError> {
-    let side = data.join("restoring-office");
-    let put = write_all(&side, parts).and_then(|()| swap(data, &side));
-    let cleared = match fs::remove_dir_all(&side) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
-    put.and(cleared).map_err(|error| trouble(&side, &error))
+/// Brings the backup back whose restore was decided on, just now or before the power went; nobody
+/// may use `data` meanwhile.
+pub(crate) fn finish_restore(data: &Path) -> Result<(), StoreError> {
+    backup::finish(&data.join("store"), &|side| put(data, side))
+}
+
+/// Writes parts into the folder `side`, from where `put` takes them.
+pub(crate) fn write(side: &Path, parts: &Parts) -> Result<(), StoreError> {
+    write_all(side, parts).map_err(|error| trouble(side, &error))
 }
 
 fn write_all(side: &Path, parts: &Parts) -> io::Result<()> {
-    match fs::remove_dir_all(side) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     folder(side)?;
+    // What is replaced is put here first: later there may be no room for a folder.
+    folder(&side.join(REPLACED))?;
     for (name, octets) in parts.iter().filter(|(name, _)| is_name(name)) {
         let path = side.join(name);
         path.parent().map_or(Ok(()), folder)?;
         replace_file(&path, octets)?;
     }
-    Ok(())
+    fs::File::open(side)?.sync_all()
+}
+
+/// Puts what was written into `side` in its place in `data`; nobody may use it meanwhile. What was
+/// there is kept. Goes on where it was broken off.
+pub(crate) fn put(data: &Path, side: &Path) -> Result<(), StoreError> {
+    swap(data, side).map_err(|error| trouble(side, &error))
 }
 
 fn swap(data: &Path, side: &Path) -> io::Result<()> {
-    let kept = free_folder(data)?;
+    let replaced = side.join(REPLACED);
     for item in ITEMS {
-        let (new, there) = (side.join(item), data.join(item));
+        let (new, there, kept) = (side.join(item), data.join(item), replaced.join(item));
         if !new.exists() {
             continue;
         }
-        match fs::rename(&there, kept.join(item)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+        // Where it is kept already, what is there was made since.
+        if !kept.exists() {
+            rename(&there, &kept)?;
         }
         fs::rename(&new, &there)?;
     }
     // Of a machine that had nothing yet nothing is kept.
-    let _ = fs::remove_dir(&kept);
+    let _ = fs::remove_dir(&replaced);
+    if replaced.exists() {
+        fs::rename(&replaced, free_name(data)?)?;
+    }
     fs::File::open(data)?.sync_all()
 }
 
-fn free_folder(data: &Path) -> io::Result<PathBuf> {
-    for number in 1..=u32::from(u16::MAX) {
-        let kept = data.join(format!("before-restore-{number}"));
-        match fs::DirBuilder::new().mode(0o700).create(&kept) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| kept),
-        }
+/// There may be nothing to rename.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Err(ErrorKind::AlreadyExists.into())
+}
+
+fn free_name(data: &Path) -> io::Result<PathBuf> {
+    let mut names = (1..=u16::MAX).map(|number| data.join(format!("before-restore-{number}")));
+    names.find(|name| !name.exists()).ok_or_else(|| ErrorKind::AlreadyExists.into())
 }
 
 fn folder(path: &Path) -> io::Result<()> {

@@ -133,15 +133,15 @@ impl Restores {
 }
 
 impl Place {
-    /// Puts the backup that waits in the place of the store of `data`, which is closed.
-    pub(crate) fn put_backup(&self, data: &Path) {
+    /// Decides that the backup that waits takes the place of the store, which is closed: the next
+    /// start puts it there.
+    pub(crate) fn put_backup(&self) {
         let (ready, by) = {
             let mut state = self.restores.state();
             (state.ready.take(), state.by.take())
         };
         let Some(ready) = ready else { return };
-        let put = ready.put(&|parts: &Parts| office::put(data, parts));
-        let stage = match put {
+        let stage = match ready.decide(&office::write) {
             Ok(whole) => {
                 if let Some((key, words)) = by {
                     let done = if whole { "begin.restored" } else { "begin.restored-store" };

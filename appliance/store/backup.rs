@@ -2,14 +2,20 @@
 //!
 //! A backup is a head with the settings and keys of the office (`head`), and the store's file
 //! itself, without free pages, as of one moment; it may be `sealed` by a passphrase, and is tried
-//! once it is written (`trial`). Restoring puts it in the place of the store's file by one rename,
-//! and keeps the file that was there beside it:
+//! once it is written (`trial`). Restoring decides by one rename that it takes the place of the
+//! store's file and of the parts, and keeps what was there:
 //!
 //! ```text
 //! DATA/store/restoring/        the copy while it is checked and advanced
-//!            data.mdb          before: the old store; after the rename: the restored one
-//!            before-restore-1  the old store's file, for ever the owner's to delete
+//!            restored/         the same once it is decided, until all of it is in its place:
+//!              data.mdb        the store
+//!              office/         the parts
+//!              replaced.mdb    the old store's file
+//!            before-restore-1  that, for ever the owner's to delete
 //! ```
+//!
+//! Where the power goes before the rename nothing was changed; after it, the next start goes on
+//! (`finish`): no settings and keys of one office ever serve the mail of another.
 //!
 //! What was given after the backup was made (UIDs, mod-sequences, mailbox ids) is known to clients
 //! and must not be given again for something else. So a restored store goes on far above: clients
@@ -47,6 +53,10 @@ const MODSEQ_GAP: u64 = 1 << 32;
 const MAILBOX_GAP: u32 = 1 << 16;
 /// Where the copy is opened before it takes the place of the store.
 const RESTORING: &str = "restoring";
+/// What that is called once it is decided, and what lies in it then.
+const DECIDED: &str = "restored";
+const OFFICE: &str = "office";
+const REPLACED: &str = "replaced.mdb";
 
 /// Writes the store as it is now, and with it `parts`, into the file `to`, which must not exist,
 /// while mail flows. Returns the size of the file. `progress` is told octets done and about how
@@ -117,8 +127,12 @@ pub(crate) fn write(
 
 /// Makes of the parts of a backup what is to be put in their place.
 pub(crate) type Settle<'a> = &'a dyn Fn(&mut Parts) -> Result<()>;
-/// Puts parts in their place.
-pub(crate) type PutParts<'a> = &'a dyn Fn(&Parts) -> Result<()>;
+/// Writes parts into a folder, which is to be made, so that they can be put in their place.
+pub(crate) type WriteParts<'a> = &'a dyn Fn(&Path, &Parts) -> Result<()>;
+/// Puts what stands in such a folder in its place, where that was not broken off before.
+pub(crate) type PutParts<'a> = &'a dyn Fn(&Path) -> Result<()>;
+/// All that is done with parts, in this order.
+pub(crate) type Ways<'a> = (Settle<'a>, WriteParts<'a>, PutParts<'a>);
 
 /// Puts the backup `from` in the place of the store in the folder `dir`, which no process may have
 /// open. A store that is there is replaced only when `replace` says so, and its file is kept.
@@ -127,8 +141,9 @@ pub(crate) fn restore(
     (from, passphrase): (&Path, Option<&Passphrase>),
     dir: &Path,
     replace: bool,
-    (settle, put): (Settle<'_>, PutParts<'_>),
+    (settle, write, put): Ways<'_>,
 ) -> Result<bool> {
+    finish(dir, put)?;
     let there = dir.join("data.mdb").exists();
     if there && !replace {
         return Err(StoreError::Exists("a store"));
@@ -142,7 +157,9 @@ pub(crate) fn restore(
     let _lock = take_lock(dir)?;
     let mut incoming = Incoming::begin(dir)?;
     incoming.take_all(&kept, &mut |_, _| ())?;
-    incoming.check(|_| Ok(()), settle)?.take_the_place(put)
+    let whole = incoming.check(|_| Ok(()), settle)?.decide_locked(write)?;
+    go_on(dir, put)?;
+    Ok(whole)
 }
 
 /// A backup that comes in piece by piece, beside a store that may be in use meanwhile. Dropping it
@@ -247,23 +264,58 @@ impl Incoming {
 }
 
 impl Ready {
-    /// Puts it in the place of the store, which nobody may have open; the store's file is kept
-    /// beside it. False: it had no parts to put.
-    pub(crate) fn put(self, put: PutParts<'_>) -> Result<bool> {
+    /// Decides that it takes the place of the store, which nobody may have open; `finish` does it.
+    /// False: it has no parts.
+    pub(crate) fn decide(self, write: WriteParts<'_>) -> Result<bool> {
         let _lock = take_lock(&self.side.0)?;
-        self.take_the_place(put)
+        self.decide_locked(write)
     }
 
-    /// The parts first: while the store is not there, all of it can be done again.
-    fn take_the_place(self, put: PutParts<'_>) -> Result<bool> {
-        let dir = &self.side.0;
-        self.parts.as_ref().map_or(Ok(()), put)?;
-        if dir.join("data.mdb").exists() {
-            keep_old(dir)?;
+    /// All that may find no room comes before the rename.
+    fn decide_locked(self, write: WriteParts<'_>) -> Result<bool> {
+        let (dir, folder) = (&self.side.0, self.side.folder());
+        if let Some(parts) = &self.parts {
+            write(&folder.join(OFFICE), parts)?;
         }
-        put_in_place(dir, &self.side.file())?;
+        let there = dir.join("data.mdb");
+        if there.exists() {
+            let kept = fs::hard_link(there, folder.join(REPLACED));
+            kept.map_err(|error| io_error("the old store", &error))?;
+        }
+        sync_folder(&folder)?;
+        let decided = fs::rename(&folder, dir.join(DECIDED));
+        decided.map_err(|error| io_error("the restored store cannot take its place", &error))?;
+        sync_folder(dir)?;
         Ok(self.parts.is_some())
     }
+}
+
+/// Puts a backup in the place of the store in `dir`, which nobody may have open, where that was
+/// decided: just now, or before the power went.
+pub(crate) fn finish(dir: &Path, put: PutParts<'_>) -> Result<()> {
+    if !dir.join(DECIDED).exists() {
+        return Ok(());
+    }
+    let _lock = take_lock(dir)?;
+    go_on(dir, put)
+}
+
+/// Each step may have been done before.
+fn go_on(dir: &Path, put: PutParts<'_>) -> Result<()> {
+    let side = dir.join(DECIDED);
+    let (office, file, replaced) = (side.join(OFFICE), side.join("data.mdb"), side.join(REPLACED));
+    if office.exists() {
+        put(&office)?;
+    }
+    if file.exists() {
+        put_in_place(dir, &file)?;
+    }
+    if replaced.exists() {
+        let kept = fs::rename(&replaced, free_name(dir)?);
+        kept.and_then(|()| fs::File::open(dir)?.sync_all())
+            .map_err(|error| io_error("the old store", &error))?;
+    }
+    remove_folder(&side)
 }
 
 /// Removes what a backup that was being brought back, or tried, has left in the store's folder when
@@ -473,14 +525,9 @@ fn advance_tail(batch: &mut Batch, (account, mailbox): (AccountId, MailboxId)) -
 }
 
 /// Gives the old file a second name, the first that is free.
-fn keep_old(dir: &Path) -> Result<()> {
-    for number in 1..=u32::from(u16::MAX) {
-        match fs::hard_link(dir.join("data.mdb"), dir.join(format!("before-restore-{number}"))) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => return other.map_err(|error| io_error("the old store", &error)),
-        }
-    }
-    Err(StoreError::Limit("old stores kept"))
+fn free_name(dir: &Path) -> Result<PathBuf> {
+    let mut names = (1..=u16::MAX).map(|number| dir.join(format!("before-restore-{number}")));
+    names.find(|name| !name.exists()).ok_or(StoreError::Limit("old stores kept"))
 }
 
 fn remove_folder(path: &Path) -> Result<()> {

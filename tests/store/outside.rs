@@ -102,7 +102,12 @@ fn a_backup_holds_no_key_and_on_another_box_the_password_is_asked_for_again() {
     let octets = std::fs::read(&file).unwrap();
     assert!(!octets.windows(key.len()).any(|window| window == key));
     let elsewhere = office.folder.path().join("elsewhere");
-    let alone = backup::restore((&file, None), &elsewhere, false, (&|_| Ok(()), &|_| Ok(())));
+    let alone = backup::restore(
+        (&file, None),
+        &elsewhere,
+        false,
+        (&|_| Ok(()), &|_, _| Ok(()), &|_| Ok(())),
+    );
     assert_eq!(alone, Ok(true));
     let there = Store::open(&elsewhere, Options::default()).unwrap();
     assert_eq!(kept(&there, id).address, "alice@gmail.com");

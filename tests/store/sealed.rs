@@ -242,8 +242,9 @@ fn a_sealed_office_is_tried_restored_and_read_by_place() {
     assert_eq!(uids.len(), 18);
 
     let dir = office.folder.path().join("second");
-    let restore =
-        |passphrase| backup::restore((&file, passphrase), &dir, false, (&keep, &|_| Ok(())));
+    let restore = |passphrase| {
+        backup::restore((&file, passphrase), &dir, false, (&keep, &|_, _| Ok(()), &|_| Ok(())))
+    };
     assert_eq!(restore(None), Err(StoreError::Sealed(BadSeal::Closed)));
     let other = Passphrase::new("something else");
     assert_eq!(restore(Some(&other)), Err(StoreError::Sealed(BadSeal::WrongPassphrase)));

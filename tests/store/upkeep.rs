@@ -17,7 +17,8 @@ fn faults(store: &Store) -> Vec<String> {
 
 /// Brings back the store alone.
 fn restore(from: &Path, dir: &Path, replace: bool) -> Result<()> {
-    backup::restore((from, None), dir, replace, (&|_| Ok(()), &|_| Ok(()))).map(drop)
+    backup::restore((from, None), dir, replace, (&|_| Ok(()), &|_, _| Ok(()), &|_| Ok(())))
+        .map(drop)
 }
 
 /// A store with some of everything.
@@ -338,12 +339,17 @@ fn what_belongs_to_the_office_comes_back_with_its_store() {
         parts.remove("dkim/office.test/active");
         Ok(())
     };
-    let keep = |parts: &Parts| {
-        assert!(!dir.join("data.mdb").exists(), "the store is put last");
+    let write = |side: &Path, parts: &Parts| {
+        std::fs::create_dir(side).expect("a folder for them");
         put.borrow_mut().push(parts.clone());
         Ok(())
     };
-    assert_eq!(backup::restore((&file, None), &dir, false, (&settle, &keep)), Ok(true));
+    let keep = |side: &Path| {
+        assert!(side.exists() && !dir.join("data.mdb").exists(), "the store is put last");
+        Ok(())
+    };
+    let ways: backup::Ways<'_> = (&settle, &write, &keep);
+    assert_eq!(backup::restore((&file, None), &dir, false, ways), Ok(true));
     let mut settled = parts.clone();
     settle(&mut settled).expect("settled");
     assert_eq!(put.into_inner(), [settled], "as they were written, and settled");
@@ -353,14 +359,16 @@ fn what_belongs_to_the_office_comes_back_with_its_store() {
     // A backup of before is the store's file alone.
     drop(second);
     let third = office.folder.path().join("third");
-    let never = |_: &Parts| panic!("it has none");
-    let old = backup::restore((&dir.join("data.mdb"), None), &third, false, (&|_| Ok(()), &never));
+    let never = |_: &Path, _: &Parts| panic!("it has none");
+    let ways: backup::Ways<'_> = (&|_| Ok(()), &never, &|_| panic!("it has none"));
+    let old = backup::restore((&dir.join("data.mdb"), None), &third, false, ways);
     assert_eq!(old, Ok(false));
 
-    // What cannot be put leaves the store as it was.
+    // What cannot be written leaves the store as it was.
     let before = std::fs::read(third.join("data.mdb")).expect("the store");
-    let full = |_: &Parts| Err(StoreError::DiskFull);
-    let failed = backup::restore((&file, None), &third, true, (&|_| Ok(()), &full));
+    let full = |_: &Path, _: &Parts| Err(StoreError::DiskFull);
+    let ways: backup::Ways<'_> = (&|_| Ok(()), &full, &|_| panic!("nothing was decided"));
+    let failed = backup::restore((&file, None), &third, true, ways);
     assert_eq!(failed, Err(StoreError::DiskFull));
     assert!(before == std::fs::read(third.join("data.mdb")).expect("the store"));
 }

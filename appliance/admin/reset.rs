@@ -9,6 +9,7 @@ use super::security::confirmed;
 use super::trouble::Trouble;
 use crate::request::{DeviceId, Message};
 use crate::store::format::Audit;
+use crate::update::slot::Standing;
 use askama::Template;
 
 #[derive(Template)]
@@ -61,6 +62,11 @@ pub(super) fn everything(visit: &mut Visit<'_>) -> Answer {
 /// The page that tells of it is at the browser when the box ends.
 fn ask(visit: &Visit<'_>, message: Message, what: &str, told: &'static str) -> Answer {
     let network = visit.house.network.as_ref().ok_or(Trouble::Missing)?;
+    // A system that ends before it is proved counts as one that failed, and is not tried again.
+    if visit.house.updates.told().is_ok_and(|told| told.standing == Standing::OnTrial) {
+        let told = Some(visit.words.t("reset.on-trial"));
+        return Ok(show_reset(visit, &Form::default(), told)?.status(409));
+    }
     audit::note(visit, what, "", "");
     network.later(message).map_err(|error| Trouble::Internal(error.to_string()))?;
     show_reset(visit, &Form::default(), Some(visit.words.t(told)))

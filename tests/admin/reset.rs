@@ -7,6 +7,10 @@ use crate::admin::http::Method;
 use crate::admin::reset::owner_is_gone;
 use crate::request::{DeviceId, Message};
 use crate::store::{Store, owner};
+use crate::tests::update::sent::Pid1;
+use crate::tests::update::state::quiet;
+use crate::update::slot::Standing;
+use crate::update::state::Told;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -39,6 +43,33 @@ fn the_owner_restarts_the_box_and_switches_it_off() {
     let acts = owner.get("/acts").text();
     assert!(acts.contains("Restarted the box") && acts.contains("Switched the box off"), "{acts}");
     assert!(owner.get("/setup/network").text().contains("1A2B-3C4D"), "beside its other names");
+}
+
+#[test]
+fn a_system_on_trial_is_not_ended_before_it_is_proved() {
+    let Boxed { mut world, heard, network } = boxed();
+    let (updates, init) = Pid1::of(&world.house.data);
+    world.become_updated(updates);
+    network.hear(&Message::Device(DEVICE));
+    let mut owner = world.owner();
+    let everything = [("device", "1a2b3c4d"), ("password", PASSWORD)];
+    let acts: [(&str, &[(&str, &str)]); 3] =
+        [("/reset/restart", &[]), ("/reset/off", &[]), ("/reset/everything", &everything)];
+    init.tells(&Told { standing: Standing::OnTrial, ..quiet() });
+    for (path, fields) in acts {
+        owner.get("/reset");
+        let reply = owner.post(path, fields);
+        assert_eq!(reply.status, 409, "{path}");
+        assert!(reply.text().contains("A new system is being tried"), "{}", reply.text());
+    }
+    init.tells(&quiet());
+    for (path, fields) in acts {
+        owner.get("/reset");
+        assert_eq!(owner.post(path, fields).status, 200, "{path}");
+    }
+    let said: Vec<Message> = heard.iter().take(3).collect();
+    let of_acts = [Message::End { off: false }, Message::End { off: true }, Message::Reset(DEVICE)];
+    assert_eq!(said, of_acts, "and nothing while it was on trial");
 }
 
 #[test]

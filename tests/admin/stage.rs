@@ -144,8 +144,9 @@ impl World {
         let (place, tls) = (old.place.clone(), old.tls.clone());
         let of_store = (old.store.clone(), old.logins.clone());
         let house = House::new(place, of_store, &old.data, &old.settings(), tls);
-        let (networks, updates) = (old.networks.clone(), Arc::new(updates));
-        self.house = Arc::new(House { clock: || NOW, networks, is_box: true, updates, ..house });
+        let (networks, network) = (old.networks.clone(), old.network.clone());
+        let house = House { clock: || NOW, networks, network, is_box: true, ..house };
+        self.house = Arc::new(House { updates: Arc::new(updates), ..house });
     }
 
     /// The page for who comes without TLS.

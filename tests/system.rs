@@ -18,3 +18,4 @@ mod resolvers;
 mod sntp;
 mod storage;
 mod updates;
+mod watchdog;

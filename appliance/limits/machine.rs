@@ -32,6 +32,9 @@ pub(crate) const GROWTH_STEP_BYTES: u64 = 4 << 30;
 pub(crate) const WATCHDOG_SECONDS: i32 = 15;
 /// How often it is fed: twice may fail.
 pub(crate) const WATCHDOG_FEED: Duration = Duration::from_secs(5);
+/// A stick that breaks answers a command after half a minute, and the kernel asks again; what takes
+/// longer than this is a hang.
+pub(crate) const DEVICE_PATIENCE: Duration = Duration::from_secs(180);
 /// Slow cards and USB disks appear within seconds; a disk that is not there by then is not there.
 pub(crate) const DISK_APPEARS: Duration = Duration::from_secs(60);
 /// How often it is looked for.

@@ -12,6 +12,7 @@ pub(crate) mod opened;
 pub(crate) mod program;
 mod terminal;
 mod tree;
+pub(crate) mod watchdog;
 
 use crate::limits;
 use crate::request::{Message, SIZE};
@@ -33,6 +34,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use terminal::Terminal;
+use watchdog::Watchdog;
 
 pub(crate) use opened::Opened;
 
@@ -209,7 +211,7 @@ pub(crate) struct Linux {
     devices: Option<OwnedFd>,
     children: Vec<Child>,
     terminals: Vec<Terminal>,
-    watchdog: Option<File>,
+    watchdog: Option<Watchdog>,
 }
 
 struct Child {
@@ -455,10 +457,12 @@ impl System for Linux {
         };
         let Mount { source, target, kind, options, .. } = mount;
         let (source, kind) = (Some(source.as_str()), Some(*kind));
+        self.watchdog.iter().for_each(Watchdog::be_patient);
         Ok(nix::mount::mount(source, target.as_str(), kind, flags, Some(*options))?)
     }
 
     fn unmount(&mut self, target: &str) -> io::Result<()> {
+        self.watchdog.iter().for_each(Watchdog::be_patient);
         Ok(nix::mount::umount2(target, MntFlags::empty())?)
     }
 
@@ -608,22 +612,16 @@ impl System for Linux {
         // SAFETY: the kernel reads and writes one int (linux/watchdog.h). One that cannot change
         // its time-out keeps its own, which is fine.
         let set = unsafe { calls::watchdog_timeout(watchdog.as_raw_fd(), &raw mut granted) };
-        self.watchdog = Some(watchdog);
+        self.watchdog = Some(Watchdog::new(watchdog, limits::WATCHDOG_FEED));
         Ok(if set.is_ok() { granted } else { 0 })
     }
 
     fn feed_watchdog(&mut self) {
-        if let Some(watchdog) = &mut self.watchdog {
-            // One that cannot be fed resets the box: so it shall.
-            let _ = watchdog.write_all(b"\0");
-        }
+        self.watchdog.iter_mut().for_each(Watchdog::feed);
     }
 
     fn close_watchdog(&mut self) {
-        if let Some(mut watchdog) = self.watchdog.take() {
-            // Only after this letter does closing it stop it.
-            let _ = watchdog.write_all(b"V");
-        }
+        self.watchdog.take().map(Watchdog::close);
     }
 
     fn now(&mut self) -> i64 {

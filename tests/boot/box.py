@@ -4,6 +4,7 @@ its cable in a network of the test's own (lan.py).
 Only the standard library. A box is ended by the id of the process that was started for it.
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -181,10 +182,15 @@ class Box:
             raise RuntimeError(f"{command}: {answer['error']}")
         return answer["return"]
 
-    def insert(self, name, file):
-        """Puts in a USB stick."""
-        back = {"driver": "file", "filename": str(file)}
-        self.ask("blockdev-add", **{"driver": "raw", "node-name": name, "file": back})
+    def insert(self, name, file, octets_a_second=None):
+        """Puts in a USB stick, perhaps a slow one."""
+        back = {"driver": "raw", "file": {"driver": "file", "filename": str(file)}}
+        if octets_a_second:
+            limits = {"bps-total": octets_a_second}
+            group = {"qom-type": "throttle-group", "id": f"{name}-pace", "limits": limits}
+            self.ask("object-add", **group)
+            back = {"driver": "throttle", "throttle-group": f"{name}-pace", "file": back}
+        self.ask("blockdev-add", **{"node-name": name, **back})
         device = {"driver": "usb-storage", "bus": "usb.0", "drive": name, "id": f"{name}-stick"}
         self.ask("device_add", **device, removable=True)
 
@@ -194,11 +200,14 @@ class Box:
         end = time.monotonic() + 60
         while True:
             try:
-                return self.ask("blockdev-del", **{"node-name": name})
+                self.ask("blockdev-del", **{"node-name": name})
+                break
             except RuntimeError:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.2)
+        with contextlib.suppress(RuntimeError):
+            self.ask("object-del", id=f"{name}-pace")
 
     def typed(self, text):
         """Somebody types it at the serial port."""

@@ -20,6 +20,8 @@ from slot_files import archive, change, take
 LETTER = "mailroom-update.txt"
 # Octets of a stick: an update of 50 MiB, and room.
 STICK = 128 << 20
+# Of a stick that takes half a minute for an update, octets a second.
+PACE = 2 << 20
 
 
 def run(folder, check):
@@ -36,6 +38,7 @@ def run(folder, check):
             box.said_ever(rf"box: network   {LENT} \(DHCP\)")
             sent(check)
             refused(box, here, check)
+            pulled(box, disk, here, check)
             for make, why in FAILING:
                 failing(box, disk, here, check, make, why)
             kept(box, disk, here, check)
@@ -183,6 +186,27 @@ def refused(box, here, check):
     check("the mail is there", letters() == ["before"], letters())
     whole.unlink()
     cut.unlink()
+
+
+def pulled(box, disk, here, check):
+    """The stick is pulled out in the copy: nothing has changed, and the next time it is read."""
+    path = stick(here, bundle(here, "8.1.0"))
+    box.insert("stick", path, octets_a_second=PACE)
+    box.wait("box: update    checking mailroom-8.1.0")
+    time.sleep(3)
+    box.pull("stick")
+    box.wait("mailroom-8.1.0[^\r]* is not installed: [^\r]*cannot be read")
+    versions, state = slot_release(disk)
+    check("pulled out: slot b is as it was", versions[1] != "8.1.0", versions)
+    check("pulled out: slot a is confirmed", all("slot a confirmed" in it for it in state), state)
+    check("pulled out: the mail is there", letters() == ["before"], letters())
+    box.insert("stick", path, octets_a_second=PACE)
+    box.wait("box: update    checking mailroom-8.1.0")
+    time.sleep(3)
+    check("put in again: it is read", b"not installed" not in box.text[box.at :])
+    box.pull("stick")
+    box.wait("mailroom-8.1.0[^\r]* is not installed: [^\r]*cannot be read")
+    (here / "mailroom-8.1.0-qemu-virt.mru").unlink()
 
 
 def failing(box, disk, here, check, make, why):

@@ -33,7 +33,10 @@ pub(crate) enum UpdateOrder {
         file: PathBuf,
     },
     /// Install the file that was refused, although it is older or the same.
-    Consent,
+    Consent {
+        /// Of the file that was refused.
+        version: String,
+    },
     /// Restart into the system that is installed.
     Now,
     /// Restart into the older system in the other slot.
@@ -122,8 +125,8 @@ pub(crate) enum Hindrance {
     Disk(String),
     /// PID 1 does not listen.
     Unheard(String),
-    /// No file was refused that would be installed all the same.
-    NothingRefused,
+    /// No file of this version was refused that would be installed all the same.
+    NothingRefused(String),
     NothingWaits,
     /// There is no older system.
     NothingBehind,
@@ -175,7 +178,7 @@ impl Updates {
         let done = match order {
             UpdateOrder::Show => Ok(()),
             UpdateOrder::Take { file } => self.take_file(&file, now),
-            UpdateOrder::Consent => self.consent(now),
+            UpdateOrder::Consent { version } => self.consent(version, now),
             UpdateOrder::Now => self.restart(now),
             UpdateOrder::Back => self.back(now),
         };
@@ -183,11 +186,14 @@ impl Updates {
         Ok(Reply::Update(Box::new(view)))
     }
 
-    fn consent(&self, now: i64) -> Result<(), Hindrance> {
+    /// Another stick may have come since the owner looked.
+    fn consent(&self, version: String, now: i64) -> Result<(), Hindrance> {
         let told = self.at_rest(now)?;
-        match told.refused.as_ref().is_some_and(|refused| refused.consent) {
+        let refused = told.refused.as_ref().filter(|refused| refused.consent);
+        let there = refused.and_then(|refused| refused.version.as_ref());
+        match there.is_some_and(|it| it.to_string() == version) {
             true => self.ask(Wish::Consent, told, now),
-            false => Err(Hindrance::NothingRefused),
+            false => Err(Hindrance::NothingRefused(version)),
         }
     }
 
@@ -386,7 +392,13 @@ impl fmt::Display for Hindrance {
             Self::NoRoom => "the disk has no room for it",
             Self::Disk(why) => return write!(f, "it cannot be kept: {why}"),
             Self::Unheard(why) => return write!(f, "PID 1 does not listen: {why}"),
-            Self::NothingRefused => "no file was refused that could be installed all the same",
+            Self::NothingRefused(version) => {
+                let version = plain(version);
+                return write!(
+                    f,
+                    "no file of version {version} was refused that could be installed all the same"
+                );
+            }
             Self::NothingWaits => "no update waits for a restart",
             Self::NothingBehind => "there is no older system on the box",
         })
@@ -407,7 +419,7 @@ impl From<Hindrance> for Failure {
             Hindrance::NoRoom => ("make room, or use a USB stick", Kind::Full),
             Hindrance::Disk(_) => ("", Kind::Trouble),
             Hindrance::Unheard(_) => ("restart the box", Kind::Trouble),
-            Hindrance::NothingRefused | Hindrance::NothingWaits | Hindrance::NothingBehind => {
+            Hindrance::NothingRefused(_) | Hindrance::NothingWaits | Hindrance::NothingBehind => {
                 ("see how it stands: mailroom update", Kind::Missing)
             }
         };
@@ -446,7 +458,8 @@ pub(crate) fn printed(view: &UpdateView) -> String {
     if let Some(it) = refused {
         rows.push(("refused", format!("{}: {}", plain(&it.file), plain(&it.why))));
         if it.consent {
-            rows.push(("", "it is installed all the same with --consent".to_string()));
+            let version = it.version.as_ref().map(ToString::to_string).unwrap_or_default();
+            rows.push(("", format!("it is installed all the same with --consent {version}")));
         }
     }
     let mut text: String =

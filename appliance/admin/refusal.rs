@@ -41,7 +41,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("it is larger than any update file", "update.large"),
     ("the disk has no room for it", "update.full"),
     ("PID 1 does not listen", "update.unheard"),
-    ("no file was refused", "update.gone"),
+    ("no file of version", "update.gone"),
     ("no update waits", "update.gone"),
     ("there is no older system", "update.gone"),
 ];

@@ -290,9 +290,8 @@ pub(super) fn consent(visit: &mut Visit<'_>) -> Answer {
         form.wrong("consent", visit.words.t("update.consent-tick"));
         return Ok(show_update(visit, form)?.status(422));
     }
-    let refused = visit.house.updates.told().ok().and_then(|told| told.refused);
-    let about = refused.map(|refused| refused.file).unwrap_or_default();
-    done(visit, "update/consent", &about, UpdateOrder::Consent)
+    let version = visit.form.value("version").to_string();
+    done(visit, "update/consent", &version.clone(), UpdateOrder::Consent { version })
 }
 
 pub(super) fn restart(visit: &mut Visit<'_>) -> Answer {

@@ -226,9 +226,9 @@ pub(crate) struct Serve {
 pub(crate) struct Update {
     /// An update file, whose name ends in .mru
     pub file: Option<PathBuf>,
-    /// Install the file that was refused, although it is older or the same
-    #[arg(long, conflicts_with = "file")]
-    pub consent: bool,
+    /// Install the file of this version that was refused, although it is older or the same
+    #[arg(long, value_name = "VERSION", conflicts_with = "file")]
+    pub consent: Option<String>,
     /// Restart now into the update that is installed
     #[arg(long, conflicts_with_all = ["file", "consent"])]
     pub now: bool,
@@ -566,7 +566,7 @@ pub(crate) fn request(
 fn order(update: Update) -> Result<UpdateOrder, String> {
     Ok(match update {
         Update { file: Some(file), .. } => UpdateOrder::Take { file: absolute(file)? },
-        Update { consent: true, .. } => UpdateOrder::Consent,
+        Update { consent: Some(version), .. } => UpdateOrder::Consent { version },
         Update { now: true, .. } => UpdateOrder::Now,
         Update { back: true, .. } => UpdateOrder::Back,
         _ => UpdateOrder::Show,

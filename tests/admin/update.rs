@@ -55,7 +55,7 @@ fn a_server_that_is_no_box_says_so_and_does_nothing() {
     assert!(!text.contains("type=\"file\"") && !text.contains("data-live"), "{text}");
     for (path, fields) in [
         ("/update/now", &[][..]),
-        ("/update/consent", &[("consent", "yes")]),
+        ("/update/consent", &[("consent", "yes"), ("version", "0.3.0")]),
         ("/update/back", &[("version", "")]),
     ] {
         assert_eq!(owner.post(path, fields).header("Location"), Some("/update"), "{path}");
@@ -188,7 +188,13 @@ fn what_is_dangerous_is_confirmed_and_what_was_done_is_written_down() {
     assert_eq!(reply.status, 422);
     says(&reply.text(), &["href=\"#consent\">Tick the box"]);
     assert!(init.hears().is_empty());
-    assert_eq!(owner.post("/update/consent", &[("consent", "yes")]).status, 303);
+    // Another stick came since the owner looked.
+    let yes = |version| [("consent", "yes"), ("version", version)];
+    assert_eq!(owner.post("/update/consent", &yes("0.2.0")).status, 303);
+    let text = owner.get("/update").text();
+    says(&text, &["That is no longer so", "name=\"version\" value=\"0.3.0\""]);
+    assert!(init.hears().is_empty());
+    assert_eq!(owner.post("/update/consent", &yes("0.3.0")).status, 303);
     says(&owner.get("/update").text(), &["data-live"]);
 
     init.tells(&behind());
@@ -211,7 +217,7 @@ fn what_is_dangerous_is_confirmed_and_what_was_done_is_written_down() {
     says(&owner.get("/update").text(), &["That is no longer so"]);
     assert_eq!(init.hears(), [UpdateAct::Consent, UpdateAct::Back, UpdateAct::Now]);
     let acts = owner.get("/acts").text();
-    says(&acts, &["Had an update installed all the same: mailroom-0.3.0-qemu-virt.mru"]);
+    says(&acts, &["Had an update installed all the same: 0.3.0"]);
     says(&acts, &["Went back to the version 0.3.0", "Restarted into the update"]);
 }
 
@@ -333,7 +339,11 @@ fn a_program_updates_the_box() {
     init.tells(&refused(true));
     let done = |path: &str| program.call(Method::Post, &format!("{target}/{path}"), &Value::Null);
     assert_eq!(done("now").0, 404);
-    assert_eq!(done("consent").0, 202);
+    let consent = |version: &str| {
+        let path = format!("{target}/consent");
+        program.call(Method::Post, &path, &json!({ "version": version })).0
+    };
+    assert_eq!((consent("0.2.0"), consent("0.3.0")), (404, 202));
     init.tells(&behind());
     assert_eq!(done("back").0, 202);
     init.tells(&installed());

@@ -19,7 +19,7 @@ fn a_server_that_is_no_box_is_updated_as_it_was_installed() {
     });
     let empty = Data::empty();
     says(&empty.bad("update"), &["not a box"]);
-    for line in ["update x.mru --now", "update --now --back", "update --consent --now"] {
+    for line in ["update x.mru --now", "update --now --back", "update --consent 0.3.0 --now"] {
         assert_eq!(empty.run(line).code, 2, "{line}");
     }
 }
@@ -34,7 +34,7 @@ fn a_box_shows_how_it_stands_and_takes_a_file() {
     says(&told, &["version      0.4.0, built 2026-09-", "board        qemu-virt"]);
     says(&told, &["slot         a, confirmed; the other one was tried and given up"]);
     says(&told, &["other slot   version 0.3.0", "version 0.5.0 is being read back: 12 of 128"]);
-    says(&told, &["older than 0.4.0", "--consent", "by hand", "went back", "no mail"]);
+    says(&told, &["older than 0.4.0", "--consent 0.3.0", "by hand", "went back", "no mail"]);
     let json = data.json("update");
     assert_eq!(json["update"]["system"]["work"]["done"], 12, "{json}");
     assert_eq!(json["update"]["asked"], serde_json::Value::Null);

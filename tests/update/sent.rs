@@ -150,7 +150,8 @@ fn the_owner_orders_what_is_possible_and_nothing_else() {
         assert!(!failure.remedy.is_empty());
     };
     init.tells(&quiet());
-    refuses(UpdateOrder::Consent, "no file was refused");
+    let consent = |version: &str| UpdateOrder::Consent { version: version.to_string() };
+    refuses(consent("0.3.0"), "no file of version 0.3.0 was refused");
     refuses(UpdateOrder::Now, "no update waits");
     refuses(UpdateOrder::Back, "no older system");
 
@@ -160,11 +161,12 @@ fn the_owner_orders_what_is_possible_and_nothing_else() {
         ..quiet()
     };
     init.tells(&told(false));
-    refuses(UpdateOrder::Consent, "no file was refused");
+    refuses(consent("0.3.0"), "no file of version 0.3.0 was refused");
     init.tells(&told(true));
-    let view = ordered(&updates, UpdateOrder::Consent).expect("said");
+    refuses(consent("0.3.1"), "no file of version 0.3.1 was refused");
+    let view = ordered(&updates, consent("0.3.0")).expect("said");
     assert_eq!(view.asked.map(|asked| asked.what), Some(Wish::Consent));
-    refuses(UpdateOrder::Consent, "is being installed");
+    refuses(consent("0.3.0"), "is being installed");
 
     init.tells(&installed());
     refuses(UpdateOrder::Back, "waits for the restart");

@@ -38,21 +38,28 @@ pub(super) fn send(call: &Call<'_>) -> Outcome {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Consent {
+    version: String,
+}
+
 pub(super) fn consent(call: &Call<'_>) -> Outcome {
-    asked(call, "update/consent", UpdateOrder::Consent)
+    let Consent { version } = call.body()?;
+    asked(call, ("update/consent", &version.clone()), UpdateOrder::Consent { version })
 }
 
 pub(super) fn restart(call: &Call<'_>) -> Outcome {
-    asked(call, "update/now", UpdateOrder::Now)
+    asked(call, ("update/now", ""), UpdateOrder::Now)
 }
 
 pub(super) fn back(call: &Call<'_>) -> Outcome {
-    asked(call, "update/back", UpdateOrder::Back)
+    asked(call, ("update/back", ""), UpdateOrder::Back)
 }
 
-fn asked(call: &Call<'_>, what: &str, order: UpdateOrder) -> Outcome {
+fn asked(call: &Call<'_>, (what, about): (&str, &str), order: UpdateOrder) -> Outcome {
     let done = begun(call, order);
-    call.note(what, "", done.as_ref().err().map(Refused::failure));
+    call.note(what, about, done.as_ref().err().map(Refused::failure));
     done
 }
 

@@ -165,6 +165,7 @@ pub(crate) fn run(system: &mut dyn System, booted: Booted, build: i64) -> bool {
     };
     supervisor.lending.changed(now);
     supervisor.storing.changed(now);
+    supervisor.storing_begins();
     supervisor.updates_begin();
     let off = supervisor.until_end();
     supervisor.shut_down(off);

@@ -297,6 +297,31 @@ fn a_move_that_fails_at_its_end_starts_the_server_where_the_mail_is() {
     the_end_of_a_server_breaks_it_off();
 }
 
+/// The owner, who finds the mail where it was, is told why.
+#[test]
+fn a_power_cut_while_the_mail_is_on_its_way_is_told_at_the_next_start_and_once() {
+    let told = "tell server NotPrepared(Words(\"the mail did not move: the box restarted meanwhile";
+    let started = |fake: &mut Fake| {
+        let (done, _) = play(fake, vec![(5, owned())]);
+        count(&done, told)
+    };
+    let mut fake = with_disk(office().0);
+    play(&mut fake, vec![(5, owned()), (1, prepare(NAME)), (5, owned())]);
+    let mut fake = with_disk(fake.disks);
+    assert_eq!(started(&mut fake), 1);
+    assert_eq!(started(&mut with_disk(fake.disks)), 0);
+    // Where the mail moved, or was given back, nothing is.
+    let mut fake = with_disk(office().0);
+    play(&mut fake, moving(NAME));
+    assert!(fake.disks.files.contains_key(ELSEWHERE), "it moved");
+    assert_eq!(started(&mut with_disk(fake.disks)), 0);
+    let mut fake = with_disk(office().0);
+    let mut script = vec![(5, owned()), (1, prepare(NAME)), (5, owned())];
+    script.extend([(1, server(Message::Returned)), (5, owned())]);
+    play(&mut fake, script);
+    assert_eq!(started(&mut with_disk(fake.disks)), 0);
+}
+
 fn the_end_of_a_server_breaks_it_off() {
     let mail = office().1;
     // The new disk was pulled out, and what read there fell.

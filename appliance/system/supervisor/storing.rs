@@ -14,6 +14,10 @@ use crate::system::syscall::{Kill, Program};
 use crate::update::slot::Standing;
 use std::time::Duration;
 
+/// In PID 1's folder while the mail is on its way to another disk. Who finds it at a start was cut
+/// off by the power.
+const MOVING: &str = "moving";
+
 /// What PID 1 remembers of where the mail is.
 #[derive(Default)]
 pub(super) struct Storing {
@@ -25,6 +29,8 @@ pub(super) struct Storing {
     waiting: Option<(Waiting, Duration)>,
     /// Why the mail did not move: the next server hears it first.
     failed: Option<Message>,
+    /// [`MOVING`] is there.
+    is_marked: bool,
 }
 
 enum Waiting {
@@ -56,7 +62,44 @@ impl Storing {
 }
 
 impl Supervisor<'_> {
+    pub(super) fn storing_begins(&mut self) {
+        if self.system.remove(&format!("{FOLDER}/{MOVING}")).is_err() {
+            return;
+        }
+        self.did_not_move("the box restarted meanwhile");
+        // One that runs already is not told at its start.
+        if matches!(self.server.state, State::Running { .. })
+            && let Some(failed) = self.storing.failed.take()
+        {
+            self.tell_server(&failed);
+        }
+    }
+
+    fn did_not_move(&mut self, why: &str) {
+        let why = format!("the mail did not move: {why}");
+        self.storing.failed = Some(Message::NotPrepared(Words::new(&why)));
+        self.trouble(why);
+    }
+
+    /// Once it is decided on nothing broke off any more.
+    fn mark_move(&mut self) {
+        let is_moving = self.lending.is_moving() && !self.storing.waits();
+        if is_moving == self.storing.is_marked {
+            return;
+        }
+        let path = format!("{FOLDER}/{MOVING}");
+        let marked = match is_moving {
+            true => self.system.replace(&path, b""),
+            false => self.system.remove(&path),
+        };
+        if let Err(error) = marked {
+            self.trouble(format!("{MOVING}: {error}"));
+        }
+        self.storing.is_marked = is_moving;
+    }
+
     pub(super) fn storing_goes_on(&mut self, now: Duration) {
+        self.mark_move();
         if let Some((_, until)) = &mut self.storing.waiting
             && *until <= now
         {
@@ -180,6 +223,7 @@ impl Supervisor<'_> {
 
     fn wait_for_server(&mut self, waiting: Waiting, now: Duration) {
         self.storing.waiting = Some((waiting, now + limits::CHILD_ENDS));
+        self.mark_move();
         self.system.kill(&Program::Server, Kill::Ask);
     }
 
@@ -207,9 +251,7 @@ impl Supervisor<'_> {
                 self.end = Some(false);
             }
             Err(Failed::Before(why)) => {
-                let why = format!("the mail did not move: {why}");
-                self.storing.failed = Some(Message::NotPrepared(Words::new(&why)));
-                self.trouble(why);
+                self.did_not_move(&why);
                 self.server = Watch::due_at(now);
                 self.take_back();
             }

@@ -19,7 +19,7 @@ use crate::store::backup::{self, Parts};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 const SETTINGS: &str = "mailroom.toml";
 /// What there is in DATA, in the order in which it is put there: settings last.
@@ -138,10 +138,11 @@ fn write_all(side: &Path, parts: &Parts) -> io::Result<()> {
 /// Puts what was written into `side` in its place in `data`; nobody may use it meanwhile. What was
 /// there is kept. Goes on where it was broken off.
 pub(crate) fn put(data: &Path, side: &Path) -> Result<(), StoreError> {
-    swap(data, side).map_err(|error| trouble(side, &error))
+    let kept = backup::free_name(data)?;
+    swap(data, side, &kept).map_err(|error| trouble(side, &error))
 }
 
-fn swap(data: &Path, side: &Path) -> io::Result<()> {
+fn swap(data: &Path, side: &Path, kept_as: &Path) -> io::Result<()> {
     let replaced = side.join(REPLACED);
     for item in ITEMS {
         let (new, there, kept) = (side.join(item), data.join(item), replaced.join(item));
@@ -157,7 +158,7 @@ fn swap(data: &Path, side: &Path) -> io::Result<()> {
     // Of a machine that had nothing yet nothing is kept.
     let _ = fs::remove_dir(&replaced);
     if replaced.exists() {
-        fs::rename(&replaced, free_name(data)?)?;
+        fs::rename(&replaced, kept_as)?;
     }
     fs::File::open(data)?.sync_all()
 }
@@ -168,11 +169,6 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn free_name(data: &Path) -> io::Result<PathBuf> {
-    let mut names = (1..=u16::MAX).map(|number| data.join(format!("before-restore-{number}")));
-    names.find(|name| !name.exists()).ok_or_else(|| ErrorKind::AlreadyExists.into())
 }
 
 fn folder(path: &Path) -> io::Result<()> {

@@ -524,8 +524,8 @@ fn advance_tail(batch: &mut Batch, (account, mailbox): (AccountId, MailboxId)) -
     save(batch, &key, &tail)
 }
 
-/// Gives the old file a second name, the first that is free.
-fn free_name(dir: &Path) -> Result<PathBuf> {
+/// Where what a restore replaces in this folder is kept.
+pub(crate) fn free_name(dir: &Path) -> Result<PathBuf> {
     let mut names = (1..=u16::MAX).map(|number| dir.join(format!("before-restore-{number}")));
     names.find(|name| !name.exists()).ok_or(StoreError::Limit("old stores kept"))
 }

@@ -145,8 +145,11 @@ pub(crate) enum Program {
     Netd,
     /// Checks an update file and writes it into the slot that does not run.
     Installer,
-    /// e2fsck of this device.
-    Check(String),
+    /// e2fsck of this device, perhaps by the copy of its superblock.
+    Check {
+        device: String,
+        by_copy: bool,
+    },
 }
 
 impl Program {
@@ -156,7 +159,7 @@ impl Program {
             Self::Repair => "repair",
             Self::Netd => "netd",
             Self::Installer => "installer",
-            Self::Check(_) => "e2fsck",
+            Self::Check { .. } => "e2fsck",
         }
     }
 }
@@ -533,9 +536,14 @@ impl System for Linux {
         let (said, to_say) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         nix::fcntl::fcntl(&said, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut command = match program {
-            Program::Check(device) => {
+            Program::Check { device, by_copy } => {
                 let mut command = Command::new("/sbin/e2fsck");
-                command.args(["-p", device.as_str()]);
+                command.arg("-p");
+                if *by_copy {
+                    // That of the second group, of blocks of 4096 octets.
+                    command.args(["-b", "32768", "-B", "4096"]);
+                }
+                command.arg(device);
                 command
             }
             program => {
@@ -548,7 +556,7 @@ impl System for Linux {
         command.env("E2FSCK_CONFIG", super::init::FSCK_CONFIG);
         command.stdout(Stdio::from(to_say.try_clone()?)).stderr(Stdio::from(to_say));
         let mut socket = None;
-        if matches!(program, Program::Check(_)) {
+        if matches!(program, Program::Check { .. }) {
             command.stdin(Stdio::null());
         } else {
             let (ours, theirs) = nix::sys::socket::socketpair(

@@ -145,11 +145,8 @@ pub(crate) enum Program {
     Netd,
     /// Checks an update file and writes it into the slot that does not run.
     Installer,
-    /// e2fsck of this device, perhaps by the copy of its superblock.
-    Check {
-        device: String,
-        by_copy: bool,
-    },
+    /// e2fsck of this device.
+    Check(String),
 }
 
 impl Program {
@@ -159,7 +156,7 @@ impl Program {
             Self::Repair => "repair",
             Self::Netd => "netd",
             Self::Installer => "installer",
-            Self::Check { .. } => "e2fsck",
+            Self::Check(_) => "e2fsck",
         }
     }
 }
@@ -536,14 +533,9 @@ impl System for Linux {
         let (said, to_say) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         nix::fcntl::fcntl(&said, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         let mut command = match program {
-            Program::Check { device, by_copy } => {
+            Program::Check(device) => {
                 let mut command = Command::new("/sbin/e2fsck");
-                command.arg("-p");
-                if *by_copy {
-                    // That of the second group, of blocks of 4096 octets.
-                    command.args(["-b", "32768", "-B", "4096"]);
-                }
-                command.arg(device);
+                command.args(["-p", device.as_str()]);
                 command
             }
             program => {
@@ -556,7 +548,7 @@ impl System for Linux {
         command.env("E2FSCK_CONFIG", super::init::FSCK_CONFIG);
         command.stdout(Stdio::from(to_say.try_clone()?)).stderr(Stdio::from(to_say));
         let mut socket = None;
-        if matches!(program, Program::Check { .. }) {
+        if matches!(program, Program::Check(_)) {
             command.stdin(Stdio::null());
         } else {
             let (ours, theirs) = nix::sys::socket::socketpair(

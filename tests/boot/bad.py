@@ -119,7 +119,6 @@ def damaged(folder, check):
     if not (folder / "disk").is_file():
         settled(folder, folder / "disk")
     subprocess.run(["cp", "--sparse=always", folder / "disk", disk], check=True)
-    torn(folder)
     states(disk, FIRST, BROKEN)
     with disk.open("r+b") as file:
         # The inodes of the first group: the root folder's with them.
@@ -137,19 +136,6 @@ def damaged(folder, check):
         check("senders hear that they come again", said.startswith(b"421 4.3.2 "), said)
     check("both copies are whole", whole(disk) == [True, True], inspected(disk)["mailroom"])
     check("what is damaged is left", octets(disk, DATA_AT + (1 << 20), 4 << 20) == before)
-
-
-def torn(folder):
-    """A superblock of which a power cut left one sector new and one old is mended by its copy."""
-    disk = folder / "torn.disk"
-    subprocess.run(["cp", "--sparse=always", folder / "disk", disk], check=True)
-    with disk.open("r+b") as file:
-        # When it was last written (s_wtime); the sum of it all is in the second sector.
-        file.seek(DATA_AT + 1024 + 0x30)
-        file.write(b"\1\2\3\4")
-    with Box(folder / "box", disk) as box:
-        box.said_ever("box: !         the data file system was damaged and is mended")
-        box.said_ever("box: mail      good")
 
 
 def twins(folder, check):

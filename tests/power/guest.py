@@ -114,10 +114,6 @@ class Cold:
         tool("dd", f"if={disk}", f"of={part}", *cut_out)
         # 0: clean, 1: mended. The box goes on with these; with others it asks for help.
         self.said = tool("e2fsck", "-p", part, good=range(256))
-        if self.said.returncode == 8:
-            # As the box: a superblock that is torn has a copy.
-            copy = ["-b", "32768", "-B", "4096"]
-            self.said = tool("e2fsck", "-p", *copy, part, good=range(256))
         self.mended = self.said.returncode in (0, 1)
         tool("debugfs", "-R", f"rdump /mail {folder}", part)
 

@@ -100,12 +100,6 @@ fn a_damaged_file_system_is_mended_or_left_for_repair() {
         assert_eq!(booted.repair.is_some(), code >= 4);
         assert_eq!(fake.mounted.contains("/data"), code < 4, "what is damaged is not mounted");
     }
-    // A superblock that a power cut left torn has a copy.
-    let mut fake = settled();
-    (fake.check, fake.check_by_copy) = (Ended::Code(8), Ended::Code(1));
-    let booted = up(&mut fake);
-    assert!(booted.repair.is_none() && fake.mounted.contains("/data"));
-    assert!(booted.faults.iter().any(|fault| fault.contains("was damaged and is mended")));
     let mut fake = settled();
     fake.check = Ended::Signal(11);
     assert!(up(&mut fake).repair.expect("repair").contains("e2fsck SIGSEGV"));

@@ -41,8 +41,6 @@ pub(crate) struct Fake {
     changes: usize,
     pub script: Script,
     pub check: Ended,
-    /// The same by the copy of the superblock.
-    pub check_by_copy: Ended,
     /// The same of one device.
     pub check_of: Option<(&'static str, Ended)>,
     pub clock: i64,
@@ -92,7 +90,6 @@ impl Fake {
             changes: 0,
             script: Script::new(),
             check: Ended::Code(0),
-            check_by_copy: Ended::Code(8),
             check_of: None,
             clock: BUILD + 1_000,
             uptime: Duration::from_secs(2),
@@ -482,12 +479,10 @@ impl System for Fake {
 
     fn start(&mut self, program: &Program) -> io::Result<()> {
         self.note(format!("start {}", program.name()))?;
-        if let Program::Check { device, by_copy } = program {
+        if matches!(program, Program::Check(_)) {
+            let Program::Check(device) = program else { unreachable!() };
             let of = self.check_of.filter(|(of, _)| of == device);
-            let ended = match by_copy {
-                true => self.check_by_copy,
-                false => of.map_or(self.check, |(_, ended)| ended),
-            };
+            let ended = of.map_or(self.check, |(_, ended)| ended);
             let ended = Happening::Ended(program.clone(), ended);
             self.script.push_front((Duration::ZERO, ended));
         }

@@ -4,7 +4,6 @@ use super::disk::{DATA, Disk};
 use super::{Boot, FSCK_CONFIG, Next, note};
 use crate::limits;
 use crate::system::syscall::{Ended, Happening, Program};
-use std::io;
 
 impl Boot<'_> {
     pub(super) fn check(&mut self) -> Next {
@@ -23,22 +22,13 @@ impl Boot<'_> {
         if let Err(error) = self.system.replace(FSCK_CONFIG, config) {
             self.fault(format!("{FSCK_CONFIG}: {error}"));
         }
-        let check = |by_copy| Program::Check { device: disk.partition(DATA), by_copy };
-        let (mut ended, said) = match self.run(&check(false)) {
-            Ok(done) => done,
-            Err(error) => {
-                // The journal is replayed by the mount; only older damage would go unseen.
-                self.fault(format!("e2fsck cannot be started: {error}"));
-                return Ok(Next::GoOn);
-            }
-        };
-        // It could not begin. A power cut between the two sectors of the superblock leaves it torn,
-        // and nothing else: with the copy it is mended, else the first words count.
-        if matches!(ended, Ended::Code(8))
-            && let Ok((by_copy @ Ended::Code(0..=3), _)) = self.run(&check(true))
-        {
-            ended = by_copy;
+        let program = Program::Check(disk.partition(DATA));
+        if let Err(error) = self.system.start(&program) {
+            // The journal is replayed by the mount; only older damage would go unseen.
+            self.fault(format!("e2fsck cannot be started: {error}"));
+            return Ok(Next::GoOn);
         }
+        let (ended, said) = self.until_ended(&program);
         match ended {
             Ended::Code(0) => Ok(Next::GoOn),
             Ended::Code(1) => {
@@ -59,14 +49,13 @@ impl Boot<'_> {
     }
 
     /// A check may take minutes on a large disk.
-    fn run(&mut self, program: &Program) -> io::Result<(Ended, Vec<String>)> {
-        self.system.start(program)?;
+    fn until_ended(&mut self, program: &Program) -> (Ended, Vec<String>) {
         let mut said = Vec::new();
         loop {
             for happening in self.wait(limits::WATCHDOG_FEED) {
                 match happening {
                     Happening::Said(of, line) if of == *program => said.push(line),
-                    Happening::Ended(of, ended) if of == *program => return Ok((ended, said)),
+                    Happening::Ended(of, ended) if of == *program => return (ended, said),
                     _ => (),
                 }
             }

@@ -119,6 +119,7 @@ def damaged(folder, check):
     if not (folder / "disk").is_file():
         settled(folder, folder / "disk")
     subprocess.run(["cp", "--sparse=always", folder / "disk", disk], check=True)
+    torn(folder, check)
     states(disk, FIRST, BROKEN)
     with disk.open("r+b") as file:
         # The inodes of the first group: the root folder's with them.
@@ -136,6 +137,26 @@ def damaged(folder, check):
         check("senders hear that they come again", said.startswith(b"421 4.3.2 "), said)
     check("both copies are whole", whole(disk) == [True, True], inspected(disk)["mailroom"])
     check("what is damaged is left", octets(disk, DATA_AT + (1 << 20), 4 << 20) == before)
+
+
+def torn(folder, check):
+    """A superblock of which a power cut left one sector new and one old, with a journal to replay:
+    mended, and the mail is there."""
+    disk, superblock = folder / "torn.disk", DATA_AT + 1024
+    settled(folder, disk)
+    wants_recovery = octets(disk, superblock + 0x60, 4)[0] & 4
+    check("a journal waits to be replayed", wants_recovery)
+    with disk.open("r+b") as file:
+        # When it was last written (s_wtime); the sum of it all is in the second sector.
+        file.seek(superblock + 0x30)
+        file.write(b"\1\2\3\4")
+    with Lan() as lan, Box(folder / "box", disk, lan=lan) as box:
+        lan.serve("dhcp", LENT)
+        lan.names()
+        box.said_ever("box: !         the data file system was damaged and is mended")
+        box.said_ever(rf"box: network   {LENT} \(DHCP\)")
+        box.said_ever("box: mail      good")
+        check("its letter is there", read() == (1, "OK"))
 
 
 def twins(folder, check):

@@ -6,9 +6,10 @@ use super::fake::{BUILD, CARD, FACTORY, Fake};
 use crate::request::Plan;
 use crate::system::init::{Booted, Outcome, boot, note};
 use crate::system::syscall::{Ended, Happening};
+use crate::tests::net::toy::Folder;
 use crate::update::slot::{self, Slot, Standing, State};
 use nix::libc::{EIO, ENODEV, EROFS};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) fn up(fake: &mut Fake) -> Booted {
@@ -103,6 +104,85 @@ fn a_damaged_file_system_is_mended_or_left_for_repair() {
     let mut fake = settled();
     fake.check = Ended::Signal(11);
     assert!(up(&mut fake).repair.expect("repair").contains("e2fsck SIGSEGV"));
+}
+
+#[test]
+fn a_superblock_that_a_power_cut_left_torn_is_mended() {
+    let folder = Folder::new();
+    let (path, whole) = made(&folder);
+    // The power went after its first sector: one mount more is counted there, the sum is of before.
+    let mut torn = whole.clone();
+    torn[1024 + 0x34] += 1;
+    std::fs::write(&path, &torn).expect("written");
+    assert_eq!(tool(&["e2fsck", "-p"], &path), 8, "e2fsck does not take it");
+    let mut fake = settled();
+    superblock(&mut fake, &torn);
+    fake.check_first = Some(Ended::Code(8));
+    let booted = up(&mut fake);
+    golden("torn-superblock", &fake, Some(&booted));
+    assert_eq!((booted.repair, fake.mounted.contains("/data")), (None, true));
+    let (at, second) = (1536, fake.disks.sector("/dev/vda4", 3));
+    assert_eq!(second[..508], torn[at..at + 508], "nothing but the sum is written");
+    torn[at..at + 512].copy_from_slice(&second);
+    std::fs::write(&path, &torn).expect("written");
+    assert_eq!(tool(&["e2fsck", "-p"], &path), 0, "e2fsck takes it");
+    assert_eq!(tool(&["e2fsck", "-fn"], &path), 0);
+}
+
+#[test]
+fn a_superblock_that_is_not_torn_is_left_as_it_is() {
+    let (_, whole) = made(&Folder::new());
+    // One that is whole, none, or one without sums, whatever e2fsck says of it.
+    let mut other = whole.clone();
+    other[1024 + 0x38] = 0;
+    let mut no_sums = whole.clone();
+    no_sums[1024 + 0x65] &= !4;
+    for octets in [&whole, &other, &no_sums] {
+        let mut fake = settled();
+        superblock(&mut fake, octets);
+        fake.check = Ended::Code(8);
+        assert!(up(&mut fake).repair.expect("repair").contains("cannot be checked"));
+        assert!(!fake.trace.iter().any(|line| line.starts_with("write /dev/vda4")));
+    }
+    // Where it cannot be written the box says so, and waits for repair.
+    let mut fake = settled();
+    superblock(&mut fake, &whole);
+    let mut second = fake.disks.sector("/dev/vda4", 3);
+    second[511] ^= 1;
+    fake.disks.put("/dev/vda4", 3, second);
+    fake.check = Ended::Code(8);
+    fake.fails.push(("write /dev/vda4 at 1536", EIO));
+    let booted = up(&mut fake);
+    assert!(booted.repair.is_some());
+    let said = |fault: &String| fault.contains("the superblock of the data file system cannot");
+    assert!(booted.faults.iter().any(said), "{:?}", booted.faults);
+}
+
+/// A file system by mke2fs, and its octets.
+fn made(folder: &Folder) -> (PathBuf, Vec<u8>) {
+    let path = folder.0.join("data");
+    std::fs::File::create(&path).and_then(|file| file.set_len(8 << 20)).expect("written");
+    let mke2fs = ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "metadata_csum"];
+    assert_eq!(tool(&mke2fs, &path), 0);
+    let octets = std::fs::read(&path).expect("the file system");
+    (path, octets)
+}
+
+/// The data partition begins as this does.
+fn superblock(fake: &mut Fake, octets: &[u8]) {
+    for sector in [2, 3] {
+        let at = sector as usize * 512;
+        let content = octets[at..at + 512].try_into().expect("a sector");
+        fake.disks.put("/dev/vda4", sector, content);
+    }
+}
+
+/// A program of e2fsprogs on this file; what it ends with.
+fn tool(words: &[&str], on: &Path) -> i32 {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = std::process::Command::new(words[0]);
+    command.args(&words[1..]).arg(on).env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.output().expect("e2fsprogs").status.code().expect("a code")
 }
 
 #[test]

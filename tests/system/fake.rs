@@ -41,6 +41,8 @@ pub(crate) struct Fake {
     changes: usize,
     pub script: Script,
     pub check: Ended,
+    /// How the first ends, where that is otherwise.
+    pub check_first: Option<Ended>,
     /// The same of one device.
     pub check_of: Option<(&'static str, Ended)>,
     pub clock: i64,
@@ -90,6 +92,7 @@ impl Fake {
             changes: 0,
             script: Script::new(),
             check: Ended::Code(0),
+            check_first: None,
             check_of: None,
             clock: BUILD + 1_000,
             uptime: Duration::from_secs(2),
@@ -479,10 +482,9 @@ impl System for Fake {
 
     fn start(&mut self, program: &Program) -> io::Result<()> {
         self.note(format!("start {}", program.name()))?;
-        if matches!(program, Program::Check(_)) {
-            let Program::Check(device) = program else { unreachable!() };
-            let of = self.check_of.filter(|(of, _)| of == device);
-            let ended = of.map_or(self.check, |(_, ended)| ended);
+        if let Program::Check(device) = program {
+            let of = self.check_of.filter(|(of, _)| of == device).map(|(_, ended)| ended);
+            let ended = self.check_first.take().or(of).unwrap_or(self.check);
             let ended = Happening::Ended(program.clone(), ended);
             self.script.push_front((Duration::ZERO, ended));
         }

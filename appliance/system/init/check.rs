@@ -1,9 +1,10 @@
 //! Step 10: e2fsck of the data partition, with the watchdog fed meanwhile.
 
 use super::disk::{DATA, Disk};
-use super::{Boot, FSCK_CONFIG, Next, note};
+use super::{Boot, FSCK_CONFIG, Next, note, superblock};
 use crate::limits;
 use crate::system::syscall::{Ended, Happening, Program};
+use std::io;
 
 impl Boot<'_> {
     pub(super) fn check(&mut self) -> Next {
@@ -22,16 +23,22 @@ impl Boot<'_> {
         if let Err(error) = self.system.replace(FSCK_CONFIG, config) {
             self.fault(format!("{FSCK_CONFIG}: {error}"));
         }
-        let program = Program::Check(disk.partition(DATA));
-        if let Err(error) = self.system.start(&program) {
-            // The journal is replayed by the mount; only older damage would go unseen.
-            self.fault(format!("e2fsck cannot be started: {error}"));
-            return Ok(Next::GoOn);
+        let partition = disk.partition(DATA);
+        let (mut ended, mut said) = match self.e2fsck(&partition) {
+            Ok(done) => done,
+            Err(error) => {
+                // The journal is replayed by the mount; only older damage would go unseen.
+                self.fault(format!("e2fsck cannot be started: {error}"));
+                return Ok(Next::GoOn);
+            }
+        };
+        let torn = matches!(ended, Ended::Code(8)) && self.untorn(&partition, what);
+        if torn && let Ok(again) = self.e2fsck(&partition) {
+            (ended, said) = again;
         }
-        let (ended, said) = self.until_ended(&program);
         match ended {
-            Ended::Code(0) => Ok(Next::GoOn),
-            Ended::Code(1) => {
+            Ended::Code(0) if !torn => Ok(Next::GoOn),
+            Ended::Code(0 | 1) => {
                 self.fault(format!("{what} was damaged and is mended"));
                 Ok(Next::GoOn)
             }
@@ -46,6 +53,20 @@ impl Boot<'_> {
                 Err(format!("{what} {how} (e2fsck {ended}{last})"))
             }
         }
+    }
+
+    fn e2fsck(&mut self, partition: &str) -> io::Result<(Ended, Vec<String>)> {
+        let program = Program::Check(partition.to_string());
+        self.system.start(&program)?;
+        Ok(self.until_ended(&program))
+    }
+
+    /// Whether a superblock that e2fsck does not take was torn, and is whole now.
+    fn untorn(&mut self, partition: &str, what: &str) -> bool {
+        superblock::mend(self.system, partition).unwrap_or_else(|error| {
+            self.fault(format!("the superblock of {what} cannot be mended: {error}"));
+            false
+        })
     }
 
     /// A check may take minutes on a large disk.

@@ -10,7 +10,8 @@
 //!  7 disk            by its id; none, or two: repair
 //!  8 slot state      one copy lost: mended; both lost: the running slot is the good one
 //!  9 partition       grown to the disk's end; what fails is told and tried at the next start
-//! 10 check           e2fsck -p; 0 and 1 go on, 2 restarts once, 4 and more: repair
+//! 10 check           e2fsck -p; 0 and 1 go on, 2 restarts once, 4 and more: repair. A superblock
+//!                    that a power cut left torn is mended, and e2fsck runs again
 //! 11 data            mounted; if only for reading, or not at all: repair. Never formatted
 //! 12 file system     grown to its partition; as step 9
 //! 13 elsewhere       where the mail is on another disk, that one takes the place of step 11, after
@@ -35,6 +36,7 @@ pub(crate) mod note;
 pub(crate) mod pattern;
 pub(crate) mod reset;
 pub(crate) mod slots;
+pub(crate) mod superblock;
 
 use super::syscall::{Access, Happening, Kill, Mount, Program, System};
 use crate::limits;

@@ -43,8 +43,10 @@ struct StoragePage<'a> {
     speed: Option<Measured>,
     /// What is in beside the disks of the box: how it is called, its size, and what it is.
     there: Option<(String, String, &'static str)>,
-    /// The disks that the mail can go to, and how long it takes.
-    targets: Vec<String>,
+    /// The words for that there is none.
+    none_in: &'static str,
+    /// The disks that the mail can go to, with what is erased there, and how long it takes.
+    targets: Vec<(String, &'static str)>,
     takes: String,
     /// The disk with an old copy.
     old: Option<String>,
@@ -93,7 +95,7 @@ fn show_storage(visit: &Visit<'_>, form: &Form) -> Answer {
     let failed = known.failed.as_ref().map(|(_, failure)| refusal::words(words, failure));
     let failed = failed.or_else(|| trouble.map(|why| words.fill("refusal.other", &[&why])));
     let moved = record.last.as_ref().map(|it| moved(words, &zone, it));
-    let targets = targets(&seen, &holders);
+    let back = back(&holders);
     show(&StoragePage {
         page: &page,
         form,
@@ -104,8 +106,9 @@ fn show_storage(visit: &Visit<'_>, form: &Form) -> Answer {
         free: octets(space.disk),
         speed: record.speed.as_ref().map(|it| measured(words, &zone, it)),
         there: there(&seen),
+        none_in: if back.is_some() { "storage.none-but-back" } else { "storage.none-in" },
         takes: takes(words, space.file, record.speed.as_ref()),
-        targets,
+        targets: targets(&seen, back),
         old: holders.iter().find(|it| it.is_old()).map(|it| it.name.clone()),
         doing: known.doing.map(|it| doing(words, &it)),
         failed,
@@ -167,14 +170,18 @@ fn there(seen: &Seen) -> Option<(String, String, &'static str)> {
     Some((seen.name.clone(), octets(seen.octets), what))
 }
 
-/// What is in, and the disk of the system once the mail is elsewhere.
-fn targets(seen: &Seen, holders: &[Holder]) -> Vec<String> {
-    let in_now = (seen.state != StickState::None).then(|| seen.name.trim().to_string());
-    let back = holders.iter().find(|it| it.is_system() && !it.holds_mail());
-    let mut all: Vec<String> = in_now.into_iter().collect();
-    all.extend(back.map(|it| it.name.trim().to_string()));
-    all.retain(|name| !name.is_empty());
-    all
+/// The disk of the system once the mail is elsewhere: the mail can come back to it.
+fn back(holders: &[Holder]) -> Option<&str> {
+    let disk = holders.iter().find(|it| it.is_system() && !it.holds_mail())?;
+    Some(disk.name.trim()).filter(|name| !name.is_empty())
+}
+
+/// What is in, and the way back.
+fn targets(seen: &Seen, back: Option<&str>) -> Vec<(String, &'static str)> {
+    let name = seen.name.trim();
+    let in_now = (seen.state != StickState::None && !name.is_empty()).then_some(name);
+    let in_now = in_now.map(|name| (name.to_string(), "storage.erased"));
+    in_now.into_iter().chain(back.map(|name| (name.to_string(), "storage.erased-old"))).collect()
 }
 
 /// It is written once and read twice, and looked through.

@@ -122,7 +122,14 @@ fn all_of_the_mail_goes_to_another_disk_and_is_good_there() {
     let boxed = Boxed::office();
     let mut owner = boxed.world.owner();
     let text = owner.get("/storage").text();
-    for said in [DISK, CARD, "100 % of its life", "counted 3 errors", "The system and all of"] {
+    for said in [
+        DISK,
+        CARD,
+        "everything on it is erased",
+        "100 % of its life",
+        "counted 3 errors",
+        "The system and all of",
+    ] {
         assert!(text.contains(said), "{said}: {text}");
     }
     let right = [("disk", DISK), ("password", PASSWORD)];
@@ -272,7 +279,16 @@ fn the_old_copy_is_removed_and_a_refusal_after_the_restart_is_told() {
     let mut owner = boxed.world.owner();
     let text = owner.get("/storage").text();
     assert!(text.contains("The old copy") && text.contains("Kingston A400"), "{text}");
-    assert!(text.contains(&format!("<strong>{DISK}</strong>, <strong>{CARD}</strong>")), "{text}");
+    let erased = |name: &str| {
+        let of = text.split(&format!("<strong>{name}</strong><br>")).last().unwrap_or_default();
+        of.split("</li>").next().unwrap_or_default().to_string()
+    };
+    assert!(erased(DISK).contains("everything on it is erased"), "{text}");
+    assert!(erased(CARD).contains("the system stays; an old copy"), "{text}");
+    boxed.stick(StickState::None);
+    let text = owner.get("/storage").text();
+    assert!(text.contains("The mail can come back to the one with the system"), "{text}");
+    assert!(!text.contains("everything on it is erased"), "{text}");
     assert_eq!(owner.post("/storage/forget", &[("password-old", "wrong")]).status, 422);
     assert_eq!(owner.post("/storage/forget", &[("password-old", PASSWORD)]).status, 303);
     assert_eq!(boxed.next(), Message::Forget);

@@ -115,6 +115,8 @@ def whole(here, disk, about, systems, check):
     check(f"{about}: slot {slot} is whole", system is not None, told["mailroom"])
     data = told["partitions"][3]
     cold = Cold(disk, here / "cold", (data["start"], data["size"]))
+    if cold.torn:
+        print(f"cuts: {about}: the superblock was torn", flush=True)
     check(f"{about}: the store is clean", cold.faults() == [], cold.faults())
     done = cold.run("export", "alice@office.test", here / "cold/alice")
     mail = subprocess.run(["grep", "-r", "-c", "keep me", here / "cold/alice"],

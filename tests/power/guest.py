@@ -114,7 +114,8 @@ class Cold:
         tool("dd", f"if={disk}", f"of={part}", *cut_out)
         # 0: clean, 1: mended. The box goes on with these; with others it asks for help.
         self.said = tool("e2fsck", "-p", part, good=range(256))
-        if self.said.returncode == 8 and untorn(part):
+        self.torn = self.said.returncode == 8 and untorn(part)
+        if self.torn:
             self.said = tool("e2fsck", "-p", part, good=range(256))
         self.mended = self.said.returncode in (0, 1)
         tool("debugfs", "-R", f"rdump /mail {folder}", part)

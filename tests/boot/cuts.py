@@ -6,7 +6,8 @@ system, and when that is confirmed.
 One update is played in QEMU, which writes down every write and flush of the disk. For each moment
 what a power cut there leaves is made on this machine (tests/power/replay.py): the slot that boots
 next must be whole, old or new; the file system mends itself, the store is clean and the letter is
-there. Those that start come to rest: one slot confirmed, no trial left, mail good.
+there. Those that start come to rest: one slot confirmed, no trial left, mail good. One moment more
+for each write of the file system's superblock: between its two sectors.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 
+from bad import DATA_AT
 from box import ROOT, Box, inspected
 from first import PRESET
 from lan import LENT, Lan
@@ -30,6 +32,8 @@ import replay  # noqa: E402
 from guest import Cold, copied  # noqa: E402
 
 SLOTS, SLOT_BYTES = {"a": SLOT_AT, "b": SLOT_AT + (128 << 20)}, 128 << 20
+# Of the data file system: the first of the two sectors of its superblock.
+SUPERBLOCK = DATA_AT // 512 + 2
 # Sectors whose writes are turning points: both copies of the state.
 STATE = (8192, 24576)
 
@@ -85,29 +89,34 @@ def looked_at(here, base, path, rng, counts, systems, lan, check):
     turns = [number + 1 for number, entry in enumerate(log.entries) if entry[0] in STATE]
     # The first of them before anything is decided, the last behind all of it.
     points = replay.points(log, turns, max(0, counts[0] - 2), rng)
-    points = [replay.Point(log, turns[0] - 1, rng), *points]
-    points.append(replay.Point(log, len(log.entries), rng))
-    points.sort(key=lambda point: point.cut)
-    starting = set(rng.sample(range(len(points)), min(counts[1], len(points))))
+    points = [replay.drawn(log, turns[0] - 1, rng), *points]
+    points.append(replay.drawn(log, len(log.entries), rng))
+    starting = set(rng.sample(points, min(counts[1], len(points))))
+    superblock = replay.before(log, SUPERBLOCK + 1)
+    points = sorted([*points, *superblock], key=lambda point: (point.cut, point.durable))
     torn = sum(point.torn() for point in points)
     told = f"{len(log.entries)} entries, {len(log.flushes)} flushes, {torn} torn writes"
     print(f"cuts: {told}", flush=True)
     rolling = replay.Rolling(log, base)
-    seen = {"old": 0, "new": 0}
-    for number, point in enumerate(points):
+    seen, mended = {"old": 0, "new": 0}, 0
+    for point in points:
         disk = here / "point.disk"
         rolling.to(point, disk, copied)
         about = f"cut after {point.cut} of {len(log.entries)}"
-        seen[whole(here, disk, about, systems, check)] += 1
-        if number in starting:
+        system, was_torn = whole(here, disk, about, systems, check)
+        seen[system] += 1
+        mended += was_torn
+        if point in starting:
             starts(here, disk, about, systems, lan, check)
-    print(f"cuts: the old system boots next at {seen['old']}, the new at {seen['new']}", flush=True)
+    print(f"cuts: the old system boots next at {seen['old']}, the new at {seen['new']}; "
+          f"{mended} superblocks were torn", flush=True)
+    check("a superblock was torn among them", mended > 0, len(superblock))
     check("there were cuts on both sides of the update", all(seen.values()), seen)
 
 
 def whole(here, disk, about, systems, check):
     """What is left is a box: the slot that boots next is one of the two systems, and mail is as it
-    was. Which of the two it is."""
+    was. Which of the two it is, and whether the superblock of its mail was torn."""
     told = inspected(disk)
     # "a", or "b, on trial".
     slot = told["mailroom"]["boots"][0]
@@ -115,14 +124,12 @@ def whole(here, disk, about, systems, check):
     check(f"{about}: slot {slot} is whole", system is not None, told["mailroom"])
     data = told["partitions"][3]
     cold = Cold(disk, here / "cold", (data["start"], data["size"]))
-    if cold.torn:
-        print(f"cuts: {about}: the superblock was torn", flush=True)
     check(f"{about}: the store is clean", cold.faults() == [], cold.faults())
     done = cold.run("export", "alice@office.test", here / "cold/alice")
     mail = subprocess.run(["grep", "-r", "-c", "keep me", here / "cold/alice"],
                           capture_output=True, text=True)
     check(f"{about}: the letter is there", mail.returncode == 0, done.stdout + done.stderr)
-    return system or "old"
+    return system or "old", cold.torn
 
 
 def starts(here, disk, about, systems, lan, check):

@@ -357,7 +357,7 @@ def chosen(logs, moments, window, count, rng):
         low, high = logs[0].index(system), logs[0].index(system_next)
         # What the other disk was told later is no lie about this one.
         pairs.append((rng.randint(low, high), logs[1].index(data)))
-    return [[replay.Point(log, cut, rng) for log, cut in zip(logs, pair)]
+    return [[replay.drawn(log, cut, rng) for log, cut in zip(logs, pair)]
             for pair in sorted(pairs)]
 
 

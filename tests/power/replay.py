@@ -63,20 +63,38 @@ class Log:
 
 
 class Point:
-    """One power cut: after `cut` entries, with these of the writes that no flush covers."""
+    """One power cut: after `cut` entries, of which `durable` are on the disk, and `kept` of the
+    writes behind these: each with None, or with the sectors of it."""
 
-    def __init__(self, log, cut, rng):
-        self.cut, self.durable = cut, log.durable(cut)
-        self.kept = {}  # entry: None, or the sectors of it
-        share = rng.choice([0.0, 0.1, 0.5, 0.9, 1.0])
-        for number in range(self.durable, cut):
-            count = log.entries[number][1]
-            if not count or rng.random() >= share:
-                continue
-            self.kept[number] = torn(count, rng) if rng.random() < 0.2 else None
+    def __init__(self, cut, durable, kept):
+        self.cut, self.durable, self.kept = cut, durable, kept
 
     def torn(self):
         return sum(1 for sectors in self.kept.values() if sectors is not None)
+
+
+def drawn(log, cut, rng):
+    """A cut with any of the writes that no flush covers."""
+    durable, kept = log.durable(cut), {}
+    share = rng.choice([0.0, 0.1, 0.5, 0.9, 1.0])
+    for number in range(durable, cut):
+        count = log.entries[number][1]
+        if not count or rng.random() >= share:
+            continue
+        kept[number] = torn(count, rng) if rng.random() < 0.2 else None
+    return Point(cut, durable, kept)
+
+
+def before(log, sector):
+    """A cut in each write that goes over the start of this sector: what is before it is there."""
+    found = []
+    for number, (start, count, _, _) in enumerate(log.entries):
+        if start < sector < start + count:
+            durable = log.durable(number)
+            kept = {n: None for n in range(durable, number) if log.entries[n][1]}
+            kept[number] = list(range(sector - start))
+            found.append(Point(number + 1, durable, kept))
+    return found
 
 
 def torn(count, rng):
@@ -93,7 +111,7 @@ def points(log, told, count, rng):
     for number in range(count):
         anywhere = rng.randrange(len(log.entries) + 1)
         cuts.append(rng.choice(told) if told and number % 2 else anywhere)
-    return [Point(log, cut, rng) for cut in sorted(cuts)]
+    return [drawn(log, cut, rng) for cut in sorted(cuts)]
 
 
 class Rolling:

@@ -449,6 +449,10 @@ impl Boot<'_> {
             ("net/ipv4/conf/all/rp_filter", "0"),
             ("net/ipv6/conf/all/accept_ra", "1"),
             ("kernel/panic_on_oops", "1"),
+            // A processor that does nothing else for 60 s (twice this) hangs in a driver: the
+            // kernel starts anew. The watchdog does not see it while PID 1 runs on another.
+            ("kernel/watchdog_thresh", "30"),
+            ("kernel/softlockup_panic", "1"),
             ("kernel/kptr_restrict", "2"),
             ("kernel/dmesg_restrict", "1"),
             ("fs/protected_hardlinks", "1"),

@@ -48,13 +48,13 @@ def run(folder, check):
             on_exfat(box, here / "exfat.img", office, check)
             box.insert("stick", stick)
             formatted(office, check)
-            pulled_out(box, stick, office, check)
             last = made_backup(office, check)
             before = picture(office)
             box.pull("stick")
+            good = fsck(stick)
+            check("the stick is good to others", good.returncode == 0, good.stdout + good.stderr)
+            pulled_out(box, stick, office, last["name"], check)
         disk.unlink()
-        good = fsck(stick)
-        check("the stick is good to others", good.returncode == 0, good.stdout + good.stderr)
         with Box(here / "new", disk, lan=lan) as box:
             code = box.said_ever("box: setup code ([A-Z2-9]{4}-[A-Z2-9]{4})").group(1).decode()
             box.said_ever(rf"box: network   {LENT} \(DHCP\)")
@@ -219,21 +219,24 @@ def made_backup(office, check):
     return last
 
 
-def pulled_out(box, stick, office, check):
-    """In the middle of a backup: that is told, and the stick is good again when it is back."""
-    office.over()
+def pulled_out(box, stick, office, name, check):
+    """In the middle of the next backup: that is told, and the one before is still good."""
+    gone = office.until("backup", lambda found: found["place"]["state"] == "none", 60)
+    check("the box sees that it is gone", gone["place"]["name"] == "", gone["place"])
+    box.insert("stick", stick)
+    office.until("backup", lambda found: found["place"]["state"] == "ready", 60)
     office.call("POST", "backup", {"passphrase": PASSPHRASE})
     box.pull("stick")
     told = office.over(300)
     check("a stick that is pulled out makes no backup", told["failed"] is not None, told)
     check("and that is remembered", told["last"]["failed"], told["last"])
-    gone = office.until("backup", lambda found: found["place"]["state"] == "none", 60)
-    check("the box sees that it is gone", gone["place"]["name"] == "", gone["place"])
+    office.until("backup", lambda found: found["place"]["state"] == "none", 60)
     box.insert("stick", stick)
     office.until("backup", lambda found: found["place"]["state"] == "ready", 60)
     office.call("POST", "backup/look")
-    listed = office.over()["listed"]
-    check("half a backup is none", listed == [], listed)
+    listed = [it["name"] for it in office.over()["listed"]]
+    check("half a backup is none", listed == [name], listed)
+    box.pull("stick")
 
 
 def on_exfat(box, stick, office, check):

@@ -1,0 +1,127 @@
+"""A processor hangs in the kernel, as in a driver that never comes to its end: PID 1 runs on the
+other one and feeds the watchdog, yet the box starts anew within two minutes, and has its mail.
+
+QEMU's gdb server (the remote protocol of GDB) sends the first processor into one of the endless
+loops that the kernel has, with interrupts on.
+"""
+
+import contextlib
+import smtplib
+import socket
+import time
+
+from box import Box
+from first import ALICE, PRESET
+from lan import LENT, Lan
+from update import letters
+
+# "b ." and "wfi".
+ENDLESS, IDLE = bytes.fromhex("00000014"), bytes.fromhex("7f2003d5")
+# What is read of memory at once, and how far behind the place where the processor is. Octets.
+READ, FAR = 1024, 2 << 20
+# Numbers of GDB's registers, and the bit of CPSR that keeps interrupts off.
+PC, CPSR, NO_INTERRUPTS = 0x20, 0x21, 1 << 7
+
+
+def run(folder, check):
+    here = folder / "hung"
+    here.mkdir()
+    preset, door = here / "mailroom.toml", here / "gdb"
+    preset.write_text(PRESET)
+    more = ["-gdb", f"unix:{door},server=on,wait=off"]
+    with Lan() as lan:
+        lan.serve("dhcp", LENT)
+        lan.names()
+        with Box(here / "box", here / "disk", lan=lan, put=preset, more=more) as box:
+            box.said_ever("box: mail      good")
+            box.said_ever(rf"box: network   {LENT} \(DHCP\)")
+            with smtplib.SMTP(LENT, 25, timeout=120) as smtp:
+                smtp.sendmail("f@far.test", [ALICE], "Subject: before\r\n\r\nkeep me\r\n")
+            hang(door)
+            began = time.monotonic()
+            box.wait("soft lockup - CPU#0")
+            box.wait("mailroom: booting slot a")
+            print(f"hung: it starts anew after {time.monotonic() - began:.0f} s", flush=True)
+            box.wait("box: mail      good")
+            check("the mail is there", letters() == ["before"], letters())
+
+
+def hang(door):
+    """The first processor does nothing else from now on."""
+    with Debugger(door) as debugger:
+        # It does nothing most of the time, and waits for an interrupt (wfi).
+        while debugger.memory((place := debugger.register(PC)) - 4, 4) != IDLE:
+            debugger.go_on(0.05)
+        endless = debugger.find(place)
+        debugger.write(CPSR, debugger.register(CPSR) & ~NO_INTERRUPTS, 4)
+        debugger.write(PC, endless, 8)
+
+
+class Debugger:
+    """The first processor, stopped; all go on when it is closed."""
+
+    def __init__(self, door):
+        self.stream = socket.socket(socket.AF_UNIX)
+        self.stream.settimeout(60)
+        self.stream.connect(str(door))
+        self.left = b""
+        # Who comes stops all processors, and is told so.
+        self.answer()
+        # QEMU reads and writes one register for those who know what it calls them.
+        self.ask("qXfer:features:read:target.xml:0,ffb")
+        # They are those of thread 1.
+        self.ask("Hg1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ask("D")
+        self.stream.close()
+
+    def send(self, text):
+        self.stream.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) % 256))
+
+    def answer(self):
+        """The next packet; acknowledged."""
+        while b"#" not in self.left or len(self.left.split(b"#", 1)[1]) < 2:
+            octets = self.stream.recv(65536)
+            if not octets:
+                raise RuntimeError("QEMU's gdb server is gone")
+            self.left += octets
+        packet, rest = self.left.split(b"#", 1)
+        self.left = rest[2:]
+        self.stream.sendall(b"+")
+        return packet.split(b"$", 1)[1].decode()
+
+    def ask(self, text):
+        self.send(text)
+        return self.answer()
+
+    def register(self, number):
+        return int.from_bytes(bytes.fromhex(self.ask(f"p{number:x}")), "little")
+
+    def write(self, number, value, octets):
+        told = self.ask(f"P{number:x}={value.to_bytes(octets, 'little').hex()}")
+        assert told == "OK", told
+
+    def memory(self, at, octets):
+        """Empty where there is none."""
+        told = self.ask(f"m{at:x},{octets:x}")
+        return b"" if told.startswith("E") else bytes.fromhex(told)
+
+    def find(self, place):
+        """The first endless loop of the kernel behind it."""
+        for at in range(place, place + FAR, READ):
+            octets = self.memory(at, READ)
+            for found in range(0, len(octets), 4):
+                if octets[found : found + 4] == ENDLESS:
+                    return at + found
+        raise RuntimeError("the kernel has no endless loop")
+
+    def go_on(self, seconds):
+        self.send("c")
+        time.sleep(seconds)
+        self.stream.sendall(b"\3")
+        with contextlib.suppress(TimeoutError):
+            self.answer()

@@ -449,9 +449,10 @@ impl Boot<'_> {
             ("net/ipv4/conf/all/rp_filter", "0"),
             ("net/ipv6/conf/all/accept_ra", "1"),
             ("kernel/panic_on_oops", "1"),
-            // A processor that does nothing else for 60 s (twice this) hangs in a driver: the
-            // kernel starts anew. The watchdog does not see it while PID 1 runs on another.
-            ("kernel/watchdog_thresh", "30"),
+            // A processor that does nothing else for 40 s (twice this) hangs in a driver: the
+            // kernel starts anew. The watchdog does not see it while PID 1 runs on another. The
+            // count begins again with what RCU says of it, which it does each 63 s.
+            ("kernel/watchdog_thresh", "20"),
             ("kernel/softlockup_panic", "1"),
             ("kernel/kptr_restrict", "2"),
             ("kernel/dmesg_restrict", "1"),

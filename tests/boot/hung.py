@@ -86,7 +86,7 @@ def hang(door):
 
 
 def works(debugger, idle):
-    """Whether it is in the kernel with interrupts on, and on the stack of a program."""
+    """Whether it is in the kernel with interrupts on, and not on the stack of one that waits."""
     status, stack = debugger.register(CPSR), debugger.register(SP)
     return status & (MODE | NO_INTERRUPTS) == KERNEL and abs(stack - idle) > FAR_STACK
 

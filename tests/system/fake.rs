@@ -41,10 +41,10 @@ pub(crate) struct Fake {
     changes: usize,
     pub script: Script,
     pub check: Ended,
-    /// How the first ends, where that is otherwise.
-    pub check_first: Option<Ended>,
     /// The same of one device.
     pub check_of: Option<(&'static str, Ended)>,
+    /// How the first ends, where that is otherwise.
+    pub check_first: Option<Ended>,
     pub clock: i64,
     pub uptime: Duration,
     pub aliases: BTreeSet<String>,

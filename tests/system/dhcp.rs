@@ -103,6 +103,41 @@ fn an_address_is_lent_after_four_packets_and_a_probe() {
 }
 
 #[test]
+fn an_option_nobody_asked_for_is_not_looked_at_however_it_is_spelled() {
+    use OptionCode::{BulkLeaseQueryBaseTime, ClasslessStaticRoute, ClientFQDN, DomainName};
+    let spelled: [(OptionCode, &[u8]); 6] = [
+        (DomainName, b"b\xFCro.lan"),      // RFC 2132 3.17: ASCII, no Latin-1
+        (OptionCode::RapidCommit, &[1]),   // RFC 4039 4: no octet
+        (ClientFQDN, &[0, 0]),             // RFC 4702 2: three octets or more
+        (ClasslessStaticRoute, &[24, 10]), // RFC 3442: an address, cut
+        (BulkLeaseQueryBaseTime, &[0]),    // RFC 6926 6.2: four octets
+        (OptionCode::BulkLeaseQueryStatusCode, &[]), // RFC 6926 6.2: one octet or more
+    ];
+    for (code, data) in spelled {
+        let mut client = client();
+        let (discover, _) = sent(&client.link_up(s(0)));
+        let mut offer = answer(&discover, MessageType::Offer, |_| ());
+        let length = data.len().to_le_bytes()[0];
+        offer.splice(240..240, [&[u8::from(code), length], data].concat());
+        let (request, _) = sent(&client.received(s(1), &offer));
+        assert_eq!(kind(&request), MessageType::Request, "{code:?}");
+    }
+}
+
+#[test]
+fn an_option_that_is_read_and_makes_no_sense_makes_no_offer() {
+    for code in [OptionCode::SubnetMask, OptionCode::Router, OptionCode::AddressLeaseTime] {
+        let mut client = client();
+        let (discover, _) = sent(&client.link_up(s(0)));
+        let mut offer = answer(&discover, MessageType::Offer, |message| {
+            message.opts_mut().remove(code);
+        });
+        offer.splice(240..240, [u8::from(code), 3, 255, 255, 255]);
+        assert_eq!(client.received(s(1), &offer), [], "{code:?}");
+    }
+}
+
+#[test]
 fn a_silent_network_is_asked_less_and_less_often() {
     let mut client = client();
     client.link_up(s(0));

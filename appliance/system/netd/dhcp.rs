@@ -11,8 +11,11 @@
 //! ```
 
 use crate::limits;
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
-use dhcproto::{Decodable, Encodable};
+use dhcproto::Encodable;
+use dhcproto::error::DecodeResult;
+use dhcproto::v4::{
+    DhcpOption, DhcpOptions, Flags, Message, MessageType, Opcode, OptionCode, borrowed,
+};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -153,29 +156,33 @@ impl Client {
 
     /// Octets that came to the client's port; what is no answer to us is passed over.
     pub(crate) fn received(&mut self, now: Duration, octets: &[u8]) -> Vec<Action> {
-        let Ok(message) = Message::from_bytes(octets) else { return Vec::new() };
+        let Ok(message) = borrowed::Message::new(octets) else { return Vec::new() };
         let ours = message.opcode() == Opcode::BootReply
             && message.xid() == self.exchange
             // RFC 2131 2: the length is said by the peer, and the field has 16 octets
             && usize::from(message.hlen()) == self.hardware.len()
             && message.chaddr() == self.hardware;
-        let Some(kind) = message.opts().msg_type().filter(|_| ours) else { return Vec::new() };
+        if !ours {
+            return Vec::new();
+        }
+        let Ok(options) = options_of(&message) else { return Vec::new() };
+        let Some(kind) = options.msg_type() else { return Vec::new() };
+        let address = message.yiaddr();
         match (kind, self.state.clone()) {
             (MessageType::Offer, State::Selecting) => {
-                let Some(lease) = lease_of(&message) else { return Vec::new() };
+                let Some(lease) = lease_of(address, &options) else { return Vec::new() };
                 self.enter(State::Requesting(lease.clone()), now);
                 vec![self.request(now, &lease)]
             }
             (MessageType::Ack, State::Requesting(_)) => {
-                let Some(lease) = lease_of(&message) else { return self.select(now) };
-                let address = lease.address;
+                let Some(lease) = lease_of(address, &options) else { return self.select(now) };
                 self.enter(State::Probing(lease), now);
                 self.due = None;
                 // RFC 2131 3.1.5 and RFC 5227 2.1: nobody else may have it
                 vec![Action::Probe(address)]
             }
             (MessageType::Ack, State::Renewing(old, _) | State::Rebinding(old, _)) => {
-                let Some(lease) = lease_of(&message) else { return Vec::new() };
+                let Some(lease) = lease_of(address, &options) else { return Vec::new() };
                 if lease.address != old.address {
                     let mut actions = vec![Action::Unbind];
                     actions.extend(self.select(now));
@@ -299,10 +306,30 @@ fn offered(lease: &Lease) -> [DhcpOption; 2] {
     [DhcpOption::RequestedIpAddress(lease.address), DhcpOption::ServerIdentifier(lease.server)]
 }
 
+/// What the client reads of an answer.
+const READ: [OptionCode; 9] = [
+    OptionCode::MessageType,
+    OptionCode::ServerIdentifier,
+    OptionCode::AddressLeaseTime,
+    OptionCode::Renewal,
+    OptionCode::Rebinding,
+    OptionCode::SubnetMask,
+    OptionCode::Router,
+    OptionCode::DomainNameServer,
+    OptionCode::NtpServers,
+];
+
+/// Only those of `READ`: no lease is lost over another option that a server spells wrongly.
+fn options_of(message: &borrowed::Message) -> DecodeResult<DhcpOptions> {
+    let mut options = DhcpOptions::new();
+    for option in message.opts().filter(|option| READ.contains(&option.code())) {
+        options.insert(option.into_option()?);
+    }
+    Ok(options)
+}
+
 /// `None` where an offer or acknowledgement makes no sense.
-fn lease_of(message: &Message) -> Option<Lease> {
-    let options = message.opts();
-    let address = message.yiaddr();
+fn lease_of(address: Ipv4Addr, options: &DhcpOptions) -> Option<Lease> {
     let usable = !address.is_unspecified()
         && !address.is_loopback()
         && !address.is_multicast()

@@ -13,7 +13,7 @@ import time
 from machine import HEALTH, SERVER, SIZE, START, Child, words
 from pages import Pages
 
-LEND, LENT, NOT_LENT, RETURNED, FORMAT, STICK = 30, 31, 32, 33, 34, 35
+LEND, LENT, NOT_LENT, RETURNED, FORMAT, STICK, TAKEN_BACK = 30, 31, 32, 33, 34, 35, 57
 NAME, READY = "SanDisk Ultra", 1
 PERSON, PASSPHRASE = "ann@stick.test", "oak pine elm ash"
 PRESET = f'domain = "stick.test"\n[[people]]\naddress = "{PERSON}"\nname = "A"\n' \
@@ -59,6 +59,7 @@ def suite(binary, check):
     check("stick: written when it must be", init.lent == [True, True, False, False, False],
           init.lent)
     check("stick: it could be taken out each time", init.busy == [], init.busy)
+    check("stick: it was given back each time", "not given back" not in child.said(), child.said())
     check("stick: an orderly end", child.end() == 0, child.said())
     check("stick: nothing was refused", child.refused() == {}, child.refused())
 
@@ -98,6 +99,7 @@ class Init:
             done = subprocess.run(["umount", PLACE], capture_output=True, text=True, check=False)
             if done.returncode:
                 self.busy.append(done.stderr)
+            self.child.tell(TAKEN_BACK)
         elif kind == FORMAT:
             self.formatted.append(words(fields))
             self.tells_what_is_in()

@@ -12,6 +12,7 @@ import smtplib
 import subprocess
 import time
 
+import exfat
 from box import KEY, KEYS, ROOT, Box, image, inspected, tool
 from first import ALICE, PASSWORD, PRESET
 from lan import LENT, Lan
@@ -146,13 +147,22 @@ def stick(folder, *files):
     return path
 
 
-def letter(path, seconds=120):
+def on_fat(path):
+    read = ["mtype", "-i", path, f"::{LETTER}"]
+    return subprocess.run(read, capture_output=True, text=True).stdout
+
+
+def on_exfat(stick):
+    return stick.read(LETTER).decode(errors="replace")
+
+
+def letter(stick, seconds=120, read=on_fat):
     """What the box wrote onto it, once it did."""
     end = time.monotonic() + seconds
     while True:
-        done = subprocess.run(["mtype", "-i", path, f"::{LETTER}"], capture_output=True, text=True)
-        if done.returncode == 0 and done.stdout.endswith("\n"):
-            return done.stdout
+        told = read(stick)
+        if told.endswith("\n"):
+            return told
         if time.monotonic() > end:
             return ""
         time.sleep(0.5)
@@ -248,17 +258,22 @@ def failing(box, disk, here, check, make, why):
 
 
 def kept(box, disk, here, check):
-    """A good one proves itself and stays."""
-    path = stick(here, bundle(here, "9.1.0"))
+    """A good one proves itself and stays; on exFAT, as large sticks are sold."""
+    large = exfat.Stick(here / "large.img", STICK, bundle(here, "9.1.0"))
     began = time.monotonic()
-    box.insert("stick", path)
+    box.insert("large", large.path)
     box.wait("mailroom: booting slot b", 600)
     box.wait("box: mail      good")
-    told = letter(path, 300)
+    told = letter(large, 300, on_exfat)
     print(f"update: kept after {time.monotonic() - began:.0f} s", flush=True)
     check("the stick says that it works", "Version 9.1.0 was installed" in told, told)
     versions, state = slot_release(disk)
     check("slot b is confirmed", all("slot b confirmed" in it for it in state), state)
     check("slot b has it", versions[1] == "9.1.0", versions)
     check("the earlier mail is there", letters() == ["before"], letters())
-    box.pull("stick")
+    # The box lets go of the stick right after the letter.
+    end = time.monotonic() + 30
+    while (found := large.checked()).returncode and time.monotonic() < end:
+        time.sleep(0.5)
+    box.pull("large")
+    check("exFAT is good to others", found.returncode == 0, found.stdout + found.stderr)

@@ -16,6 +16,7 @@ import smtplib
 import subprocess
 import time
 
+import exfat
 from box import Box
 from first import ALICE, PASSWORD, PRESET
 from lan import LENT, Lan
@@ -239,17 +240,15 @@ def pulled_out(box, stick, office, name, check):
     box.pull("stick")
 
 
-def on_exfat(box, stick, office, check):
+def on_exfat(box, path, office, check):
     """As large sticks are sold: it is used as it is."""
-    with stick.open("wb") as made:
-        made.truncate(STICK)
-    subprocess.run(["/usr/sbin/mkfs.exfat", stick], check=True, capture_output=True)
-    box.insert("exfat", stick)
+    stick = exfat.Stick(path, STICK)
+    box.insert("exfat", stick.path)
     office.until("backup", lambda found: found["place"]["state"] == "ready", 60)
     made_backup(office, check)
     box.pull("exfat")
     office.until("backup", lambda found: found["place"]["state"] == "none", 60)
-    done = subprocess.run(["/usr/sbin/fsck.exfat", "-n", stick], capture_output=True, text=True)
+    done = stick.checked()
     check("exFAT is good to others", done.returncode == 0, done.stdout + done.stderr)
 
 

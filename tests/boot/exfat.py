@@ -32,7 +32,6 @@ class Stick:
     def read(self, name):
         """What a file of at most one cluster holds; nothing where it is not there."""
         with self.path.open("rb") as disk:
-            self._geometry(disk)
             entries = self._entries(disk)
             for at, entry in enumerate(entries):
                 if entry[0] != FILE:

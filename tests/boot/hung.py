@@ -12,9 +12,9 @@ import threading
 import time
 
 from box import Box
-from first import ALICE, PRESET
+from first import PRESET
 from lan import LENT, Lan
-from update import letters
+from update import letters, sent
 
 # "b ." and "wfi".
 ENDLESS, IDLE = bytes.fromhex("00000014"), bytes.fromhex("7f2003d5")
@@ -40,8 +40,7 @@ def run(folder, check):
         with Box(here / "box", here / "disk", lan=lan, put=preset, more=more) as box:
             box.said_ever("box: mail      good")
             box.said_ever(rf"box: network   {LENT} \(DHCP\)")
-            with smtplib.SMTP(LENT, 25, timeout=120) as smtp:
-                smtp.sendmail("f@far.test", [ALICE], "Subject: before\r\n\r\nkeep me\r\n")
+            sent(check)
             with busy():
                 hang(door)
             began = time.monotonic()
@@ -75,13 +74,12 @@ def hang(door):
     """The first processor does nothing else from now on."""
     with Debugger(door) as debugger:
         # It does nothing most of the time, and waits for an interrupt (wfi).
-        while debugger.memory((idle := debugger.register(PC)) - 4, 4) != IDLE:
-            debugger.go_on(0.01)
+        debugger.go_on_until(lambda: debugger.memory(debugger.register(PC) - 4, 4) == IDLE)
+        idle = debugger.register(PC)
         endless = debugger.find(idle)
         # Where it works for a program, and would be interrupted. The kernel looks after a processor
         # that waits in another way, and at its interrupts only once it has answered the last.
-        while not works(debugger, idle):
-            debugger.go_on(0.01)
+        debugger.go_on_until(lambda: works(debugger, idle))
         debugger.write(PC, endless, 8)
 
 
@@ -153,9 +151,13 @@ class Debugger:
                     return at + found
         raise RuntimeError("the kernel has no endless loop")
 
-    def go_on(self, seconds):
-        self.send("c")
-        time.sleep(seconds)
-        self.stream.sendall(b"\3")
-        with contextlib.suppress(TimeoutError):
+    def go_on_until(self, there, seconds=300):
+        """Looks again each hundredth of a second: stopped while it looks."""
+        end = time.monotonic() + seconds
+        while not there():
+            if time.monotonic() > end:
+                raise RuntimeError("the processor does not come there")
+            self.send("c")
+            time.sleep(0.01)
+            self.stream.sendall(b"\3")
             self.answer()

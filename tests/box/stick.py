@@ -99,7 +99,8 @@ class Init:
             done = subprocess.run(["umount", PLACE], capture_output=True, text=True, check=False)
             if done.returncode:
                 self.busy.append(done.stderr)
-            self.child.tell(TAKEN_BACK)
+            else:
+                self.child.tell(TAKEN_BACK)
         elif kind == FORMAT:
             self.formatted.append(words(fields))
             self.tells_what_is_in()
